@@ -1,0 +1,42 @@
+"""Sfumato: learn to make and read images.
+
+    import sfumato
+
+    run = sfumato.train("stacked", data="digits", run="runs/first")
+    run.sample(64, seed=0)             # (64, 1, 28, 28) in [0, 1]
+    sfumato.open("runs/first").evaluate()
+    sfumato.study("handwriting", out="handwriting", scale="quick")
+
+Names are imported on first use: `import sfumato` alone does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sfumato.errors import SfumatoError
+    from sfumato.runs.catalog import systems
+    from sfumato.runs.open import Run, open
+    from sfumato.runs.train import resume, train
+    from sfumato.studies.catalog import study
+
+__version__ = "0.1.0"
+__all__ = ["Run", "SfumatoError", "__version__", "open", "resume", "study", "systems", "train"]
+
+_HOMES = {
+    "SfumatoError": "sfumato.errors",
+    "Run": "sfumato.runs.open",
+    "open": "sfumato.runs.open",
+    "train": "sfumato.runs.train",
+    "resume": "sfumato.runs.train",
+    "systems": "sfumato.runs.catalog",
+    "study": "sfumato.studies.catalog",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

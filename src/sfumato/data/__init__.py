@@ -1,0 +1,1 @@
+"""Images from anywhere to deterministic batches."""

@@ -1,0 +1,1 @@
+"""Numbers about images and codes, each beside a trivial baseline."""

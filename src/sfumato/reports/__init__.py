@@ -1,0 +1,1 @@
+"""Grids, figures, tables, pages and documents. Takes arrays and words; knows no model."""
