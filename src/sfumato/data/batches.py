@@ -1,0 +1,106 @@
+"""Deterministic batches: which pictures, how they are cut and flipped, is a function of (seed, process, images drawn).
+
+There is no sampler state: a resumed run asks for the batch at its clock and gets the one that it would have got.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..errors import SfumatoError
+from ..seeds import derive
+from .dataset import Split
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images: float32 (b, c, h, w) in the range asked for; labels: int64 (b,) or None."""
+
+    images: Tensor
+    labels: Tensor | None
+    ends_epoch: bool
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> Tensor:
+    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+    return torch.randperm(count, generator=generator)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Draws from `split` without replacement, epoch after epoch; an epoch's last batch is what is left.
+
+    `batch_size` counts the images of all processes together; each takes every `processes`-th of them. When an
+    epoch's last batch does not divide by `processes`, its last images (fewer than `processes`) are left out, so that
+    averaged gradients weigh every image alike. `crop` cuts a random square of that side, `flip` mirrors half of them.
+    """
+
+    split: Split
+    batch_size: int
+    seed: int
+    image_range: tuple[float, float] = (0.0, 1.0)
+    crop: int | None = None
+    flip: bool = False
+    process: int = 0
+    processes: int = 1
+    device: torch.device = torch.device("cpu")
+    memory_format: torch.memory_format = torch.contiguous_format
+
+    def __post_init__(self) -> None:
+        if not len(self.split):
+            raise SfumatoError("the data has no training images")
+        if self.batch_size < 1 or self.batch_size % self.processes:
+            raise SfumatoError(f"batch_size {self.batch_size}: must be a positive multiple of the processes")
+        if len(self.split) < self.processes:
+            raise SfumatoError(f"{len(self.split)} training images cannot feed {self.processes} processes")
+
+    def indices(self, images: int) -> tuple[Tensor, int]:
+        """This process's part of the batch that begins after `images` drawn, and the size of the whole batch."""
+        epoch, offset = divmod(images, len(self.split))
+        whole = _order(self.seed, epoch, len(self.split))[offset : offset + self.batch_size]
+        kept = len(whole) - len(whole) % self.processes
+        return whole[self.process : kept : self.processes], len(whole)
+
+    def at(self, images: int) -> tuple[Batch, int]:
+        """The batch that begins after `images` drawn, and how many images of the split it uses up."""
+        indices, count = self.indices(images)
+        pictures = self.split.pictures.take(indices)
+        self.split.pictures.prepare(self.indices(images + count)[0])
+        ends_epoch = (images + count) % len(self.split) == 0
+        if not len(indices):  # fewer images left than processes: go on with the next epoch
+            batch, more = self.at(images + count)
+            return Batch(batch.images, batch.labels, ends_epoch=True), count + more
+        labels = None if self.split.labels is None else self.split.labels[indices].to(self.device)
+        return Batch(self._finish(pictures, images), labels, ends_epoch), count
+
+    def _finish(self, pictures: Tensor, images: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derive(self.seed, "augment", self.process, images))
+        if self.crop is not None:
+            pictures = random_crops(pictures, self.crop, generator)
+        if self.flip:
+            mirrored = torch.rand(len(pictures), generator=generator) < 0.5
+            pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
+        low, high = self.image_range
+        # Bytes travel to the device; floats are made there.
+        images_float = pictures.to(self.device, non_blocking=True).float()
+        images_float = images_float.mul_((high - low) / 255)
+        if low:
+            images_float = images_float.add_(low)
+        return images_float.contiguous(memory_format=self.memory_format)
+
+
+def random_crops(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """A random `side` × `side` square of each picture (b, c, h, w), all cut at once."""
+    count, _, height, width = pictures.shape
+    if side > min(height, width):
+        raise SfumatoError(f"crop {side}: larger than the {height}×{width} pictures")
+    top = torch.randint(height - side + 1, (count, 1), generator=generator) + torch.arange(side)
+    left = torch.randint(width - side + 1, (count, 1), generator=generator) + torch.arange(side)
+    which = torch.arange(count)
+    return pictures.permute(0, 2, 3, 1)[which[:, None, None], top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)

@@ -1,0 +1,216 @@
+"""A tree of pictures, in a folder or inside a zip: class = first sub-folder.
+
+Top folders named `train` and `test` (or `val`) are the split; without them, a tenth of the files (chosen by a hash of
+their names) is the test set. A zip is read where it lies and never unpacked. Files that cannot be used are left out,
+each with its reason.
+"""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import SfumatoError
+from .dataset import ImageData, InMemory, LeftOut, Split, Streamed, fingerprint
+from .pictures import ENDINGS, read_picture, to_tensor
+
+MEMORY = 2 * 2**30  # bytes of decoded pictures; a larger set streams
+MAX_FILE = 512 * 2**20
+MAX_RATIO = 1000  # of unpacked to packed size: above it, a zip member is a bomb
+TEST_NAMES = ("test", "val", "valid", "validation")
+
+
+class Files(Protocol):
+    """Named files, opened one at a time."""
+
+    def names(self) -> list[str]: ...
+    def refused(self) -> list[LeftOut]: ...
+    def size(self, name: str) -> int: ...
+    def content(self, name: str) -> bytes: ...
+
+
+class FolderFiles:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        return sorted(
+            path.relative_to(self.root).as_posix()
+            for path in self.root.rglob("*")
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(self.root).parts)
+        )
+
+    def refused(self) -> list[LeftOut]:
+        return []
+
+    def size(self, name: str) -> int:
+        return (self.root / name).stat().st_size
+
+    def content(self, name: str) -> bytes:
+        if self.size(name) > MAX_FILE:
+            raise SfumatoError(f"larger than {MAX_FILE // 2**20} MiB")
+        return (self.root / name).read_bytes()
+
+
+class ZipFiles:
+    """The members of a zip. Names that lead out of it and members that unpack to far more than they pack are refused."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise SfumatoError(f"{path}: not a readable zip ({error})") from None
+        self.members: dict[str, zipfile.ZipInfo] = {}
+        self.bad: list[LeftOut] = []
+        for member in self.zip.infolist():
+            if member.is_dir():
+                continue
+            fault = self._fault(member)
+            if fault:
+                self.bad.append(LeftOut(member.filename, fault))
+            else:
+                self.members[member.filename] = member
+
+    @staticmethod
+    def _fault(member: zipfile.ZipInfo) -> str | None:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            return "its name leads out of the zip"
+        if member.file_size > MAX_FILE:
+            return f"larger than {MAX_FILE // 2**20} MiB"
+        if member.file_size > MAX_RATIO * max(member.compress_size, 1):
+            return f"a bomb: {member.compress_size} bytes unpack to {member.file_size}"
+        if member.flag_bits & 1:
+            return "encrypted"
+        return None
+
+    def names(self) -> list[str]:
+        return sorted(
+            name for name in self.members if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+        )
+
+    def refused(self) -> list[LeftOut]:
+        return self.bad
+
+    def size(self, name: str) -> int:
+        return self.members[name].file_size
+
+    def content(self, name: str) -> bytes:
+        try:
+            with self.zip.open(self.members[name]) as file:
+                return file.read(self.members[name].file_size + 1)
+        except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
+            raise SfumatoError(f"damaged zip member ({error})") from None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A file with its class and half."""
+
+    name: str
+    label: str
+    is_test: bool
+
+
+def read_folder(path: Path, channels: int, resolution: int, strict: bool = False) -> ImageData:
+    """The pictures below `path` (a folder or a zip), cut to their central square and resized to `resolution`.
+
+    Pictures that fit into 2 GiB are decoded once into memory; more are streamed. Raises SfumatoError if nothing can
+    be used, or, with `strict`, at the first file that cannot.
+    """
+    files: Files = ZipFiles(path) if path.is_file() else FolderFiles(path)
+    left_out = files.refused()
+    placed = []
+    for file in _placed(files.names()):
+        if PurePosixPath(file.name).suffix.lower() in ENDINGS:
+            placed.append(file)
+        else:
+            left_out.append(LeftOut(file.name, "not a picture by its ending"))
+    in_memory = len(placed) * channels * resolution**2 <= MEMORY
+    reader = PictureReader(files, channels, resolution)
+    good, pictures = [], []
+    for file, picture in zip(placed, reader.read_all([file.name for file in placed]), strict=True):
+        if isinstance(picture, str):
+            left_out.append(LeftOut(file.name, picture))
+        else:
+            good.append(file)
+            if in_memory:
+                pictures.append(picture)
+    if strict and left_out:
+        raise SfumatoError(f"{path}: {left_out[0].file}: {left_out[0].reason} (--strict stops at the first such file)")
+    if not good:
+        reason = f"; the first of {len(left_out)} left out: {left_out[0].file}: {left_out[0].reason}" if left_out else ""
+        raise SfumatoError(f"{path}: no picture that can be used{reason}")
+    return _data(path, good, pictures, reader, left_out)
+
+
+class PictureReader:
+    """Reads named files as uint8 (c, resolution, resolution)."""
+
+    def __init__(self, files: Files, channels: int, resolution: int) -> None:
+        self.files = files
+        self.channels = channels
+        self.resolution = resolution
+
+    def read(self, name: str) -> Tensor:
+        return to_tensor(read_picture(io.BytesIO(self.files.content(name)), self.channels, self.resolution))
+
+    def read_all(self, names: list[str]) -> Iterator[Tensor | str]:
+        """Each picture in order, or what is wrong with its file."""
+
+        def attempt(name: str) -> Tensor | str:
+            try:
+                return self.read(name)
+            except SfumatoError as error:
+                return str(error)
+            except OSError as error:
+                return f"cannot be read ({error.strerror})"
+
+        with ThreadPoolExecutor(4, thread_name_prefix="sfumato-decode") as pool:
+            yield from pool.map(attempt, names)
+
+
+def _placed(names: list[str]) -> list[Placed]:
+    """Where each file belongs: its half of the split and its class."""
+    tops = {name.split("/")[0].lower() for name in names if "/" in name}
+    halves = "train" in tops and any(test in tops for test in TEST_NAMES)
+    placed = []
+    for name in names:
+        folders = name.split("/")[:-1]
+        if halves and folders and folders[0].lower() in ("train", *TEST_NAMES):
+            is_test = folders[0].lower() in TEST_NAMES
+            folders = folders[1:]
+        else:
+            is_test = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=2).digest()[0] < 26
+        placed.append(Placed(name, folders[0] if folders else "", is_test))
+    return placed
+
+
+def _data(
+    path: Path, good: list[Placed], pictures: list[Tensor], reader: PictureReader, left_out: list[LeftOut]
+) -> ImageData:
+    if not any(not file.is_test for file in good) or not any(file.is_test for file in good):
+        # A handful of files: too few for the hash to fill both halves.
+        good = [Placed(file.name, file.label, is_test=index == 0) for index, file in enumerate(good)]
+        if len(good) == 1:
+            raise SfumatoError(f"{path}: holds one picture; at least two are needed, one to train on and one to test")
+    classes = tuple(sorted({file.label for file in good}))
+    splits = []
+    for is_test in (False, True):
+        chosen = [index for index, file in enumerate(good) if file.is_test == is_test]
+        labels = torch.tensor([classes.index(good[index].label) for index in chosen]) if len(classes) > 1 else None
+        if pictures:
+            splits.append(Split(InMemory(torch.stack([pictures[index] for index in chosen])), labels))
+        else:
+            names = [good[index].name for index in chosen]
+            splits.append(Split(Streamed(lambda i, names=names: reader.read(names[i]), len(names)), labels))
+    known = fingerprint(*pictures, *(f"{file.name}:{reader.files.size(file.name)}" for file in good))
+    return ImageData(path.name, *splits, classes, known, left_out=tuple(left_out))

@@ -1,0 +1,77 @@
+"""`--data SRC`: one name or path to an opened data set."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
+
+from ..errors import SfumatoError
+from .dataset import ImageData, InMemory, Split
+from .digits import read_digits
+from .folder import read_folder
+from .mnist import MIRRORS, cache_folder, fetch_mnist, is_fetched, is_idx_folder, read_mnist
+
+
+@dataclass(frozen=True)
+class Source:
+    """A line of `sfumato data list`."""
+
+    name: str
+    about: str
+    state: str
+
+
+def sources() -> list[Source]:
+    """What can be named without a path."""
+    fetchable = [
+        Source(
+            name,
+            "70,000 images of 28×28 in ten classes",
+            str(cache_folder(name)) if is_fetched(name) else f"not here: sfumato data fetch {name}",
+        )
+        for name in MIRRORS
+    ]
+    return [Source("digits", "1,797 handwritten digits of 8×8, enlarged to 28×28", "embedded"), *fetchable]
+
+
+def fetch(name: str) -> Path:
+    """Downloads `name` and returns its folder. Raises SfumatoError for a name that cannot be fetched."""
+    if name not in MIRRORS:
+        raise SfumatoError(f"data {name!r}: cannot be fetched; {' and '.join(MIRRORS)} can")
+    return fetch_mnist(name)
+
+
+def open_data(source: str, channels: int | None = None, resolution: int | None = None, strict: bool = False) -> ImageData:
+    """The data set that `source` names: `digits`, `mnist`, `fashion-mnist`, or a path.
+
+    A path is a folder of the four MNIST files, or a folder or zip of pictures. Pictures come with `channels` (1 or 3)
+    and `resolution`; None keeps what a data set of fixed size has (a tree of pictures then becomes 64×64 RGB).
+    Raises SfumatoError with the fault in one line.
+    """
+    path = Path(source).expanduser()
+    if source == "digits":
+        data = read_digits()
+    elif source in MIRRORS:
+        data = read_mnist(fetch_mnist(source))
+    elif path.is_dir() and is_idx_folder(path):
+        data = read_mnist(path)
+    elif path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
+        return read_folder(path, channels or 3, resolution or 64, strict)
+    elif path.is_file():
+        raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures or a .zip")
+    else:
+        names = ", ".join(item.name for item in sources())
+        raise SfumatoError(f"data {source!r}: neither a known name ({names}) nor a folder or zip that is there")
+    shape = (channels or data.shape[0], resolution or data.shape[1], resolution or data.shape[2])
+    return data if shape == data.shape else replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape))
+
+
+def _fit(split: Split, shape: tuple[int, int, int]) -> Split:
+    images: Tensor = split.pictures.take(torch.arange(len(split)))
+    if images.shape[-2:] != shape[1:]:
+        images = resize(images, list(shape[1:]), antialias=True)
+    if images.shape[1] != shape[0]:
+        images = images.expand(-1, 3, -1, -1).contiguous() if shape[0] == 3 else rgb_to_grayscale(images)
+    return Split(InMemory(images), split.labels)

@@ -1,0 +1,183 @@
+"""Checkpoints that survive a kill at any instant, and whose loading runs no code.
+
+A checkpoint is `checkpoints/<images>.safetensors` and `state.json`, which names it. Both are written beside their
+place, flushed to disk and renamed; `state.json` goes last, so at every instant it names a complete file.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ..errors import SfumatoError
+from .clock import Clock
+from .system import System
+
+FORMAT = 1
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls `write` on a path beside `path`, flushes it to disk and renames it. Leaves nothing behind on failure."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, Any]) -> None:
+    """Writes weights, optimisers, schedules, the clock and `log` (JSON values that the run's log needs to go on)."""
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    tensors, groups = _tensors_of(system), _groups_of(system)
+    name = f"{clock.images:012d}.safetensors"
+    content = save(tensors)
+    state = {
+        "format": FORMAT,
+        "images": clock.images,
+        "weights": name,
+        "blake2b": hashlib.blake2b(content).hexdigest(),
+        "optimizers": groups,
+        "schedules": {key: schedule.state() for key, schedule in system.schedules.items()},
+        "log": log,
+    }
+    write_atomically(folder / "checkpoints" / name, lambda path: path.write_bytes(content))
+    write_atomically(folder / "state.json", lambda path: path.write_text(json.dumps(state, indent=1), "utf-8"))
+    for old in (folder / "checkpoints").iterdir():
+        if old.name != name and old.suffix in (".safetensors", ".part"):
+            old.unlink(missing_ok=True)
+
+
+def load_checkpoint(folder: Path, system: System, weights_only: bool = False) -> tuple[Clock, dict[str, Any]]:
+    """Loads what `save_checkpoint` wrote into `system`; returns the clock and the log.
+
+    `weights_only` leaves the optimisers and schedules alone. Raises SfumatoError, in one line that names them, if
+    entries are missing, unknown or wrongly shaped, or if a file is damaged.
+    """
+    state = _read_state(folder / "state.json")
+    tensors = _read_weights(folder / "checkpoints" / state["weights"], state["blake2b"])
+    homes = ("system.", *(f"optimizer.{name}." for name in system.optimizers))
+    if strangers := sorted(key for key in tensors if not key.startswith(homes)):
+        raise _misfit(folder, f"unknown {', '.join(strangers)}")
+    own = {key: value for key, value in tensors.items() if key.startswith("system.")}
+    _compare(own, {f"system.{key}": value for key, value in system.state_dict().items()}, folder)
+    system.load_state_dict({key.removeprefix("system."): value for key, value in own.items()})
+    if not weights_only:
+        for name, optimizer in system.optimizers.items():
+            _load_optimizer(name, optimizer, tensors, state["optimizers"], folder)
+        for name, schedule in system.schedules.items():
+            if name not in state["schedules"]:
+                raise SfumatoError(f"{folder / 'state.json'}: schedule {name!r} is missing: the run cannot be resumed")
+            schedule.load(state["schedules"][name])
+    return Clock(images=state["images"], before=state["images"]), state["log"]
+
+
+def _tensors_of(system: System) -> dict[str, Tensor]:
+    tensors = {f"system.{key}": value for key, value in system.state_dict().items()}
+    for name, optimizer in system.optimizers.items():
+        for index, entries in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{key}": torch.as_tensor(value) for key, value in entries.items()}
+    return {key: value.detach().to("cpu").contiguous() for key, value in tensors.items()}
+
+
+def _groups_of(system: System) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in optimizer.state_dict()["param_groups"]
+        ]
+        for name, optimizer in system.optimizers.items()
+    }
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SfumatoError(f"{path}: not there: this run has no checkpoint yet") from None
+    except (ValueError, OSError) as error:
+        raise SfumatoError(f"{path}: not readable as JSON ({error})") from None
+    owed = {"format": int, "images": int, "weights": str, "blake2b": str, "optimizers": dict, "schedules": dict,
+            "log": dict}  # fmt: skip
+    wrong = [key for key, kind in owed.items() if not isinstance(state, dict) or not isinstance(state.get(key), kind)]
+    if wrong:
+        raise SfumatoError(f"{path}: missing or wrongly typed: {', '.join(wrong)}")
+    if unknown := sorted(state.keys() - owed.keys()):
+        raise SfumatoError(f"{path}: unknown entries: {', '.join(unknown)}")
+    if state["format"] != FORMAT:
+        raise SfumatoError(f"{path}: format {state['format']}, but this Sfumato reads format {FORMAT}")
+    if Path(state["weights"]).name != state["weights"]:
+        raise SfumatoError(f"{path}: weights {state['weights']!r}: must be a file name, not a path")
+    return state
+
+
+def _read_weights(path: Path, digest: str) -> dict[str, Tensor]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SfumatoError(f"{path}: cannot be read ({error.strerror})") from None
+    if hashlib.blake2b(content).hexdigest() != digest:
+        raise SfumatoError(f"{path}: damaged: its content is not what state.json was written for")
+    try:
+        return load(content)
+    except (SafetensorError, ValueError) as error:
+        raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
+
+
+def _compare(found: dict[str, Tensor], owed: dict[str, Tensor], folder: Path) -> None:
+    faults = []
+    if missing := sorted(owed.keys() - found.keys()):
+        faults.append("missing " + ", ".join(missing))
+    if unknown := sorted(found.keys() - owed.keys()):
+        faults.append("unknown " + ", ".join(unknown))
+    for key in sorted(owed.keys() & found.keys()):
+        if owed[key].shape != found[key].shape:
+            faults.append(f"{key} has shape {tuple(found[key].shape)}, must be {tuple(owed[key].shape)}")
+    if faults:
+        raise _misfit(folder, "; ".join(faults))
+
+
+def _misfit(folder: Path, faults: str) -> SfumatoError:
+    return SfumatoError(f"{folder}: the checkpoint does not fit its config.json: {faults}")
+
+
+def _load_optimizer(
+    name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], groups: dict[str, Any], folder: Path
+) -> None:
+    """Restores one optimiser, after checking that each entry belongs to a parameter and has its shape."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    prefix = f"optimizer.{name}."
+    entries: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if not key.startswith(prefix):
+            continue
+        index, _, entry = key.removeprefix(prefix).partition(".")
+        if not index.isdecimal() or int(index) >= len(parameters):
+            raise _misfit(folder, f"unknown {key}")
+        shape = parameters[int(index)].shape
+        if value.dim() and value.shape != shape:
+            raise _misfit(folder, f"{key} has shape {tuple(value.shape)}, must be {tuple(shape)}")
+        entries.setdefault(int(index), {})[entry] = value
+    current = optimizer.state_dict()
+    saved = groups.get(name)
+    if not isinstance(saved, list) or len(saved) != len(current["param_groups"]):
+        raise SfumatoError(f"{folder / 'state.json'}: optimizers: {name!r} is missing or has other parameter groups")
+    restored = []
+    for group, values in zip(current["param_groups"], saved, strict=True):
+        if values.keys() != group.keys() - {"params"}:
+            odd = ", ".join(sorted(values.keys() ^ (group.keys() - {"params"})))
+            raise SfumatoError(f"{folder / 'state.json'}: optimizers.{name}: missing or unknown {odd}")
+        restored.append({**group, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}})
+    optimizer.load_state_dict({"state": entries, "param_groups": restored})

@@ -1,0 +1,30 @@
+"""An exponential moving average of a network's weights, with its half-life in images."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Average(nn.Module):
+    """A copy of `network` that follows it: after `half_life` images, half of what was there before is forgotten.
+
+    Buffers (batch statistics, counters) are copied, not averaged.
+    """
+
+    def __init__(self, network: nn.Module, half_life: int) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.half_life = half_life
+
+    @torch.no_grad()
+    def follow(self, network: nn.Module, images: int) -> None:
+        """Moves the copy towards `network` by the weight of `images` images just trained on."""
+        keep = 0.5 ** (images / self.half_life)
+        averages = list(self.network.parameters())
+        torch._foreach_lerp_(averages, list(network.parameters()), 1 - keep)
+        for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
+            average.copy_(current)
+
+    def forward(self, *args: torch.Tensor, **kwargs: torch.Tensor) -> torch.Tensor:
+        return self.network(*args, **kwargs)

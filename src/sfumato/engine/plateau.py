@@ -1,0 +1,49 @@
+"""The reference's schedule: divide the learning rate when the training loss of an epoch stops falling."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from .runtime import average_over_processes
+
+
+class Plateau:
+    """torch's ReduceLROnPlateau, fed with the mean training loss of each epoch and resumable inside one.
+
+    The running sum stays on the device; the one synchronisation is at the end of an epoch.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, factor: float, patience: int) -> None:
+        self.schedule = ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
+        self.total: Tensor | float = 0.0
+        self.count = 0
+
+    def follow(self, loss: Tensor, count: int, ends_epoch: bool) -> None:
+        """Adds the mean `loss` of `count` images; at the end of an epoch, lets the schedule decide."""
+        self.total = self.total + loss.detach() * count
+        self.count += count
+        if ends_epoch:
+            mean = average_over_processes(torch.as_tensor(self.total) / self.count)
+            self.schedule.step(float(mean))
+            self.total, self.count = 0.0, 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs, as JSON values."""
+        best = self.schedule.best
+        return {
+            "best": None if best == float("inf") else best,
+            "num_bad_epochs": self.schedule.num_bad_epochs,
+            "last_epoch": self.schedule.last_epoch,
+            "total": float(self.total),
+            "count": self.count,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.schedule.best = float("inf") if state["best"] is None else state["best"]
+        self.schedule.num_bad_epochs = state["num_bad_epochs"]
+        self.schedule.last_epoch = state["last_epoch"]
+        # The sum was a float32 on the device; a Python float carries it exactly and joins the next loss in float32.
+        self.total = state["total"]
+        self.count = state["count"]

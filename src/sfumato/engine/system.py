@@ -1,0 +1,55 @@
+"""What a system owes the engine."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .clock import Clock
+from .plateau import Plateau
+
+Scalars = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one batch size and one resolution, `images` real images long."""
+
+    images: int
+    batch_size: int
+    resolution: int
+
+
+class System(nn.Module, ABC):
+    """A trainable method from a paper: its networks, its optimisers and one iteration of its algorithm.
+
+    A subclass builds its networks from `config` alone, fills `optimizers` (each one updates its own networks and
+    nothing else) and, if it has any, `schedules`. `image_range` is the range of the images that `step` is fed
+    and `sample` returns.
+    """
+
+    image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    config: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.schedules: dict[str, Plateau] = {}
+
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """The stretches of training, in order."""
+
+    def enter(self, stage: Stage) -> None:  # noqa: B027 - most systems have one stage and nothing to change
+        """Called before the first step of a stage, and again when a run is resumed inside it."""
+
+    @abstractmethod
+    def step(self, batches: Iterator[Any], clock: Clock) -> Scalars:
+        """One whole iteration as the paper's algorithm prints it. Pulls as many batches as it needs."""
+
+    @abstractmethod
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """`count` images (count, c, h, w) in `image_range`, drawn from the model with `generator` (a CPU one)."""

@@ -1,0 +1,160 @@
+"""Figures as PNG bytes, drawn with matplotlib without a window."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from ..data.pictures import to_picture
+from .grids import grid
+from .language import cjk_font
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 150
+INK = "#22303c"
+FAINT = "#9aa5b1"
+ACCENT = "#c8553d"
+
+
+def new_figure(width: float = 7.2, height: float = 3.6) -> "Figure":
+    """An empty figure in the house style, inches wide and high."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update(
+        {
+            "font.family": [*([font] if (font := cjk_font()) else []), "DejaVu Sans"],
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": FAINT,
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "legend.frameon": False,
+            "axes.unicode_minus": False,
+        }
+    )
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def png(figure: "Figure") -> bytes:
+    """The figure's PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def grid_png(images: Tensor, columns: int, scale: int = 2, gap: int = 2) -> bytes:
+    """The PNG of a grid of (n, c, h, w) images in [0, 1], each pixel `scale` pixels wide."""
+    from PIL import Image
+
+    picture = to_picture(grid(images, columns, gap))
+    buffer = io.BytesIO()
+    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> bytes:
+    """Rows of images, each with its name at the left, and a heading over each column."""
+    count = max(len(images) for images in rows.values())
+    figure = new_figure(1.3 + 0.62 * count, 0.25 * bool(columns) + 0.66 * len(rows))
+    axes = figure.subplots(len(rows), count, squeeze=False)
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for index, axis in enumerate(line):
+            axis.set_axis_off()
+            if index < len(images):
+                show(axis, images[index])
+        line[0].text(-0.15, 0.5, name, transform=line[0].transAxes, ha="right", va="center", color=INK)
+    for axis, heading in zip(axes[0], columns, strict=False):
+        axis.set_title(heading, fontsize=9, color=INK)
+    return png(figure)
+
+
+def show(axis: "Axes", image: Tensor) -> None:
+    """Draws one (c, h, w) image in [0, 1] on `axis`."""
+    picture = image.clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
+    axis.imshow(picture[..., 0] if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
+
+
+def curve(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    xlabel: str,
+    ylabel: str,
+    rate: tuple[str, Sequence[float], Sequence[float]] | None = None,
+    marks: Sequence[tuple[float, float]] = (),
+    marks_name: str = "",
+) -> bytes:
+    """Lines by name, (x, y) each; `rate`: name, x and y of a learning rate, on a logarithmic axis at the right;
+    `marks`: published points to compare with."""
+    figure = new_figure()
+    axis = figure.subplots()
+    for index, (name, (x, y)) in enumerate(series.items()):
+        axis.plot(x, y, label=name, color=INK if index == 0 and len(series) == 1 else f"C{index}", linewidth=1.6)
+    if marks:
+        axis.scatter(*zip(*marks, strict=True), marker="x", color=ACCENT, zorder=3, label=marks_name)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    # The first epochs would flatten the rest of the curve.
+    values = np.concatenate([np.asarray(y, dtype=float) for _, y in series.values()])
+    if len(values) > 10:
+        low, high = float(values.min()), float(np.quantile(values, 0.97))
+        axis.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
+    handles, labels = axis.get_legend_handles_labels()
+    if rate is not None:
+        right = axis.twinx()
+        (line,) = right.plot(rate[1], rate[2], color=FAINT, linewidth=1, drawstyle="steps-post", label=rate[0])
+        right.set(ylabel=rate[0], yscale="log", ylim=(min(rate[2]) / 3, max(rate[2]) * 3))
+        right.spines["right"].set_visible(True)
+        handles, labels = [*handles, line], [*labels, rate[0]]
+    axis.legend(handles, labels, loc="upper right")
+    return png(figure)
+
+
+def scatter(
+    points: Tensor, labels: Tensor, names: Sequence[str], xlabel: str, ylabel: str, box: Sequence[float] | None = None
+) -> bytes:
+    """(n, 2) points coloured by class, the class's name at its centre; `box`: left, bottom, right, top, outlined."""
+    from matplotlib.patches import Rectangle
+
+    figure = new_figure(6.4, 5.6)
+    axis = figure.subplots()
+    for index, name in enumerate(names):
+        own = points[labels == index].numpy()
+        if not len(own):
+            continue
+        colour = f"C{index % 10}"
+        axis.scatter(own[:, 0], own[:, 1], s=5, color=colour, alpha=0.5, linewidths=0, label=name)
+        axis.text(*np.median(own, axis=0), name, fontsize=13, fontweight="bold", ha="center", va="center",
+                  bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.8})  # fmt: skip
+    if box is not None:
+        left, bottom, right, top = box
+        axis.add_patch(
+            Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=ACCENT, linestyle="--")
+        )
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    return png(figure)
+
+
+def plane(
+    images: Tensor, columns: int, extent: Sequence[float], xlabel: str, ylabel: str, legible: Tensor | None = None
+) -> bytes:
+    """A square of decoded grid points, first row at the top; `extent`: left, right, bottom, top of the code plane.
+
+    `legible`: (n,) booleans; cells that are not legible are shaded.
+    """
+    figure = new_figure(6.4, 6.2)
+    axis = figure.subplots()
+    sheet = grid(images, columns, gap=0).permute(1, 2, 0).numpy()
+    shown = np.repeat(sheet, 3, axis=2) if sheet.shape[2] == 1 else sheet
+    if legible is not None:
+        side = images.shape[-1]
+        mask = np.kron(legible.view(-1, columns).numpy(), np.ones((side, side)))[..., None]
+        shown = np.where(mask, shown, 0.72 * shown + np.array([0.28, 0.12, 0.10]) * (1 - shown))
+    axis.imshow(np.clip(shown, 0, 1), extent=tuple(extent), aspect="auto", interpolation="nearest")
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    return png(figure)

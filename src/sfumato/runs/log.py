@@ -1,0 +1,75 @@
+"""The numbers of a run over time: means per interval, to metrics.jsonl and TensorBoard alike."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..engine.loop import Tick
+from ..engine.runtime import average_over_processes
+
+
+class Meter:
+    """Means of scalars since the last reading, weighted by images. Sums stay on the device until they are read."""
+
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        self.sums: dict[str, Tensor | float] = dict(state["sums"]) if state else {}
+        self.count: int = state["count"] if state else 0
+
+    def add(self, tick: Tick) -> None:
+        for name, value in tick.scalars.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach() * tick.drawn
+        self.count += tick.drawn
+
+    def read(self) -> dict[str, float]:
+        means = {}
+        for name, value in self.sums.items():
+            means[name] = float(average_over_processes(torch.as_tensor(value) / self.count))
+        self.sums, self.count = {}, 0
+        return means
+
+    def state(self) -> dict[str, Any]:
+        return {"sums": {name: float(value) for name, value in self.sums.items()}, "count": self.count}
+
+
+class Log:
+    """Writes a row per interval. On resume, rows from after the checkpoint are dropped: they will come again."""
+
+    def __init__(self, folder: Path, images: int, seconds: float) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.path = folder / "metrics.jsonl"
+        self.seconds_before, self.began = seconds, time.monotonic()
+        if self.path.exists():
+            kept = [line for line in self.path.read_text("utf-8").splitlines() if _images_of(line) <= images]
+            self.path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        self.events = SummaryWriter(str(folder), purge_step=images + 1 if images else None)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, those before a resume included."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def write(self, images: int, epoch: float, scalars: dict[str, float]) -> None:
+        row = {"images": images, "epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        for name, value in scalars.items():
+            self.events.add_scalar(name, value, images)
+
+    def picture(self, name: str, image: Tensor, images: int) -> None:
+        """`image`: (c, h, w) in [0, 1]."""
+        self.events.add_image(name, image, images)
+
+    def close(self) -> None:
+        self.events.close()
+
+
+def _images_of(line: str) -> float:
+    try:
+        return json.loads(line)["images"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,77 @@
+"""A run that is there: its numbers, its network, what it draws."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.dataset import ImageData
+from ..data.sources import open_data
+from ..engine.checkpoint import load_checkpoint
+from ..engine.runtime import Runtime, choose
+from ..engine.system import System
+from .evaluate import evaluate_run
+from .folder import RunFolder
+
+
+def open(path: str | Path, device: str = "auto") -> "Run":
+    """The run in `path`. Raises SfumatoError if it is none, or holds no checkpoint yet."""
+    run = Run(path, device)
+    _ = run.system
+    return run
+
+
+class Run:
+    """A run folder, opened for use. The network is loaded on first use."""
+
+    def __init__(self, path: str | Path, device: str = "auto") -> None:
+        self.folder = RunFolder(path)
+        self.path = self.folder.path
+        self.config: dict[str, Any] = self.folder.read_config()
+        self._device = device
+        self._system: System | None = None
+        self._data: ImageData | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}: {self.config['system']} on {self.config['data']['name']})"
+
+    @property
+    def runtime(self) -> Runtime:
+        precision = self.config["precision"] if self._device == "auto" else "auto"
+        return choose(self._device, precision)
+
+    @property
+    def system(self) -> System:
+        """The trained system, in evaluation mode."""
+        if self._system is None:
+            _, system = self.folder.build_system()
+            load_checkpoint(self.path, system, weights_only=True)
+            runtime = self.runtime
+            self._system = system.to(runtime.device).eval()
+        return self._system
+
+    @property
+    def data(self) -> ImageData:
+        """The data that the run was trained on, opened again."""
+        if self._data is None:
+            config = self.config["config"]
+            self._data = open_data(self.config["data"]["source"], config["channels"], config["resolution"])
+        return self._data
+
+    def sample(self, count: int, seed: int = 0) -> Tensor:
+        """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed."""
+        system = self.system
+        with self.runtime.autocast():
+            images = system.sample(count, torch.Generator().manual_seed(seed))
+        low, high = system.image_range
+        return (images.float().cpu() - low) / (high - low)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl."""
+        return self.folder.metrics()
+
+    def evaluate(self, data: ImageData | None = None) -> dict[str, Any]:
+        """Measures the run on the test images of its data (or of `data`), beside trivial baselines."""
+        entry, _ = self.folder.build_system()
+        return evaluate_run(entry, self.system, data or self.data, self.runtime)

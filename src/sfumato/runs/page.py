@@ -1,0 +1,60 @@
+"""`report.html` of a single run: what it was, how it went, what came out."""
+
+from typing import Any
+
+from ..engine.checkpoint import write_atomically
+from ..engine.system import System
+from ..reports.document import Report
+from ..reports.figures import curve
+from .catalog import Entry
+from .folder import RunFolder
+
+MEASURES = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
+
+
+def write_page(folder: RunFolder, entry: Entry, system: System) -> None:
+    """Writes report.html from the run's own files."""
+    import json
+
+    values = folder.read_config()
+    rows = folder.metrics()
+    evaluation: dict[str, Any] = json.loads((folder.path / "evaluation.json").read_text("utf-8"))
+    data = values["data"]
+    report = Report(
+        f"{entry.name} on {data['name']}",
+        subtitle=f"Sfumato {values['sfumato']}, torch {values['torch']}, seed {values['seed']}, "
+        f"{values['device']}, {values['precision']}",
+    )
+    report.say(f"{entry.idea} Paper: {entry.paper}")
+    report.heading("The network")
+    report.code(str(system))
+    report.heading("Training")
+    losses = [key for key in rows[-1] if key not in ("images", "epoch", "seconds") and "learning_rate" not in key]
+    epochs = [row["epoch"] for row in rows]
+    series = {key: (epochs, [row[key] for row in rows]) for key in losses}
+    rate = ("learning rate", epochs, [row["learning_rate"] for row in rows]) if "learning_rate" in rows[-1] else None
+    last = ", ".join(f"{key} {rows[-1][key]:.6f}" for key in losses)
+    caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1]['seconds']:.0f} s; last: {last}."
+    report.picture("curve", curve(series, "epoch", "loss", rate), caption)
+    samples = sorted((folder.path / "samples").glob("*.png"))
+    if samples:
+        caption = "Test images, what the encoder sees if that differs, reconstructions, and samples, at the end."
+        report.picture("samples", samples[-1].read_bytes(), caption)
+    report.heading("Measured")
+    report.table(*evaluation_table(evaluation))
+    report.heading("Configuration")
+    fields = [[key, str(value)] for key, value in values["config"].items()]
+    report.table(["field", "value"], fields, f"Preset {values['preset']}, fields as resolved.")
+    write_atomically(folder.path / "report.html", lambda path: path.write_text(report.html(), "utf-8"))
+
+
+def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[str]], str]:
+    """Head, rows and caption of an evaluation."""
+    measures = [key for key in MEASURES if key in evaluation["rows"][0]]
+    rows = [[row["name"], *(MEASURES[key].format(row[key]) for key in measures)] for row in evaluation["rows"]]
+    caption = (
+        f"{evaluation['images']:,} {evaluation['split']} images of {evaluation['data']} "
+        f"at {evaluation['resolution']}×{evaluation['resolution']}. No reconstruction can have a BCE below "
+        f"{evaluation['bce_floor']:.6f}. psnr: mean over images; psnr_pooled: of the mean squared error, in dB."
+    )
+    return ["", *measures], rows, caption

@@ -1,0 +1,305 @@
+"""Making a run: create its folder, train it, save it, resume it. The command line, Python and studies all come here."""
+
+import errno
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from .. import __version__
+from ..data.batches import Batches
+from ..data.dataset import ImageData
+from ..data.sources import open_data
+from ..engine.checkpoint import load_checkpoint, save_checkpoint
+from ..engine.clock import Clock
+from ..engine.loop import Draw, Tick, ticks
+from ..engine.runtime import Runtime, choose, leave
+from ..engine.system import Stage, System
+from ..errors import SfumatoError
+from ..seeds import derive
+from .catalog import find
+from .evaluate import evaluate_run
+from .fields import build, to_json
+from .folder import RunFolder
+from .log import Log, Meter
+from .open import Run
+from .page import write_page
+from .pictures import progress_picture, save_picture
+from .progress import TrainingProgress
+from .stopping import Stopped, StopSignals
+
+PICTURES = 10  # looks at the samples over a run
+
+
+def train(
+    system: str,
+    *,
+    data: str = "digits",
+    run: str | Path,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    strict: bool = False,
+    save_every: float = 30.0,
+    log_every: int | None = None,
+    evaluate: bool = True,
+    opened: ImageData | None = None,
+    **fields: Any,
+) -> Run:
+    """Trains `system` (`NAME` or `NAME:PRESET`) on `data` and returns the finished run.
+
+    `run`: the folder to make. `save_every`: seconds between checkpoints. `log_every`: images between two rows of
+    metrics.jsonl, an epoch by default. `evaluate`: measure it at the end and write report.html. `opened`: `data`,
+    if the caller has opened it already. `fields`: any field of the system's Config, e.g. `images=100_000`.
+    Raises SfumatoError for bad input and Stopped after SIGINT or SIGTERM, when everything is saved.
+    """
+    entry, preset = find(system, data)
+    config = build(entry.config_class, fields, f"{entry.name}: field", base=entry.presets[preset])
+    folder = RunFolder(run)
+    if folder.is_run:
+        raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
+    _writable(folder.path)
+    runtime = choose(device, precision)
+    opened = opened or open_data(data, config.channels, config.resolution, strict)
+    values = {
+        "sfumato": __version__,
+        "torch": torch.__version__,
+        "system": entry.name,
+        "preset": preset,
+        "config": to_json(config),
+        "data": {
+            "source": data if not Path(data).exists() else str(Path(data).resolve()),
+            "name": opened.name,
+            "fingerprint": opened.fingerprint,
+            "train": len(opened.train),
+            "test": len(opened.test),
+        },
+        "seed": seed,
+        "device": runtime.device.type,
+        "precision": runtime.precision,
+        "processes": runtime.processes,
+    }
+    return _train(folder, runtime, opened, values, save_every, log_every, evaluate)
+
+
+def resume(
+    run: str | Path,
+    *,
+    save_every: float = 30.0,
+    log_every: int | None = None,
+    evaluate: bool = True,
+    opened: ImageData | None = None,
+) -> Run:
+    """Goes on with a run exactly where its last checkpoint stands; returns it finished.
+
+    On the same machine and versions, the final weights are bitwise those of a run that was never stopped.
+    Raises SfumatoError if the folder, its data or its checkpoint is not what it was.
+    """
+    folder = RunFolder(run)
+    values = folder.read_config()
+    runtime = choose(values["device"], values["precision"])
+    if runtime.processes != values["processes"]:
+        raise SfumatoError(
+            f"{folder.path}: was trained by {values['processes']} processes, not {runtime.processes}: "
+            f"use torchrun --nproc-per-node {values['processes']}"
+        )
+    config = values["config"]
+    opened = opened or open_data(values["data"]["source"], config.get("channels"), config.get("resolution"))
+    if opened.fingerprint != values["data"]["fingerprint"]:
+        raise SfumatoError(
+            f"{folder.path}: its data {values['data']['source']!r} has changed since it was started "
+            f"(fingerprint {opened.fingerprint}, was {values['data']['fingerprint']})"
+        )
+    return _train(folder, runtime, opened, None, save_every, log_every, evaluate)
+
+
+def _train(
+    folder: RunFolder,
+    runtime: Runtime,
+    data: ImageData,
+    new: dict[str, Any] | None,
+    save_every: float,
+    log_every: int | None,
+    evaluate: bool,
+) -> Run:
+    """`new`: the config.json of a run to begin; None goes on with the one that is there."""
+    try:
+        if runtime.process == 0:
+            with folder.owned():
+                if new is not None:
+                    folder.write_json("config.json", new)
+                training = Training(folder, runtime, data, save_every, log_every)
+                training.consume()
+                training.finish(evaluate)
+        else:
+            Training(folder, runtime, data, save_every, log_every, config=new).consume()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        kept = "its last checkpoint is kept: free some space, then `sfumato resume` it" if folder.has_checkpoint else ""
+        raise SfumatoError(f"{folder.path}: {error.strerror}; {kept or 'nothing was saved yet'}") from None
+    finally:
+        leave()
+    return Run(folder.path)
+
+
+def _writable(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SfumatoError(f"{path}: cannot be a run folder ({error.strerror})") from None
+    if not os.access(path, os.W_OK):
+        raise SfumatoError(f"{path}: cannot be written to")
+
+
+class Training:
+    """A run in training. `ticks()` is the one consumer of the engine's loop: it logs, draws, saves and stops."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        runtime: Runtime,
+        data: ImageData,
+        save_every: float,
+        log_every: int | None,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.runtime, self.data = folder, runtime, data
+        self.values = config or folder.read_config()
+        self.seed: int = self.values["seed"]
+        self.save_every, self.log_every = save_every, log_every or len(data.train)
+        torch.manual_seed(derive(self.seed, "weights"))
+        self.entry, self.system = _build(folder, self.values)
+        self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+        self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
+        if folder.has_checkpoint:
+            self.clock, log = load_checkpoint(folder.path, self.system)
+            self.meter, self.seconds = Meter(log["meter"]), log["seconds"]
+        self.total = sum(stage.images for stage in self.system.stages())
+        self.log: Log | None = None
+
+    def feed(self, stage: Stage) -> Draw[Any]:
+        """The batches of `stage` as a function of the clock."""
+        return Batches(
+            self.data.train,
+            stage.batch_size,
+            self.seed,
+            self.system.image_range,
+            flip=getattr(self.system.config, "flip", False),
+            process=self.runtime.process,
+            processes=self.runtime.processes,
+            device=self.runtime.device,
+            memory_format=self.runtime.memory_format,
+        ).at
+
+    def ticks(self) -> Iterator[Tick]:
+        """Trains, and yields each step after it has been logged and, when it is time, drawn and saved.
+
+        Raises Stopped after a stop signal and SfumatoError when a loss is no longer finite; both times the last good
+        state is on disk.
+        """
+        leads = self.runtime.process == 0
+        self.log = Log(self.folder.path, self.clock.images, self.seconds) if leads else None
+        try:
+            with StopSignals() as signals:
+                saved_at = time.monotonic()
+                for tick in ticks(self.system, self.feed, self.clock, self.seed, self.runtime):
+                    self.meter.add(tick)
+                    if self.clock.crossed(self.log_every):
+                        self._write_row()
+                    if leads and self.clock.crossed(max(1, self.total // PICTURES)):
+                        self._draw()
+                    if leads and time.monotonic() - saved_at >= self.save_every:
+                        self._save()
+                        saved_at = time.monotonic()
+                    yield tick
+                    if (signum := self._agreed(signals.requested)) is not None:
+                        self._save()
+                        raise Stopped(signum, self.clock.images)
+                if self.meter.count:
+                    self._write_row()
+                self._save()
+        finally:
+            if self.log:
+                self.log.close()
+
+    def consume(self) -> None:
+        """Runs `ticks()` to the end under a progress bar."""
+        if self.runtime.process:
+            for _ in self.ticks():
+                pass
+            return
+        title = f"{self.entry.name} on {self.data.name}"
+        with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
+            for tick in self.ticks():
+                progress.show(tick)
+
+    def finish(self, evaluate: bool) -> None:
+        """Measures the finished run and writes its page."""
+        if evaluate:
+            self.folder.write_json("evaluation.json", evaluate_run(self.entry, self.system, self.data, self.runtime))
+            write_page(self.folder, self.entry, self.system)
+
+    def _write_row(self) -> None:
+        means = self.meter.read()
+        if any(not math.isfinite(value) for value in means.values()):
+            shown = ", ".join(f"{name} {value}" for name, value in means.items())
+            kept = "the last checkpoint is kept" if self.folder.has_checkpoint else "nothing was saved yet"
+            raise SfumatoError(
+                f"{self.folder.path}: diverged before image {self.clock.images:,} ({shown}); {kept}: "
+                f"try a smaller --learning-rate or --precision fp32"
+            )
+        if self.log:
+            rates = {
+                f"learning_rate/{name}" if len(self.system.optimizers) > 1 else "learning_rate": group["lr"]
+                for name, optimizer in self.system.optimizers.items()
+                for group in optimizer.param_groups[:1]
+            }
+            epoch = self.clock.images / len(self.data.train)
+            self.log.write(self.clock.images, epoch, {**means, **rates})
+
+    def _draw(self) -> None:
+        picture = progress_picture(self.entry, self.system, self.data, self.runtime)
+        save_picture(picture, self.folder.path / "samples" / f"{self.clock.images:012d}.png")
+        if self.log:
+            self.log.picture("samples", picture, self.clock.images)
+
+    def _save(self) -> None:
+        if self.log:
+            log = {"meter": self.meter.state(), "seconds": self.log.seconds}
+            save_checkpoint(self.folder.path, self.system, self.clock, log)
+
+    def _agreed(self, requested: int | None) -> int | None:
+        """The stop signal that any process got: all must stop after the same step."""
+        if self.runtime.processes == 1:
+            return requested
+        flag = torch.tensor(requested or 0, device=self.runtime.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return int(flag) or None
+
+
+def _build(folder: RunFolder, values: dict[str, Any]) -> tuple[Any, System]:
+    """The system of config.json; from `values` where another process has yet to write it."""
+    if folder.is_run:
+        return folder.build_system()
+    entry, _ = find(f"{values['system']}:{values['preset']}", "")
+    return entry, entry.system_class(build(entry.config_class, values["config"], "config"))
+
+
+def fits(folder: RunFolder, system: str, data: ImageData, seed: int, precision: str, fields: dict[str, Any]) -> bool:
+    """Whether the run in `folder` is the one that `train` would make of these."""
+    values = folder.read_config()
+    entry, preset = find(system, data.name)
+    config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
+    return (
+        values["system"] == entry.name
+        and values["config"] == to_json(config)
+        and values["data"]["fingerprint"] == data.fingerprint
+        and values["seed"] == seed
+        and values["precision"] == precision
+    )
