@@ -19,6 +19,7 @@ from ..engine.descend import descend
 from ..engine.plateau import Plateau
 from ..engine.system import Scalars, Stage, System
 from ..errors import SfumatoError
+from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
 
@@ -135,7 +136,7 @@ class Autoencoder(System):
         codes = self.encode(self.corrupt(batch.images))
         logits = self._logits(codes)
         if self.config.loss == "bce":
-            loss = F.binary_cross_entropy_with_logits(logits, batch.images)
+            loss = binary_cross_entropy(logits, batch.images)
         else:
             loss = F.mse_loss(logits.sigmoid(), batch.images)
         scalars = {self.config.loss: loss.detach()}

@@ -47,7 +47,7 @@ class ConvolutionalAutoencoder(Autoencoder):
         maps, features = (filters[-1], side, side), filters[-1] * side * side
         down: list[nn.Module] = []
         for inputs, outputs in zip(filters[:-1], filters[1:], strict=True):
-            down += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.02), nn.MaxPool2d(2)]
+            down += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.LeakyReLU(0.02)]
         up: list[nn.Module] = []
         for inputs, outputs in zip(filters[:0:-1], filters[-2::-1], strict=True):
             up += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.02)]

@@ -83,7 +83,7 @@ class LeftOut:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageData:
     """A source, opened. `notice` is what must be said wherever results on it are shown; `fingerprint` names it."""
 

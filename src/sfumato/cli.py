@@ -1,0 +1,307 @@
+"""Every command. Importing this file imports neither torch nor anything that does: `sfumato --help` must be quick."""
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from . import __version__
+from .errors import SfumatoError
+
+JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+Run = Annotated[Path, Parameter(help="A run folder, as `sfumato train --run` makes it.")]
+Seed = Annotated[int, Parameter(help="What all randomness is derived from.")]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")]
+Precision = Annotated[
+    Literal["auto", "bf16", "fp32"], Parameter(help="auto: bf16 where this hardware multiplies it faster than fp32.")
+]
+Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file that cannot be used.")]
+SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
+LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
+Data = Annotated[
+    str, Parameter(help="digits (embedded), mnist, fashion-mnist, a folder of pictures, a .zip, or a folder of IDX files.")
+]
+
+app = App(
+    name="sfumato",
+    version=__version__,
+    help="Learn to make and read images: train, measure, explore.\n\n"
+    "Start with: sfumato study handwriting --scale quick --out handwriting",
+    help_format="plaintext",
+    version_flags=["--version"],
+)
+data_app = App(name="data", help="Data sets: what is there, fetch one, check one.", help_format="plaintext")
+app.command(data_app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command. Bad input: one line on standard error and exit code 2."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if tokens[:1] == ["train"]:
+            _offer_fields(tokens[1:])
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _fail(f"{' '.join(str(error).split())} (see sfumato {_command_of(tokens)}--help)")
+    except SfumatoError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
+    except Exception as error:
+        # Named by its class so that nothing heavy is imported to tell it from the others.
+        if type(error).__name__ != "Stopped":
+            raise
+        print(f"sfumato: {error}; everything is saved: go on with the same command or `sfumato resume`", file=sys.stderr)
+        sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _fail(message: str) -> None:
+    print(f"sfumato: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _command_of(tokens: Sequence[str]) -> str:
+    return f"{tokens[0]} " if tokens and not tokens[0].startswith("-") else ""
+
+
+@app.command
+def systems(*, as_json: JSON = False) -> None:
+    """The catalog: name, family, paper, presets."""
+    from .runs.catalog import systems as catalog
+
+    rows = catalog()
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for row in rows:
+        print(f"{row['name']:<16}{row['family']:<16}presets: {', '.join(row['presets'])}")
+        print(f"  {row['idea']}\n  {row['paper']}\n")
+
+
+@app.command
+def train(
+    system: Annotated[str, Parameter(help="SYSTEM or SYSTEM:PRESET; `sfumato systems` lists them.")],
+    /,
+    *,
+    run: Annotated[Path, Parameter(help="The run folder to make.")],
+    data: Data = "digits",
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    strict: Strict = False,
+    save_every: SaveEvery = 30.0,
+    log_every: LogEvery = None,
+    **fields: Any,
+) -> None:
+    """Train a system. `sfumato train SYSTEM --help` lists its own fields too."""
+    from .runs.train import train as train_run
+
+    finished = train_run(
+        system, data=data, run=run, seed=seed, device=device, precision=precision, strict=strict,
+        save_every=save_every, log_every=log_every, **fields,
+    )  # fmt: skip
+    _summarise(finished)
+
+
+def _offer_fields(tokens: Sequence[str]) -> None:
+    """Gives `train` an option per field of the Config of the system that `tokens` name, with the preset's values."""
+    system = next((token for token in tokens if not token.startswith("-")), None)
+    if system is None:
+        return
+    from .runs.catalog import find
+    from .runs.fields import help_texts, to_json
+
+    index = tokens.index("--data") + 1 if "--data" in tokens else len(tokens)
+    entry, preset = find(system, tokens[index] if index < len(tokens) else "digits")
+    types_of = inspect.get_annotations(train)
+    common = [
+        parameter.replace(annotation=types_of[name])
+        for name, parameter in inspect.signature(train).parameters.items()
+        if name != "fields"
+    ]
+    group = Group(f"Fields of {entry.name}:{preset}")
+    texts, types_of_fields = help_texts(entry.config_class), _types(entry.config_class)
+    own = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=tuple(value) if isinstance(value, list) else value,
+            annotation=Annotated[
+                types_of_fields[name],
+                Parameter(help=texts[name][:1].upper() + texts[name][1:], group=group, consume_multiple=True, negative=""),
+            ],
+        )
+        for name, value in to_json(entry.presets[preset]).items()
+    ]
+
+    def train_with_fields(*positional: Any, **named: Any) -> None:
+        train(*positional, **named)
+
+    train_with_fields.__doc__ = f"Train {entry.idea[:1].lower()}{entry.idea[1:]}"
+    train_with_fields.__signature__ = inspect.Signature([*common, *own])  # pyright: ignore[reportFunctionMemberAccess]
+    train_with_fields.__annotations__ = {parameter.name: parameter.annotation for parameter in (*common, *own)}
+    del app["train"]
+    app.command(train_with_fields, name="train")
+
+
+def _types(config_class: type[Any]) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(config_class)
+
+
+@app.command
+def resume(run: Run, /, *, save_every: SaveEvery = 30.0, log_every: LogEvery = None) -> None:
+    """Go on with a run exactly where it stopped."""
+    from .runs.train import resume as resume_run
+
+    _summarise(resume_run(run, save_every=save_every, log_every=log_every))
+
+
+def _summarise(run: Any) -> None:
+    """After training, on the process that leads: the measures, and where to look."""
+    if int(os.environ.get("RANK", "0")):
+        return
+    _print_evaluation(json.loads((run.path / "evaluation.json").read_text("utf-8")))
+    print(f"\n{run.path / 'report.html'}  curves, pictures, numbers")
+    print(f"tensorboard --logdir {run.path}  the same, live")
+
+
+def _print_evaluation(evaluation: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from .runs.page import evaluation_table
+
+    head, rows, caption = evaluation_table(evaluation)
+    table = Table(*head, caption=caption, caption_justify="left", caption_style="dim")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+@app.command
+def sample(
+    run: Run,
+    /,
+    *,
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="How many images.")] = 64,
+    seed: Seed = 0,
+    columns: Annotated[int, Parameter(help="Images in a row.")] = 8,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The PNG to write.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Draw images from a run's model into one PNG."""
+    from .reports.grids import grid
+    from .runs.open import open as open_run
+    from .runs.pictures import save_picture
+
+    if count < 1 or columns < 1:
+        raise SfumatoError(f"--count {count} --columns {columns}: must be at least 1")
+    out = out or run / "samples" / f"seed-{seed}.png"
+    if out.suffix.lower() != ".png":
+        raise SfumatoError(f"--out {out}: must end in .png")
+    save_picture(grid(open_run(run, device).sample(count, seed), columns), out)
+    print(out)
+
+
+@app.command
+def evaluate(run: Run, /, *, as_json: JSON = False, device: Device = "auto") -> None:
+    """Measure a run on its held-out images, beside trivial baselines."""
+    from .runs.open import open as open_run
+
+    evaluation = open_run(run, device).evaluate()
+    if as_json:
+        print(json.dumps(evaluation, indent=1, ensure_ascii=False))
+    else:
+        _print_evaluation(evaluation)
+
+
+@app.command
+def study(
+    name: Annotated[str, Parameter(help="handwriting")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="The folder for report.html, report.docx, results.json, figures and runs.")],
+    scale: Annotated[Literal["quick", "full"], Parameter(help="quick: minutes. full: the reference itself.")] = "quick",
+    data: Data = "digits",
+    language: Annotated[Literal["en", "zh"], Parameter(help="Of the report.")] = "en",
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Run a reference experiment whole: every system, every figure, published vs. measured."""
+    from .studies.catalog import study as run_study
+
+    result = run_study(name, scale=scale, out=out, data=data, language=language, seed=seed, device=device,
+                       precision=precision)  # fmt: skip
+    for row in result["rows"]:
+        published = "" if row["published"] is None else f"  (published {row['published']:g})"
+        print(f"{row['name']}: {row['measured']:.6g} {row['unit']}{published}")
+    print(f"\n{out / 'report.html'}\n{out / 'report.docx'}\n{out / 'results.json'}")
+
+
+@data_app.command(name="list")
+def data_list() -> None:
+    """What can be named without a path, and whether it is here."""
+    from .data.sources import sources
+
+    for source in sources():
+        print(f"{source.name:<16}{source.about:<52}{source.state}")
+    print("DIR or FILE.zip your own pictures, class = first sub-folder; or a folder of four IDX files")
+
+
+@data_app.command(name="fetch")
+def data_fetch(name: Annotated[str, Parameter(help="mnist or fashion-mnist")], /) -> None:
+    """Download a data set, check its sums and keep it."""
+    from .data.sources import fetch
+
+    print(fetch(name))
+
+
+@data_app.command(name="check")
+def data_check(source: Data, /, *, strict: Strict = False, as_json: JSON = False) -> None:
+    """Read every file of a data set and name those that cannot be used."""
+    from .data.sources import open_data
+
+    opened = open_data(source, strict=strict)
+    summary = {
+        "name": opened.name,
+        "train": len(opened.train),
+        "test": len(opened.test),
+        "classes": list(opened.classes),
+        "fingerprint": opened.fingerprint,
+        "left_out": [{"file": item.file, "reason": item.reason} for item in opened.left_out],
+    }
+    if as_json:
+        print(json.dumps(summary, indent=1, ensure_ascii=False))
+        return
+    for item in opened.left_out:
+        print(f"left out: {item.file}: {item.reason}")
+    classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
+    print(f"{opened.name}: {len(opened.train):,} training and {len(opened.test):,} test images")
+    print(f"classes: {classes or 'none'}\nleft out: {len(opened.left_out)}\nfingerprint: {opened.fingerprint}")
+    if opened.notice:
+        print(opened.notice)
+
+
+@app.command
+def doctor(*, as_json: JSON = False) -> None:
+    """Versions, device, precision, what is missing and how to mend it."""
+    from .runs.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps(findings, indent=1, ensure_ascii=False))
+        return
+    for name, value in findings["facts"].items():
+        print(f"{name:<16}{value}")
+    for advice in findings["advice"]:
+        print(f"- {advice}")

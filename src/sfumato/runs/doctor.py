@@ -1,0 +1,47 @@
+"""What this machine offers, and what would make it better."""
+
+import shutil
+import sys
+from importlib.metadata import requires, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..data.sources import sources
+from ..engine.runtime import choose, hardware
+from ..reports.language import cjk_font
+
+FREE = 5 * 2**30
+
+
+def examine() -> dict[str, Any]:
+    """`facts`: name to value, for a bug report; `advice`: a line for each thing missing, with the mend."""
+    machine = hardware()
+    free = shutil.disk_usage(Path.cwd()).free
+    libraries = [item.split(">=")[0] for item in requires("sfumato") or [] if "extra ==" not in item]
+    facts = {
+        "sfumato": __version__,
+        "python": sys.version.split()[0],
+        **{name: version(name) for name in libraries},
+        "processor": machine["processor"],
+        "cores": f"{machine['cores']}, {machine['threads']} threads in use",
+        "bf16 on CPU": machine["bf16"] or "not fast here",
+        "CUDA": machine["accelerator"] or f"no device (torch built for {torch.version.cuda or 'CPU'})",
+        "MPS": "yes" if torch.backends.mps.is_available() else "no",
+        "auto means": choose().describe(),
+        "free disk": f"{free / 2**30:.0f} GiB",
+        "Chinese font": cjk_font() or "none",
+        **{f"data {source.name}": source.state for source in sources()},
+    }
+    advice = []
+    if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
+        advice.append("an NVIDIA driver is here but torch sees no device: reinstall torch for your CUDA version")
+    if machine["bf16"] is None and not torch.cuda.is_available():
+        advice.append("this CPU has neither AMX nor AVX512-BF16: training runs in fp32, 2 to 6 times slower than on one")
+    if cjk_font() is None:
+        advice.append("no Chinese font: figures stay English with --language zh; install Noto Sans CJK or WenQuanYi")
+    if free < FREE:
+        advice.append(f"only {free / 2**30:.1f} GiB of disk free here: checkpoints and samples need room")
+    return {"facts": facts, "advice": advice}

@@ -1,0 +1,141 @@
+"""What every study does: train or take up its runs, collect rows of published vs. measured, write the report."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import __version__
+from ..data.dataset import ImageData
+from ..engine.checkpoint import write_atomically
+from ..engine.runtime import choose, hardware
+from ..errors import SfumatoError
+from ..reports.document import Report
+from ..reports.language import Language, Speaker
+from ..runs.folder import RunFolder
+from ..runs.open import Run
+from ..runs.train import fits, resume, train
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured number. `met` is None where there is nothing published, or nothing that can be compared."""
+
+    name: str
+    published: float | None
+    measured: float
+    unit: str
+    better: Literal["lower", "higher"] | None
+    met: bool | None
+
+
+class Study:
+    """A folder with runs, figures, one report in two formats, and results.json."""
+
+    name: str
+
+    def __init__(
+        self, out: Path, data: ImageData, source: str, full: bool, language: Language, seed: int, device: str,
+        precision: str,
+    ) -> None:  # fmt: skip
+        self.out, self.data, self.source, self.full, self.seed = out, data, source, full, seed
+        self.device = device
+        self.runtime = choose(device, precision)
+        self.say = Speaker(language)
+        self.rows: list[Row] = []
+        self.report = Report(self.title(), language)
+        if self.runtime.processes > 1:
+            raise SfumatoError("a study runs in one process: call it without torchrun")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SfumatoError(f"{out}: cannot be written to ({error.strerror})") from None
+
+    def title(self) -> str:
+        raise AssertionError("each study has its own title")
+
+    def obtain(self, name: str, system: str, **fields: Any) -> Run:
+        """The finished run `name`: taken as it is, gone on with, or trained, whichever its folder calls for."""
+        path = self.out / "runs" / name
+        folder = RunFolder(path)
+        if not folder.is_run:
+            return train(
+                system, data=self.source, run=path, seed=self.seed, device=self.device,
+                precision=self.runtime.precision, opened=self.data, **fields,
+            )  # fmt: skip
+        if not fits(folder, system, self.data, self.seed, self.runtime.precision, fields):
+            raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
+        if (path / "evaluation.json").is_file():
+            return Run(path)
+        return resume(path, opened=self.data)
+
+    def row(
+        self,
+        name: str,
+        measured: float,
+        unit: str,
+        published: float | None = None,
+        better: Literal["lower", "higher"] | None = None,
+        comparable: bool = True,
+    ) -> None:
+        """Adds a measured number; `comparable`: whether it may be held against the published one."""
+        met = None
+        if published is not None and better is not None and comparable:
+            met = measured <= published if better == "lower" else measured >= published
+        self.rows.append(Row(name, published, measured, unit, better, met))
+
+    def finish(self, began: float, runs: dict[str, Run]) -> dict[str, Any]:
+        """Writes figures, results.json and both reports; returns what results.json holds."""
+        results = {
+            "study": self.name,
+            "scale": "full" if self.full else "quick",
+            "seed": self.seed,
+            "data": {"name": self.data.name, "fingerprint": self.data.fingerprint, "train": len(self.data.train),
+                     "test": len(self.data.test)},
+            "hardware": hardware(),
+            "runtime": self.runtime.describe(),
+            "versions": {"sfumato": __version__, "torch": version("torch"), "torchmetrics": version("torchmetrics"),
+                         "scikit-learn": version("scikit-learn")},
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "seconds": {
+                "report": round(time.monotonic() - began, 1),
+                **{name: run.metrics()[-1]["seconds"] for name, run in runs.items()},
+            },
+            "rows": [asdict(row) for row in self.rows],
+        }  # fmt: skip
+        self.report.write_pictures(self.out / "figures")
+        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.out / "results.json", lambda path: path.write_text(text, "utf-8"))
+        html = self.report.html()
+        write_atomically(self.out / "report.html", lambda path: path.write_text(html, "utf-8"))
+        write_atomically(self.out / "report.docx", self.report.write_docx)
+        return results
+
+    def rows_table(self) -> None:
+        """The table of all rows in the report."""
+        say = self.say
+        words = {True: say("yes", "是"), False: say("no", "否"), None: "–"}
+        cells = [
+            [
+                row.name,
+                "–" if row.published is None else f"{row.published:g}",
+                f"{row.measured:.6g}",
+                row.unit,
+                words[row.met],
+            ]
+            for row in self.rows
+        ]
+        head = [say("quantity", "量"), say("published", "发表值"), say("measured", "实测值"), say("unit", "单位"),
+                say("met", "达到")]  # fmt: skip
+        self.report.table(
+            head,
+            cells,
+            say(
+                "Published vs. measured. «–» under «met»: nothing published, or not on the same data and budget.",
+                "发表值与实测值。“达到”一栏的“–”表示没有发表值，或数据、训练量不同而不可比较。",
+            ),
+            [row.met for row in self.rows],
+        )
