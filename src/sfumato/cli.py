@@ -24,7 +24,8 @@ Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file tha
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
 Data = Annotated[
-    str, Parameter(help="digits (embedded), mnist, fashion-mnist, a folder of pictures, a .zip, or a folder of IDX files.")
+    str,
+    Parameter(help="digits (embedded), mnist, fashion-mnist, a folder of pictures, a .zip, or a folder of IDX files."),
 ]
 
 app = App(
@@ -58,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
             raise
-        print(f"sfumato: {error}; everything is saved: go on with the same command or `sfumato resume`", file=sys.stderr)
+        print(
+            f"sfumato: {error}; everything is saved: go on with the same command or `sfumato resume`", file=sys.stderr
+        )
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -135,7 +138,9 @@ def _offer_fields(tokens: Sequence[str]) -> None:
             default=tuple(value) if isinstance(value, list) else value,
             annotation=Annotated[
                 types_of_fields[name],
-                Parameter(help=texts[name][:1].upper() + texts[name][1:], group=group, consume_multiple=True, negative=""),
+                Parameter(
+                    help=texts[name][:1].upper() + texts[name][1:], group=group, consume_multiple=True, negative=""
+                ),
             ],
         )
         for name, value in to_json(entry.presets[preset]).items()
@@ -169,7 +174,7 @@ def _summarise(run: Any) -> None:
     """After training, on the process that leads: the measures, and where to look."""
     if int(os.environ.get("RANK", "0")):
         return
-    _print_evaluation(json.loads((run.path / "evaluation.json").read_text("utf-8")))
+    _print_evaluation(run.evaluation)
     print(f"\n{run.path / 'report.html'}  curves, pictures, numbers")
     print(f"tensorboard --logdir {run.path}  the same, live")
 

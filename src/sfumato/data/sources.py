@@ -43,7 +43,9 @@ def fetch(name: str) -> Path:
     return fetch_mnist(name)
 
 
-def open_data(source: str, channels: int | None = None, resolution: int | None = None, strict: bool = False) -> ImageData:
+def open_data(
+    source: str, channels: int | None = None, resolution: int | None = None, strict: bool = False
+) -> ImageData:
     """The data set that `source` names: `digits`, `mnist`, `fashion-mnist`, or a path.
 
     A path is a folder of the four MNIST files, or a folder or zip of pictures. Pictures come with `channels` (1 or 3)

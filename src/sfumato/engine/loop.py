@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import torch
-
 from ..seeds import derive
 from .clock import Clock
 from .runtime import Runtime
@@ -62,8 +60,9 @@ def ticks(
         batches = Feed(feed(stage), clock)
         while clock.images < end:
             clock.before = clock.images
-            torch.manual_seed(derive(seed, "step", runtime.process, clock.images))
-            system.train()
+            runtime.reseed(derive(seed, "step", runtime.process, clock.images))
+            if not system.training:  # whoever consumed the last tick may have sampled
+                system.train()
             with runtime.autocast():
                 scalars = system.step(batches, clock)
             yield Tick(scalars, clock.images, clock.images - clock.before, stage)

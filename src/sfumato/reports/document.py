@@ -157,11 +157,15 @@ def _add_to_docx(document, block: Block, width: int) -> None:  # noqa: ANN001 - 
         table = document.add_table(rows=1, cols=len(block.head), style="Light Grid Accent 1")
         for cell, text in zip(table.rows[0].cells, block.head, strict=True):
             cell.text = text
+        table.autofit = False
+        longest = [max(len(row[column]) for row in (block.head, *block.rows)) for column in range(len(block.head))]
+        shares = [min(max(length, 5), 40) for length in longest]
         for row in block.rows:
             for cell, text in zip(table.add_row().cells, row, strict=True):
                 cell.text = text
-        for cell in (cell for row in table.rows for cell in row.cells):
-            for paragraph in cell.paragraphs:
-                for run in paragraph.runs:
+        for row in table.rows:
+            for cell, share in zip(row.cells, shares, strict=True):
+                cell.width = int(width * share / sum(shares))
+                for run in cell.paragraphs[0].runs:
                     run.font.size = Pt(8.5)
         document.add_paragraph()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ..data.pictures import to_picture
 from .grids import grid
 from .language import cjk_font
 
@@ -47,16 +46,6 @@ def png(figure: "Figure") -> bytes:
     """The figure's PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return buffer.getvalue()
-
-
-def grid_png(images: Tensor, columns: int, scale: int = 2, gap: int = 2) -> bytes:
-    """The PNG of a grid of (n, c, h, w) images in [0, 1], each pixel `scale` pixels wide."""
-    from PIL import Image
-
-    picture = to_picture(grid(images, columns, gap))
-    buffer = io.BytesIO()
-    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -128,7 +117,9 @@ def scatter(
         if not len(own):
             continue
         colour = f"C{index % 10}"
-        axis.scatter(own[:, 0], own[:, 1], s=5, color=colour, alpha=0.5, linewidths=0, label=name)
+        axis.scatter(
+            own[:, 0], own[:, 1], s=5 if len(points) > 2000 else 16, color=colour, alpha=0.5, linewidths=0, label=name
+        )
         axis.text(*np.median(own, axis=0), name, fontsize=13, fontweight="bold", ha="center", va="center",
                   bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.8})  # fmt: skip
     if box is not None:

@@ -39,7 +39,9 @@ def examine() -> dict[str, Any]:
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
         advice.append("an NVIDIA driver is here but torch sees no device: reinstall torch for your CUDA version")
     if machine["bf16"] is None and not torch.cuda.is_available():
-        advice.append("this CPU has neither AMX nor AVX512-BF16: training runs in fp32, 2 to 6 times slower than on one")
+        advice.append(
+            "this CPU has neither AMX nor AVX512-BF16: training runs in fp32, 2 to 6 times slower than on one"
+        )
     if cjk_font() is None:
         advice.append("no Chinese font: figures stay English with --language zh; install Noto Sans CJK or WenQuanYi")
     if free < FREE:

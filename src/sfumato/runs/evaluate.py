@@ -1,5 +1,6 @@
 """Measuring a run by the measures of its family, on held-out images, beside trivial baselines."""
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime
     """`rows`: a dict per line, its `name` and its measures; beside them what they were measured on."""
     assert isinstance(system, Autoencoder), f"{entry.family} has no measures yet"
     system.eval()
-    images = data.test.images(range(min(len(data.test), MAX_IMAGES)))
+    images = _test_images(data)
     with runtime.autocast():
         rows = [{"name": "reconstruction", **fidelity(images, reconstruct(system, images, runtime))}]
         noisy = noisy_images(system, images)
@@ -28,9 +29,7 @@ def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime
             denoised = reconstruct(system, noisy, runtime)
             rows.append({"name": "denoised", **fidelity(images, denoised)})
             rows.append({"name": "noisy input, cut to [0, 1]", **fidelity(images, noisy.clamp(0, 1))})
-    code = system.config.bottleneck
-    rows.append({"name": f"PCA-{code}", **fidelity(images, pca(data.train, images, code))})
-    rows.append({"name": "mean image", **fidelity(images, mean_image(data.train, images))})
+    rows += _baselines(data, system.config.bottleneck)
     return {
         "split": "test",
         "data": data.name,
@@ -41,6 +40,20 @@ def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime
         "noise_seed": NOISE_SEED if noisy is not images else None,
         "rows": rows,
     }
+
+
+def _test_images(data: ImageData) -> torch.Tensor:
+    return data.test.images(range(min(len(data.test), MAX_IMAGES)))
+
+
+@lru_cache(maxsize=8)
+def _baselines(data: ImageData, code: int) -> list[dict[str, Any]]:
+    """What no network gives: a linear code of the same size, and no code at all. The same for every run on `data`."""
+    images = _test_images(data)
+    return [
+        {"name": f"PCA-{code}", **fidelity(images, pca(data.train, images, code))},
+        {"name": "mean image", **fidelity(images, mean_image(data.train, images))},
+    ]
 
 
 def reconstruct(system: Autoencoder, images: torch.Tensor, runtime: Runtime) -> torch.Tensor:

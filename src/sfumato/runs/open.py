@@ -1,5 +1,6 @@
 """A run that is there: its numbers, its network, what it draws."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..data.sources import open_data
 from ..engine.checkpoint import load_checkpoint
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System
+from ..errors import SfumatoError
 from .evaluate import evaluate_run
 from .folder import RunFolder
 
@@ -70,6 +72,14 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
         return self.folder.metrics()
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """What was measured when training ended: the content of evaluation.json."""
+        path = self.path / "evaluation.json"
+        if not path.is_file():
+            raise SfumatoError(f"{self.path}: has no evaluation.json: its training has not ended")
+        return json.loads(path.read_text("utf-8"))
 
     def evaluate(self, data: ImageData | None = None) -> dict[str, Any]:
         """Measures the run on the test images of its data (or of `data`), beside trivial baselines."""

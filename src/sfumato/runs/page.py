@@ -1,6 +1,9 @@
 """`report.html` of a single run: what it was, how it went, what came out."""
 
+import io
 from typing import Any
+
+from PIL import Image
 
 from ..engine.checkpoint import write_atomically
 from ..engine.system import System
@@ -9,16 +12,14 @@ from ..reports.figures import curve
 from .catalog import Entry
 from .folder import RunFolder
 
+WIDTH = 900
 MEASURES = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
 
 
-def write_page(folder: RunFolder, entry: Entry, system: System) -> None:
-    """Writes report.html from the run's own files."""
-    import json
-
+def write_page(folder: RunFolder, entry: Entry, system: System, evaluation: dict[str, Any]) -> None:
+    """Writes report.html from the run's own files and its `evaluation`."""
     values = folder.read_config()
     rows = folder.metrics()
-    evaluation: dict[str, Any] = json.loads((folder.path / "evaluation.json").read_text("utf-8"))
     data = values["data"]
     report = Report(
         f"{entry.name} on {data['name']}",
@@ -39,7 +40,7 @@ def write_page(folder: RunFolder, entry: Entry, system: System) -> None:
     samples = sorted((folder.path / "samples").glob("*.png"))
     if samples:
         caption = "Test images, what the encoder sees if that differs, reconstructions, and samples, at the end."
-        report.picture("samples", samples[-1].read_bytes(), caption)
+        report.picture("samples", _enlarged(samples[-1].read_bytes()), caption)
     report.heading("Measured")
     report.table(*evaluation_table(evaluation))
     report.heading("Configuration")
@@ -58,3 +59,12 @@ def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[s
         f"{evaluation['bce_floor']:.6f}. psnr: mean over images; psnr_pooled: of the mean squared error, in dB."
     )
     return ["", *measures], rows, caption
+
+
+def _enlarged(content: bytes) -> bytes:
+    """A PNG with each pixel as a square, wide enough to be seen on a page."""
+    with Image.open(io.BytesIO(content)) as picture:
+        scale = max(1, WIDTH // picture.width)
+        buffer = io.BytesIO()
+        picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
+        return buffer.getvalue()

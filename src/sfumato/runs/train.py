@@ -242,8 +242,9 @@ class Training:
     def finish(self, evaluate: bool) -> None:
         """Measures the finished run and writes its page."""
         if evaluate:
-            self.folder.write_json("evaluation.json", evaluate_run(self.entry, self.system, self.data, self.runtime))
-            write_page(self.folder, self.entry, self.system)
+            evaluation = evaluate_run(self.entry, self.system, self.data, self.runtime)
+            write_page(self.folder, self.entry, self.system, evaluation)
+            self.folder.write_json("evaluation.json", evaluation)
 
     def _write_row(self) -> None:
         means = self.meter.read()
