@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
             raise
-        print(
-            f"sfumato: {error}; everything is saved: go on with the same command or `sfumato resume`", file=sys.stderr
-        )
+        print(f"sfumato: {error}{', or with the same study' if tokens[0] == 'study' else ''}", file=sys.stderr)
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -218,11 +216,21 @@ def sample(
 
 
 @app.command
-def evaluate(run: Run, /, *, as_json: JSON = False, device: Device = "auto") -> None:
-    """Measure a run on its held-out images, beside trivial baselines."""
+def evaluate(
+    run: Run,
+    /,
+    *,
+    data: Annotated[str | None, Parameter(help="Measure on this instead of the run's own data.")] = None,
+    as_json: JSON = False,
+    device: Device = "auto",
+) -> None:
+    """Measure a run on held-out images, beside trivial baselines."""
+    from .data.sources import open_data
     from .runs.open import open as open_run
 
-    evaluation = open_run(run, device).evaluate()
+    opened = open_run(run, device)
+    config = opened.config["config"]
+    evaluation = opened.evaluate(open_data(data, config["channels"], config["resolution"]) if data else None)
     if as_json:
         print(json.dumps(evaluation, indent=1, ensure_ascii=False))
     else:

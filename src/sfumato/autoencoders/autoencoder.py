@@ -37,6 +37,7 @@ class AutoencoderConfig:
     weight_decay: float = 0.0  # L2 inside the optimiser: adds weight_decay · θ to the gradient
     norm_penalty: float = 0.0  # L2 as the reference writes it: adds norm_penalty · Σ‖θ‖₂ to the loss
     batch_size: int = 256  # images per step, over all processes
+    flip: bool = False  # mirror half of the training images: for photographs, not for writing
     images: int = 6_000_000  # training images drawn in the whole run (100 epochs of MNIST)
 
     def __post_init__(self) -> None:
@@ -114,7 +115,8 @@ class Autoencoder(System):
         return self.config.channels, self.config.resolution, self.config.resolution
 
     def stages(self) -> Sequence[Stage]:
-        return [Stage(self.config.images, self.config.batch_size, self.config.resolution)]
+        config = self.config
+        return [Stage(config.images, config.batch_size, config.resolution, config.flip)]
 
     def encode(self, images: Tensor) -> Tensor:
         return self.encoder(images)

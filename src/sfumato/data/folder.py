@@ -9,7 +9,7 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +23,7 @@ from .dataset import ImageData, InMemory, LeftOut, Split, Streamed, fingerprint
 from .pictures import ENDINGS, read_picture, to_tensor
 
 MEMORY = 2 * 2**30  # bytes of decoded pictures; a larger set streams
+MANY = 2000
 MAX_FILE = 512 * 2**20
 MAX_RATIO = 1000  # of unpacked to packed size: above it, a zip member is a bomb
 TEST_NAMES = ("test", "val", "valid", "validation")
@@ -137,7 +138,8 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
     in_memory = len(placed) * channels * resolution**2 <= MEMORY
     reader = PictureReader(files, channels, resolution)
     good, pictures = [], []
-    for file, picture in zip(placed, reader.read_all([file.name for file in placed]), strict=True):
+    read = _shown(reader.read_all([file.name for file in placed]), len(placed), path.name)
+    for file, picture in zip(placed, read, strict=True):
         if isinstance(picture, str):
             left_out.append(LeftOut(file.name, picture))
         else:
@@ -178,6 +180,17 @@ class PictureReader:
 
         with ThreadPoolExecutor(4, thread_name_prefix="sfumato-decode") as pool:
             yield from pool.map(attempt, names)
+
+
+def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterable[Tensor | str]:
+    """The same pictures, under a progress bar where there are many and somebody looks."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if count < MANY or not console.is_terminal:
+        return pictures
+    return track(pictures, f"reading {name}", count, console=console, transient=True)
 
 
 def _placed(names: list[str]) -> list[Placed]:

@@ -58,10 +58,12 @@ def _read(file: IO[bytes], channels: int, resolution: int | None) -> Image.Image
         image = _to_srgb(image, profile)
     image = image.convert("RGB" if channels == 3 else "L")
     if resolution is not None:
-        # Area-like reduction first, then Lanczos: as sharp as Lanczos alone, and fast on large photographs.
-        square = (resolution, resolution)
-        if image.size != square:
-            image = ImageOps.fit(image, square, Image.Resampling.LANCZOS)
+        side = min(image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        # The gap lets Pillow shrink by whole factors first: as sharp as Lanczos alone, and fast on large photographs.
+        image = image.resize(
+            (resolution, resolution), Image.Resampling.LANCZOS, (left, top, left + side, top + side), reducing_gap=3.0
+        )
     return image
 
 

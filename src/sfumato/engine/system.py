@@ -16,11 +16,15 @@ Scalars = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training with one batch size and one resolution, `images` real images long."""
+    """A stretch of training, `images` real images long, and how its batches are made.
+
+    `flip` mirrors half of the images.
+    """
 
     images: int
     batch_size: int
     resolution: int
+    flip: bool = False
 
 
 class System(nn.Module, ABC):

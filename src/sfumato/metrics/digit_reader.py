@@ -5,7 +5,6 @@ images as the system it judges; its test accuracy and a hash of its weights belo
 """
 
 import hashlib
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -53,27 +52,24 @@ class DigitReader(nn.Module):
         return digest.hexdigest()
 
 
-def train_reader(
-    data: ImageData, runtime: Runtime, seed: int, progress: Callable[[float], None] = lambda share: None
-) -> DigitReader:
-    """A reader trained on `data.train`: 100,000 images or 3 epochs, whichever is more, with a falling rate.
+def train_reader(data: ImageData, runtime: Runtime, seed: int, images: int | None = None) -> DigitReader:
+    """A reader trained on `data.train` with a falling rate; wants 28×28 grey images with labels.
 
-    Wants 28×28 grey images with labels. `progress` is called with the share done.
+    `images`: how many are drawn; by default 100,000 or 3 epochs, whichever is more.
     """
     torch.manual_seed(derive(seed, "digit reader"))
     reader = DigitReader(len(data.classes)).to(runtime.device, memory_format=runtime.memory_format)
-    total = max(100_000, 3 * len(data.train))
+    total = images or max(100_000, 3 * len(data.train))
     batches = Batches(data.train, 128, seed, device=runtime.device, memory_format=runtime.memory_format)
     optimizer = torch.optim.Adam(reader.parameters(), lr=2e-3, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.01, 1 - step * 128 / total))
     reader.train()
-    images = 0
-    while images < total:
-        batch, count = batches.at(images)
+    drawn = 0
+    while drawn < total:
+        batch, count = batches.at(drawn)
         with runtime.autocast():
             loss = F.cross_entropy(reader(batch.images).float(), batch.labels)
         descend(loss, optimizer)
         schedule.step()
-        images += count
-        progress(min(1.0, images / total))
+        drawn += count
     return reader.eval()

@@ -96,6 +96,8 @@ class RunFolder:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
+            for left_by_a_kill in self.path.glob(".*.part"):
+                left_by_a_kill.unlink()
             yield
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..engine.checkpoint import write_atomically
 from ..engine.loop import Tick
 from ..engine.runtime import average_over_processes
 
@@ -45,7 +46,8 @@ class Log:
         self.seconds_before, self.began = seconds, time.monotonic()
         if self.path.exists():
             kept = [line for line in self.path.read_text("utf-8").splitlines() if _images_of(line) <= images]
-            self.path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+            text = "".join(f"{line}\n" for line in kept)
+            write_atomically(self.path, lambda path: path.write_text(text, "utf-8"))
         self.events = SummaryWriter(str(folder), purge_step=images + 1 if images else None)
 
     @property

@@ -2,14 +2,15 @@
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """Training was asked to stop by `signal` and has saved what it had."""
+    """Training was asked to stop by the signal `signum` and has saved what it had in the run folder `path`."""
 
-    def __init__(self, signum: int, images: int) -> None:
-        super().__init__(f"stopped after {images:,} images")
+    def __init__(self, signum: int, images: int, path: Path) -> None:
+        super().__init__(f"stopped after {images:,} images; saved: go on with `sfumato resume {path}`")
         self.signum = signum
 
 

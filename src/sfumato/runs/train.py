@@ -61,10 +61,9 @@ def train(
     entry, preset = find(system, data)
     config = build(entry.config_class, fields, f"{entry.name}: field", base=entry.presets[preset])
     folder = RunFolder(run)
-    if folder.is_run:
-        raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
-    _writable(folder.path)
     runtime = choose(device, precision)
+    if runtime.process == 0 and folder.is_run:
+        raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
     opened = opened or open_data(data, config.channels, config.resolution, strict)
     values = {
         "sfumato": __version__,
@@ -84,6 +83,7 @@ def train(
         "precision": runtime.precision,
         "processes": runtime.processes,
     }
+    _writable(folder.path)
     return _train(folder, runtime, opened, values, save_every, log_every, evaluate)
 
 
@@ -190,7 +190,7 @@ class Training:
             stage.batch_size,
             self.seed,
             self.system.image_range,
-            flip=getattr(self.system.config, "flip", False),
+            flip=stage.flip,
             process=self.runtime.process,
             processes=self.runtime.processes,
             device=self.runtime.device,
@@ -220,7 +220,7 @@ class Training:
                     yield tick
                     if (signum := self._agreed(signals.requested)) is not None:
                         self._save()
-                        raise Stopped(signum, self.clock.images)
+                        raise Stopped(signum, self.clock.images, self.folder.path)
                 if self.meter.count:
                     self._write_row()
                 self._save()

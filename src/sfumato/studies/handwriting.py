@@ -140,7 +140,7 @@ class Handwriting(Study):
     def figure_label(self, name: str) -> str:
         return self.say.figure(self.plans[name].en, self.plans[name].zh)
 
-    # ------------------------------------------------------------------ the sections, in the order of the report
+    # The sections, in the order of the report.
 
     def _opening(self) -> None:
         say, data = self.say, self.data
@@ -201,7 +201,10 @@ class Handwriting(Study):
             ),
         )
         self._measures_table(
-            [(self.label("autoencoder"), measured), *self._baselines("autoencoder")],
+            [
+                (self.label("autoencoder"), measured),
+                *((say(en, zh), values) for en, zh, values in self._baselines("autoencoder")),
+            ],
             say(
                 f"Test images. No reconstruction of them can have a BCE below {entropy_floor(images):.6f}, the entropy "
                 f"of their grey levels. psnr is the mean over images, psnr_pooled that of the mean squared error (dB).",
@@ -218,11 +221,14 @@ class Handwriting(Study):
                 f"曲线中的训练 BCE 是一个 epoch 内（权重仍在变化时）的平均；用最终权重，整个训练集的 BCE 为 {fixed:.6f}。",
             )
         )
-        self.row("autoencoder: BCE on the training set, final weights", fixed, "nats/pixel")
+        self.row(
+            "autoencoder: bce on the training set, final weights", "自编码器：训练集 bce（最终权重）", fixed, "nats/pixel"
+        )
+        named = [("autoencoder", "自编码器", measured)]
+        named += [(f"{en} (baseline)", f"{zh}（基线）", values) for en, zh, values in self._baselines("autoencoder")]
         for key, unit in (("bce", "nats/pixel"), ("psnr", "dB"), ("ssim", "")):
-            self.row(f"autoencoder: {key} on the test set", measured[key], unit)
-            for name, values in self._baselines("autoencoder"):
-                self.row(f"{name} (baseline): {key} on the test set", values[key], unit)
+            for en, zh, values in named:
+                self.row(f"{en}: {key} on the test set", f"{zh}：测试集 {key}", values[key], unit)
 
     def _denoising(self) -> None:
         say = self.say
@@ -252,8 +258,8 @@ class Handwriting(Study):
                 f"SSIM 分别为 {before['ssim']:.4f} 和 {after['ssim']:.4f}。",
             ),
         )
-        self.row("denoising: PSNR of the noisy input, cut to [0, 1] (baseline)", before["psnr"], "dB")
-        self.row("denoising: PSNR of the denoised image", after["psnr"], "dB")
+        self.row("noisy input, cut to [0, 1] (baseline): psnr", "加噪图像（截断，基线）：psnr", before["psnr"], "dB")
+        self.row("denoised: psnr", "去噪图像：psnr", after["psnr"], "dB")
 
     def _code_plane(self) -> tuple[CodePlane, Plane]:
         say = self.say
@@ -285,11 +291,13 @@ class Handwriting(Study):
         )
         self._describe(numbers, sampled)
         for axis, (low, high) in enumerate(PUBLISHED_RANGE):
-            self.row(f"code range, axis {axis + 1}: lowest", numbers.low[axis], "", low)
-            self.row(f"code range, axis {axis + 1}: highest", numbers.high[axis], "", high)
-        self.row("codes whose nearest neighbour is the same digit", 100 * numbers.neighbour_accuracy, "%")
-        self.row("the same by chance (baseline)", 100 * numbers.chance, "%")
-        self.row("legible cells of the sampled plane", 100 * sampled.share, "%")
+            which = axis + 1
+            self.row(f"code range, axis {which}: lowest", f"编码第 {which} 维：最小", numbers.low[axis], "", low)
+            self.row(f"code range, axis {which}: highest", f"编码第 {which} 维：最大", numbers.high[axis], "", high)
+        same = 100 * numbers.neighbour_accuracy
+        self.row("codes whose nearest neighbour is the same digit", "最近邻为同一数字的编码", same, "%")
+        self.row("the same by chance (baseline)", "随机时（基线）", 100 * numbers.chance, "%")
+        self.row("legible cells of the sampled plane", "采样平面中可辨认的格子", 100 * sampled.share, "%")
         return numbers, sampled
 
     def _describe(self, numbers: CodePlane, sampled: Plane) -> None:
@@ -329,9 +337,9 @@ class Handwriting(Study):
                 f"{'可辨认' if mean else '不可辨认'}。分类器只认识数字，可能对人看不懂的形状也很有把握，因此这一比例是上界。",
             )
         )
-        self.row("digit reader: test accuracy", 100 * accuracy, "%")
-        self.row("digit reader: legible among real test images", 100 * real, "%")
-        self.row("digit reader: legible among uniform noise images (baseline)", 100 * noise, "%")
+        self.row("digit reader: test accuracy", "分类器：测试准确率", 100 * accuracy, "%")
+        self.row("legible among real test images", "真实测试图像中可辨认的", 100 * real, "%")
+        self.row("legible among uniform noise images (baseline)", "均匀噪声图像中可辨认的（基线）", 100 * noise, "%")
 
     def _regularised(self, plain: CodePlane, plain_plane: Plane) -> None:
         say = self.say
@@ -361,11 +369,12 @@ class Handwriting(Study):
                     f"{spread:.2f}", f"{numbers.neighbour_accuracy:.1%}", f"{wide.share:.1%}", f"{sampled.share:.1%}",
                 ]
             )  # fmt: skip
-            self.row(f"{self.plans[name].en}: mean standard deviation of the codes", float(spread), "")
-            self.row(f"{self.plans[name].en}: legible cells of [-5, 5]²", 100 * sampled.share, "%")
+            plan = self.plans[name]
+            self.row(f"{plan.en}: spread of the codes", f"{plan.zh}：编码标准差", float(spread), "")
+            self.row(f"{plan.en}: legible cells of [-5, 5]²", f"{plan.zh}：[-5, 5]² 中可辨认的格子", 100 * sampled.share, "%")
             if name == "autoencoder":
                 continue
-            self.row(f"{self.plans[name].en}: bce on the test set", measured["bce"], "nats/pixel")
+            self.row(f"{plan.en}: bce on the test set", f"{plan.zh}：测试集 bce", measured["bce"], "nats/pixel")
             inside = (self.codes(name).abs() <= L2_BOX[1]).all(1).float().mean()
             self.report.picture(
                 f"plane-{name}",
@@ -403,8 +412,11 @@ class Handwriting(Study):
             rows.append((f"{self.label(name)} ({self.seconds(name):.0f} s)", measured))
             pictures[self.figure_label(name)] = self.outputs[name][chosen]
             if name != "autoencoder":
-                self.row(f"ablation, {self.plans[name].en}: psnr on the test set", measured["psnr"], "dB")
-        rows += [self._baselines(reference)[0], *self._baselines("bottleneck-128")]
+                plan = self.plans[name]
+                en, zh = f"ablation, {plan.en}: psnr on the test set", f"消融，{plan.zh}：测试集 psnr"
+                self.row(en, zh, measured["psnr"], "dB")
+        for en, zh, values in (self._baselines(reference)[0], *self._baselines("bottleneck-128")):
+            rows.append((say(en, zh), values))
         self.report.picture(
             "ablations",
             labelled_rows(pictures, self.data.classes),
@@ -431,8 +443,8 @@ class Handwriting(Study):
             losses = {round(row["epoch"], 2): row["bce"] for row in self.runs[name].metrics()}
             for epoch, value in published.items():
                 if epoch in losses:
-                    label = f"{name}: train BCE, epoch {epoch}"
-                    self.row(label, losses[epoch], "nats/pixel", value, "lower", self.comparable)
+                    en, zh = f"{name}: train bce, epoch {epoch}", f"{self.plans[name].zh}：训练 bce，epoch {epoch}"
+                    self.row(en, zh, losses[epoch], "nats/pixel", value, "lower", self.comparable)
         self.rows += rows
         if not self.comparable:
             self.report.say(
@@ -447,7 +459,7 @@ class Handwriting(Study):
             )
         self.rows_table()
 
-    # ------------------------------------------------------------------ what the sections are made of
+    # What the sections are made of.
 
     def seconds(self, name: str) -> float:
         return self.runs[name].metrics()[-1]["seconds"]
@@ -471,14 +483,13 @@ class Handwriting(Study):
     def _one_per_digit(self) -> list[int]:
         return [int((self.labels == digit).nonzero()[0]) for digit in range(len(self.data.classes))]
 
-    def _baselines(self, name: str) -> list[tuple[str, dict[str, float]]]:
-        """PCA of the same code size and the mean image, as the run's own evaluation measured them."""
+    def _baselines(self, name: str) -> list[tuple[str, str, dict[str, float]]]:
+        """PCA of the same code size and the mean image, as the run's own evaluation measured them, in two languages."""
         rows = self.runs[name].evaluation["rows"][-2:]
+        chinese = {"mean image": "平均图像"}
         return [
-            (row["name"] if "PCA" in row["name"] else self.say("mean image", "平均图像"),
-             {key: row[key] for key in MEASURES})
-            for row in rows
-        ]  # fmt: skip
+            (row["name"], chinese.get(row["name"], row["name"]), {key: row[key] for key in MEASURES}) for row in rows
+        ]
 
     def _legibility_baselines(self) -> tuple[float, bool, float]:
         """Legible: the share of real test images, whether the mean image is, the share of uniform noise images."""

@@ -46,6 +46,7 @@ class Study:
         self.runtime = choose(device, precision)
         self.say = Speaker(language)
         self.rows: list[Row] = []
+        self.names: dict[str, str] = {}
         self.report = Report(self.title(), language)
         if self.runtime.processes > 1:
             raise SfumatoError("a study runs in one process: call it without torchrun")
@@ -74,24 +75,31 @@ class Study:
 
     def row(
         self,
-        name: str,
+        en: str,
+        zh: str,
         measured: float,
         unit: str,
         published: float | None = None,
         better: Literal["lower", "higher"] | None = None,
         comparable: bool = True,
     ) -> None:
-        """Adds a measured number; `comparable`: whether it may be held against the published one."""
+        """Adds a measured number; `comparable`: whether it may be held against the published one.
+
+        results.json has the English name in every language, the report's table the one of its language.
+        """
         met = None
         if published is not None and better is not None and comparable:
             met = measured <= published if better == "lower" else measured >= published
-        self.rows.append(Row(name, published, measured, unit, better, met))
+        self.rows.append(Row(en, published, measured, unit, better, met))
+        self.names[en] = self.say(en, zh)
 
     def finish(self, began: float, runs: dict[str, Run]) -> dict[str, Any]:
         """Writes figures, results.json and both reports; returns what results.json holds."""
+        scale = "full" if self.full else "quick"
         results = {
             "study": self.name,
-            "scale": "full" if self.full else "quick",
+            "command": f"sfumato study {self.name} --scale {scale} --data {self.data.name} --seed {self.seed}",
+            "scale": scale,
             "seed": self.seed,
             "data": {"name": self.data.name, "fingerprint": self.data.fingerprint, "train": len(self.data.train),
                      "test": len(self.data.test)},
@@ -101,7 +109,7 @@ class Study:
                          "scikit-learn": version("scikit-learn")},
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "seconds": {
-                "report": round(time.monotonic() - began, 1),
+                "this call": round(time.monotonic() - began, 1),
                 **{name: run.metrics()[-1]["seconds"] for name, run in runs.items()},
             },
             "rows": [asdict(row) for row in self.rows],
@@ -120,7 +128,7 @@ class Study:
         words = {True: say("yes", "是"), False: say("no", "否"), None: "–"}
         cells = [
             [
-                row.name,
+                self.names[row.name],
                 "–" if row.published is None else f"{row.published:g}",
                 f"{row.measured:.6g}",
                 row.unit,

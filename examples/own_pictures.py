@@ -1,0 +1,35 @@
+"""Your own pictures: a folder with one sub-folder per class, whatever the files are like.
+
+Run it in an empty folder. It first makes a small such folder out of scikit-image's bundled photographs, with a grey
+picture, a transparent one and a broken file among them.
+"""
+
+from pathlib import Path
+
+from PIL import Image
+from skimage import data
+
+import sfumato
+from sfumato.data.sources import open_data
+
+root = Path("pictures")
+for name, photograph in {"cat": data.chelsea(), "coffee": data.coffee()}.items():
+    (root / name).mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(photograph)
+    for index in range(40):
+        left, top = 4 * index, 3 * index
+        picture.crop((left, top, left + 128, top + 128)).save(root / name / f"{index}.jpg")
+Image.fromarray(data.camera()).save(root / "cat" / "grey.png")
+Image.fromarray(data.chelsea()).convert("RGBA").save(root / "cat" / "transparent.png")
+(root / "coffee" / "broken.jpg").write_bytes(b"\xff\xd8 this is no picture")
+
+opened = open_data("pictures", channels=3, resolution=32)
+print(f"{len(opened.train)} training and {len(opened.test)} test pictures, classes {opened.classes}")
+for item in opened.left_out:
+    print(f"left out: {item.file}: {item.reason}")
+
+run = sfumato.train(
+    "convolutional", data="pictures", run="pictures-run", channels=3, resolution=32, bottleneck=64, batch_size=16,
+    images=2_000,
+)  # fmt: skip
+print(run.evaluation["rows"][0])

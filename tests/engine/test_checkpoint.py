@@ -1,0 +1,186 @@
+"""What is written comes back; what is wrong is named in one line; nothing that is read can run."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sfumato.autoencoders.stacked import Config, StackedAutoencoder
+from sfumato.engine import checkpoint
+from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from sfumato.engine.clock import Clock
+from sfumato.errors import SfumatoError
+
+SMALL = Config(widths=(4,), images=100)
+
+
+def trained() -> StackedAutoencoder:
+    system = StackedAutoencoder(SMALL)
+    for parameter in system.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    system.optimizers["network"].step()
+    return system
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_checkpoint(tmp_path, trained(), Clock(64), {"seconds": 1.5})
+    return tmp_path
+
+
+def weights(folder: Path) -> Path:
+    (path,) = (folder / "checkpoints").iterdir()
+    return path
+
+
+def rewrite(folder: Path, change: Any) -> None:
+    """Changes the tensors and makes state.json's digest fit, as a careful forger would."""
+    import hashlib
+
+    path = weights(folder)
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    state = json.loads((folder / "state.json").read_text())
+    state["blake2b"] = hashlib.blake2b(path.read_bytes()).hexdigest()
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(SfumatoError) as caught:
+        load_checkpoint(folder, StackedAutoencoder(SMALL))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    system = trained()
+    save_checkpoint(tmp_path, system, Clock(64), {"seconds": 1.5})
+    other = StackedAutoencoder(SMALL)
+    clock, log = load_checkpoint(tmp_path, other)
+    assert clock.images == 64
+    assert log == {"seconds": 1.5}
+    for key, value in system.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key])
+    mine, theirs = (item.optimizers["network"].state_dict() for item in (system, other))
+    assert mine["param_groups"] == theirs["param_groups"]
+    for index, entries in mine["state"].items():
+        for name, value in entries.items():
+            assert torch.equal(value, theirs["state"][index][name])
+
+
+def test_only_the_newest_weights_are_kept(folder: Path) -> None:
+    save_checkpoint(folder, trained(), Clock(128), {})
+    assert weights(folder).name == f"{128:012d}.safetensors"
+
+
+def test_missing_unknown_and_misshapen_weights_are_all_named(folder: Path) -> None:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        del tensors["system.encoder.1.bias"]
+        tensors["system.stranger"] = torch.zeros(1)
+        tensors["system.decoder.0.weight"] = torch.zeros(9, 9)
+
+    rewrite(folder, change)
+    message = refusal(folder)
+    assert "missing system.encoder.1.bias" in message
+    assert "unknown system.stranger" in message
+    assert "system.decoder.0.weight has shape (9, 9), must be (4, 2)" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("optimizer.network.0.exp_avg", torch.zeros(3, 3), "has shape (3, 3)"),
+        ("optimizer.network.99.exp_avg", torch.zeros(1), "unknown optimizer.network.99.exp_avg"),
+        ("optimizer.other.0.exp_avg", torch.zeros(1), "unknown optimizer.other.0.exp_avg"),
+        ("intruder", torch.zeros(1), "unknown intruder"),
+    ],
+)
+def test_wrong_optimizer_entries_are_named(folder: Path, name: str, value: torch.Tensor, word: str) -> None:
+    rewrite(folder, lambda tensors: tensors.update({name: value}))
+    assert word in refusal(folder)
+
+
+def test_damaged_weights_are_noticed(folder: Path) -> None:
+    path = weights(folder)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert "damaged" in refusal(folder)
+
+
+def test_a_pickle_is_refused_and_not_run(folder: Path) -> None:
+    marker = folder / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return marker.touch, ()
+
+    torch.save({"weights": Bomb()}, weights(folder))
+    state = json.loads((folder / "state.json").read_text())
+    import hashlib
+
+    state["blake2b"] = hashlib.blake2b(weights(folder).read_bytes()).hexdigest()
+    (folder / "state.json").write_text(json.dumps(state))
+    assert "not a safetensors file" in refusal(folder)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"weights": "../../elsewhere.safetensors"}, "must be a file name"),
+        ({"weights": "gone.safetensors"}, "cannot be read"),
+        ({"format": 99}, "format 99"),
+        ({"images": "many"}, "wrongly typed: images"),
+        ({"extra": 1}, "unknown entries: extra"),
+        ({"schedules": {}}, "schedule 'network' is missing"),
+        ({"optimizers": {}}, "'network' is missing"),
+        ({"optimizers": {"network": [{"lr": 1}]}}, "missing or unknown"),
+    ],
+)
+def test_a_wrong_state_is_named(folder: Path, change: dict[str, Any], word: str) -> None:
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps(state | change))
+    assert word in refusal(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+def test_a_state_that_is_no_state_is_named(folder: Path, text: str) -> None:
+    (folder / "state.json").write_text(text)
+    assert "state.json" in refusal(folder)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def full(beside: Path) -> None:
+        beside.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, full)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_between_the_two_files_leaves_the_previous_checkpoint(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = checkpoint.write_atomically
+
+    def die_at_state(path: Path, action: Any) -> None:
+        if path.name == "state.json":
+            raise KeyboardInterrupt
+        write(path, action)
+
+    monkeypatch.setattr(checkpoint, "write_atomically", die_at_state)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(folder, trained(), Clock(128), {})
+    clock, _ = load_checkpoint(folder, StackedAutoencoder(SMALL))
+    assert clock.images == 64

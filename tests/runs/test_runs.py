@@ -1,0 +1,176 @@
+"""Runs from Python: train, open, sample, evaluate, resume; and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import sfumato
+from sfumato.data.dataset import ImageData
+from sfumato.errors import SfumatoError
+from sfumato.runs.fields import build, from_json, help_texts
+from sfumato.runs.folder import RunFolder
+from sfumato.runs.stopping import Stopped
+from sfumato.runs.train import Training
+
+SMALL: dict[str, Any] = {"widths": (8,), "batch_size": 8, "images": 64, "precision": "fp32"}
+
+
+@pytest.fixture
+def run(tmp_path: Path, toy: ImageData) -> sfumato.Run:
+    return sfumato.train("stacked", data="digits", run=tmp_path / "run", opened=toy, **SMALL)
+
+
+def test_a_finished_run_has_everything(run: sfumato.Run) -> None:
+    names = {path.name for path in run.path.iterdir()}
+    assert {"config.json", "state.json", "metrics.jsonl", "evaluation.json", "report.html", "samples"} <= names
+    assert any(name.startswith("events.") for name in names)
+    rows = run.metrics()
+    assert rows[-1]["images"] == 64
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["bce"] < rows[0]["bce"]
+    html = (run.path / "report.html").read_text()
+    assert "http" not in html.replace("https://www.cs.toronto.edu", "").replace("http://www.w3.org", "")
+
+
+def test_the_same_seed_samples_the_same(run: sfumato.Run) -> None:
+    again = sfumato.open(run.path)
+    assert torch.equal(run.sample(4, seed=3), again.sample(4, seed=3))
+    assert not torch.equal(run.sample(4, seed=3), run.sample(4, seed=4))
+
+
+def test_evaluation_stands_beside_baselines_and_names_its_data(run: sfumato.Run, toy: ImageData) -> None:
+    found = run.evaluate(toy)
+    assert [row["name"] for row in found["rows"]] == ["reconstruction", "PCA-2", "mean image"]
+    assert found == run.evaluation
+    assert found["images"] == 8
+    assert found["fingerprint"] == toy.fingerprint
+
+
+def test_denoising_is_measured_on_noisy_images_too(tmp_path: Path, toy: ImageData) -> None:
+    run = sfumato.train("denoising", data="digits", run=tmp_path / "run", opened=toy, **SMALL)
+    names = [row["name"] for row in run.evaluation["rows"]]
+    assert names == ["reconstruction", "denoised", "noisy input, cut to [0, 1]", "PCA-2", "mean image"]
+
+
+def test_a_folder_with_a_run_is_not_overwritten(run: sfumato.Run, toy: ImageData) -> None:
+    with pytest.raises(SfumatoError, match="sfumato resume"):
+        sfumato.train("stacked", data="digits", run=run.path, opened=toy, **SMALL)
+
+
+def test_resuming_a_finished_run_changes_nothing(run: sfumato.Run, toy: ImageData) -> None:
+    before = run.metrics()
+    weights = {path.name: path.read_bytes() for path in (run.path / "checkpoints").iterdir()}
+    sfumato.resume(run.path, opened=toy)
+    assert run.metrics() == before
+    assert {path.name: path.read_bytes() for path in (run.path / "checkpoints").iterdir()} == weights
+
+
+def test_a_stop_saves_and_the_resumed_log_is_whole(tmp_path: Path, toy: ImageData, monkeypatch: Any) -> None:
+    whole = sfumato.train("stacked", data="digits", run=tmp_path / "whole", opened=toy, log_every=8, **SMALL)
+    asked = iter([None, None, 15])
+    monkeypatch.setattr(Training, "_agreed", lambda self, requested: next(asked))
+    with pytest.raises(Stopped) as caught:
+        sfumato.train("stacked", data="digits", run=tmp_path / "part", opened=toy, log_every=8, **SMALL)
+    assert caught.value.signum == 15
+    monkeypatch.undo()
+    part = sfumato.resume(tmp_path / "part", opened=toy, log_every=8)
+    for one, two in zip(whole.metrics(), part.metrics(), strict=True):
+        assert {**one, "seconds": 0} == {**two, "seconds": 0}
+    for key, value in whole.system.state_dict().items():
+        assert torch.equal(value, part.system.state_dict()[key]), key
+
+
+def test_a_diverging_run_stops_with_the_last_good_checkpoint(tmp_path: Path, toy: ImageData) -> None:
+    with pytest.raises(SfumatoError, match="diverged before image .*--learning-rate"):
+        sfumato.train("stacked", data="digits", run=tmp_path, opened=toy, learning_rate=1e30, save_every=1e9, **SMALL)
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_changed_data_is_noticed_on_resume(run: sfumato.Run, toy: ImageData) -> None:
+    other = ImageData("toy", toy.train, toy.test, toy.classes, "another")
+    with pytest.raises(SfumatoError, match="has changed since it was started"):
+        sfumato.resume(run.path, opened=other)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"system": "nothing"}, "system 'nothing'"),
+        ({"stranger": 1}, "unknown entries: stranger"),
+        ({"seed": "zero"}, "wrongly typed: seed"),
+        ({"config": {}}, "missing fields: resolution"),
+        ({"data": {}}, "data: missing"),
+    ],
+)
+def test_a_wrong_config_is_named(run: sfumato.Run, change: dict[str, Any], word: str) -> None:
+    path = run.path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(SfumatoError, match=word):
+        sfumato.open(run.path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("bottleneck", "two", "must be of type int"),
+        ("bottleneck", 3, r"system.encoder.3.weight has shape \(2, 8\), must be \(3, 8\)"),
+        ("loss", "huber", "must be one of bce, mse"),
+        ("widths", 5, "must be a list"),
+        ("flavour", 1, "unknown fields: flavour"),
+        ("bottleneck", True, "must be of type int"),
+    ],
+)
+def test_a_wrong_field_is_named(run: sfumato.Run, field: str, value: Any, word: str) -> None:
+    path = run.path / "config.json"
+    values = json.loads(path.read_text())
+    values["config"][field] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(SfumatoError, match=word):
+        sfumato.open(run.path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"system": "stackd"}, "unknown; there are stacked"),
+        ({"system": "stacked:huge"}, "stacked has mnist, digits"),
+        ({"colour": 1}, "unknown fields: colour; there are"),
+        ({"bottleneck": 0}, "bottleneck 0: must be more than 0"),
+        ({"plateau_factor": 2.0}, "plateau_factor 2.0"),
+        ({"channels": 2}, "channels 2: must be 1 or 3"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_written(
+    tmp_path: Path, toy: ImageData, arguments: dict[str, Any], word: str
+) -> None:
+    values = {"system": "stacked", **SMALL, **arguments}
+    with pytest.raises(SfumatoError, match=word):
+        sfumato.train(values.pop("system"), data="digits", run=tmp_path / "run", opened=toy, **values)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_owner_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.owned(), pytest.raises(SfumatoError, match=r"in use by process \d+ on "), RunFolder(tmp_path).owned():
+        pass
+    with RunFolder(tmp_path).owned():
+        pass
+
+
+def test_help_is_the_trailing_comment_of_each_field() -> None:
+    from sfumato.autoencoders.denoising import Config
+
+    texts = help_texts(Config)
+    assert texts["noise"] == "standard deviation of the noise added to the input"
+    assert texts["images"].startswith("training images drawn in the whole run (120")  # its own, not the base's
+
+
+def test_fields_from_json_are_checked_by_their_types() -> None:
+    from sfumato.autoencoders.stacked import Config
+
+    assert build(Config, {"learning_rate": 1, "widths": [4]}, "x") == Config(learning_rate=1.0, widths=(4,))
+    with pytest.raises(SfumatoError, match="missing fields"):
+        from_json(Config, {}, "x")

@@ -1,0 +1,131 @@
+"""What a run survives: kills, signals, a full disk, a second owner, a second process."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ..conftest import Command, one_line
+
+FIELDS = ("--images", "20000", "--batch-size", "64", "--precision", "fp32", "--save-every", "0.05", "--log-every", "640")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments: str | Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "sfumato", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def final_weights(run: Path) -> dict[str, torch.Tensor]:
+    (path,) = (run / "checkpoints").glob("*.safetensors")
+    return load_file(path)
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_instants_is_bitwise_the_same(tmp_path: Path, sfumato: Command) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert sfumato("train", "stacked", "--run", whole, *FIELDS).returncode == 0
+    instants = random.Random(0)
+    process = start("train", "stacked", "--run", killed, *FIELDS)
+    for _ in range(20):
+        wait_for(killed / "config.json", process)
+        if process.poll() is None and (killed / "evaluation.json").exists():
+            break
+        before = (killed / "state.json").read_bytes() if (killed / "state.json").exists() else b""
+        # From the middle of starting up to some checkpoints later.
+        if instants.random() < 0.7:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and process.poll() is None:
+                if (killed / "state.json").exists() and (killed / "state.json").read_bytes() != before:
+                    break
+                time.sleep(0.005)
+        time.sleep(instants.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        process = start("resume", killed, "--save-every", "0.05", "--log-every", "640")
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    expected, found = final_weights(whole), final_weights(killed)
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        assert torch.equal(value, found[key]), key
+    rows = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (whole, killed)]
+    for one, two in zip(*rows, strict=True):
+        assert {**one, "seconds": 0} == {**two, "seconds": 0}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_exits_with_its_code(tmp_path: Path, number: int, code: int) -> None:
+    run = tmp_path / "run"
+    process = start("train", "stacked", "--run", run, "--images", "100000000", "--save-every", "0.2")
+    wait_for(run / "state.json", process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert "sfumato resume" in errors
+    state = json.loads((run / "state.json").read_text())
+    assert f"stopped after {state['images']:,} images" in errors
+
+
+def test_a_second_process_is_refused_and_told_the_first(tmp_path: Path, sfumato: Command) -> None:
+    run = tmp_path / "run"
+    process = start("train", "stacked", "--run", run, "--images", "100000000", "--save-every", "0.2")
+    wait_for(run / "state.json", process)
+    one_line(sfumato("resume", run), f"in use by process {process.pid} on ")
+    process.kill()
+    process.communicate()
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path, sfumato: Command) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small tmpfs needs root")
+    try:
+        # A checkpoint takes 11.5 MB: the first fits, the second does not fit beside it.
+        result = sfumato("train", "stacked", "--run", disk / "run", "--images", "1000000", "--save-every", "0.2")
+        one_line(result, "No space left on device", "its last checkpoint is kept", "sfumato resume")
+        assert not [path for path in (disk / "run" / "checkpoints").iterdir() if path.suffix == ".part"]
+        (disk / "run" / "samples").mkdir(exist_ok=True)
+        drawn = sfumato("sample", disk / "run", "-o", tmp_path / "sample.png")
+        assert drawn.returncode == 0, drawn.stderr
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
+    fields = ("--images", "1280", "--batch-size", "64", "--log-every", "64", "--precision", "fp32", "--device", "cpu")
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone = start("train", "stacked", "--run", one, *fields)
+    alone.communicate(timeout=120)
+    launched = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sfumato",
+         "train", "stacked", "--run", str(two), *fields],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=200, check=False,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr
+    losses = [
+        [json.loads(line)["bce"] for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (one, two)
+    ]
+    assert len(losses[0]) == 20
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)

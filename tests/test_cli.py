@@ -1,0 +1,122 @@
+"""The command line: names are a contract, help is quick, bad input is one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sfumato import cli
+from sfumato.runs.catalog import CATALOG
+
+from .conftest import Command, one_line
+from .data.test_folder import FILES, ODD, tree
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from sfumato.cli import main\n"
+        "main(['--help'])\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'matplotlib', 'sklearn'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for name in ("systems", "train", "resume", "sample", "evaluate", "study", "data", "doctor"):
+        assert name in result.stdout
+
+
+def test_systems_lists_the_catalog(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["systems", "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == list(CATALOG)
+    cli.main(["systems"])
+    shown = capsys.readouterr().out
+    assert all(row["paper"] in shown for row in rows)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_train_help_offers_every_field(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["train", name, "--help"])
+    shown = capsys.readouterr().out
+    for field in ("--bottleneck", "--learning-rate", "--images", "--seed", "--run"):
+        assert field in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], ["nonsense"]),
+        (["train"], ["SYSTEM"]),
+        (["train", "stackd", "--run", "r"], ["'stackd'", "stacked"]),
+        (["train", "stacked:tiny", "--run", "r"], ["'tiny'", "digits"]),
+        (["train", "stacked"], ["--run"]),
+        (["train", "stacked", "--run", "r", "--widhts", "3"], ["--widhts", "--widths"]),
+        (["train", "stacked", "--run", "r", "--loss", "huber"], ["huber", "bce"]),
+        (["train", "stacked", "--run", "r", "--images", "many"], ["many"]),
+        (["train", "stacked", "--run", "r", "--images", "-5"], ["images -5"]),
+        (["train", "stacked", "--run", "r", "--data", "nowhere"], ["nowhere", "digits"]),
+        (["train", "stacked", "--run", "r", "--device", "tpu"], ["tpu"]),
+        (["train", "convolutional", "--run", "r", "--resolution", "30"], ["resolution 30", "multiple of 4"]),
+        (["resume", "nowhere"], ["nowhere", "not a run folder"]),
+        (["sample", "nowhere"], ["nowhere"]),
+        (["evaluate", "nowhere"], ["nowhere"]),
+        (["study", "cooking", "--out", "o"], ["cooking", "handwriting"]),
+        (["study", "handwriting", "--out", "o", "--data", "nowhere"], ["nowhere"]),
+        (["data", "fetch", "celeba"], ["celeba"]),
+        (["data", "check", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    shown = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert shown.count("\n") == 1, shown
+    for word in words:
+        assert word in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_from_the_command_line(tmp_path: Path, sfumato: Command) -> None:
+    trained = sfumato("train", "stacked", "--run", "run", "--images", "2000", "--widths", "32", "8")
+    assert trained.returncode == 0, trained.stderr
+    assert "PCA-2" in trained.stdout
+    assert "images/s" in trained.stderr
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["widths"] == [32, 8]
+    sampled = sfumato("sample", "run", "-n", "5", "--seed", "3", "-o", "out.png")
+    assert sampled.returncode == 0, sampled.stderr
+    assert (tmp_path / "out.png").stat().st_size > 500
+    measured = sfumato("evaluate", "run", "--json")
+    assert json.loads(measured.stdout) == json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    one_line(sfumato("train", "stacked", "--run", "run"), "sfumato resume")
+    one_line(sfumato("sample", "run", "-n", "0"), "--count 0")
+    one_line(sfumato("sample", "run", "-o", "out.jpg"), "must end in .png")
+
+
+def test_data_check_names_every_bad_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = str(tree(tmp_path / "tree", FILES | ODD))
+    cli.main(["data", "check", source])
+    shown = capsys.readouterr().out
+    assert all(f"left out: {name}: " in shown for name in ODD)
+    cli.main(["data", "check", source, "--json"])
+    assert len(json.loads(capsys.readouterr().out)["left_out"]) == len(ODD)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["data", "check", source, "--strict"])
+    assert caught.value.code == 2
+
+
+def test_data_list_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["data", "list"])
+    assert "embedded" in capsys.readouterr().out
+    cli.main(["doctor", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert {"torch", "processor", "CUDA", "auto means", "bf16 on CPU"} <= found["facts"].keys()
+    cli.main(["doctor"])
+    assert "torch" in capsys.readouterr().out

@@ -1,0 +1,129 @@
+"""What every system in the catalog owes: one file, run over all of them."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sfumato.data.batches import Batches
+from sfumato.data.dataset import ImageData
+from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
+from sfumato.engine.clock import Clock
+from sfumato.engine.loop import ticks
+from sfumato.engine.runtime import Runtime
+from sfumato.engine.system import System
+from sfumato.runs.catalog import CATALOG, Entry
+from sfumato.runs.fields import from_json, help_texts, to_json
+
+pytestmark = pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
+BATCH = 8
+
+
+def build(entry: Entry, **fields: Any) -> System:
+    torch.manual_seed(0)
+    return entry.system_class(entry.config_class(batch_size=BATCH, images=4 * BATCH, **fields))
+
+
+def train(system: System, data: ImageData, clock: Clock, runtime: Runtime, steps: int) -> list[dict[str, Tensor]]:
+    def feed(stage: Any) -> Any:
+        return Batches(data.train, stage.batch_size, 0, system.image_range).at
+
+    scalars = []
+    for tick in ticks(system, feed, clock, 0, runtime):
+        scalars.append(tick.scalars)
+        if len(scalars) == steps:
+            break
+    return scalars
+
+
+def test_two_steps_give_finite_tensors(entry: Entry, toy: ImageData, runtime: Runtime) -> None:
+    clock = Clock()
+    for scalars in train(build(entry), toy, clock, runtime, 2):
+        assert scalars
+        for name, value in scalars.items():
+            assert isinstance(value, Tensor), name
+            assert value.isfinite(), name
+            assert not value.requires_grad, name
+    assert clock.images == 2 * BATCH
+
+
+def test_a_step_under_bf16_autocast_is_finite_too(entry: Entry, toy: ImageData) -> None:
+    for scalars in train(build(entry), toy, Clock(), Runtime(torch.device("cpu"), "bf16"), 2):
+        assert all(value.isfinite() for value in scalars.values())
+
+
+def test_each_optimizer_changes_its_own_parameters_alone(entry: Entry, toy: ImageData, runtime: Runtime) -> None:
+    system = build(entry)
+    seen: dict[str, dict[str, Tensor]] = {}
+
+    def watch(name: str, optimizer: torch.optim.Optimizer) -> None:
+        own = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+
+        def before(*_: Any) -> None:
+            seen[name] = {key: value.detach().clone() for key, value in system.named_parameters()}
+
+        def after(*_: Any) -> None:
+            for key, value in system.named_parameters():
+                changed = not torch.equal(value, seen[name][key])
+                assert changed <= (id(value) in own), f"{name} changed {key}"
+            assert any(not torch.equal(value, seen[name][key]) for key, value in system.named_parameters())
+
+        optimizer.register_step_pre_hook(before)
+        optimizer.register_step_post_hook(after)
+
+    for name, optimizer in system.optimizers.items():
+        watch(name, optimizer)
+    train(system, toy, Clock(), runtime, 2)
+    assert seen.keys() == system.optimizers.keys()
+
+
+def test_stopped_and_resumed_is_bitwise_the_same(entry: Entry, toy: ImageData, runtime: Runtime, tmp_path: Any) -> None:
+    whole, clock = build(entry), Clock()
+    train(whole, toy, clock, runtime, 4)
+    part, clock = build(entry), Clock()
+    train(part, toy, clock, runtime, 1)
+    save_checkpoint(tmp_path, part, clock, {})
+    torch.manual_seed(99)
+    resumed = entry.system_class(part.config)
+    clock, _ = load_checkpoint(tmp_path, resumed)
+    train(resumed, toy, clock, runtime, 3)
+    expected = whole.state_dict()
+    for key, value in resumed.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+def test_samples_have_the_shape_and_the_range(entry: Entry) -> None:
+    system = build(entry).eval()
+    first = system.sample(3, torch.Generator().manual_seed(0))
+    config = system.config
+    assert first.shape == (3, config.channels, config.resolution, config.resolution)
+    assert first.dtype == torch.float32
+    low, high = system.image_range
+    assert low <= first.min()
+    assert first.max() <= high
+    assert torch.equal(first, system.sample(3, torch.Generator().manual_seed(0)))
+
+
+def test_config_survives_json(entry: Entry) -> None:
+    for config in entry.presets.values():
+        text = json.dumps(to_json(config))
+        assert from_json(entry.config_class, json.loads(text), "here") == config
+
+
+def test_config_is_flat_frozen_and_explained(entry: Entry) -> None:
+    assert dataclasses.is_dataclass(entry.config_class)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        entry.config_class().images = 1
+    for name, text in help_texts(entry.config_class).items():
+        assert text, f"{name} has no comment to serve as its help"
+
+
+def test_the_file_opens_with_idea_paper_and_departures(entry: Entry) -> None:
+    text = entry.module.__doc__ or ""
+    assert entry.paper.startswith("http")
+    assert "Departs from the paper" in text
+    assert "Images are" in text
+    assert isinstance(build(entry), nn.Module)
