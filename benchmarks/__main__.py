@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME] [--json] [--images N] [--rounds N]`: rows of {name, ours_s, textbook_s, ratio, peak_share}.
+"""`python -m benchmarks [NAME] [--json]`: rows of {name, ours_s, textbook_s, ratio, peak_share}.
 
 Ours and the textbook's epochs alternate in one process; each row gives the median over the rounds after a warm-up.
 `peak_share`: multiply-adds of our training steps, times two, per second, over what this machine reaches on a large

@@ -49,7 +49,9 @@ def test_the_main_command_of_the_readme(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-W", "error::DeprecationWarning:__main__", str(path)], cwd=tmp_path, check=True, timeout=300)
+    subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", str(path)], cwd=tmp_path, check=True, timeout=300
+    )
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -91,7 +91,7 @@ def train(
     system: Annotated[str, Parameter(help="SYSTEM or SYSTEM:PRESET; `sfumato systems` lists them.")],
     /,
     *,
-    run: Annotated[Path, Parameter(help="The run folder to make.")],
+    run: Annotated[Path, Parameter(name=["--run", "--run-dir"], help="The run folder to make.")],
     data: Data = "digits",
     seed: Seed = 0,
     device: Device = "auto",
@@ -117,47 +117,31 @@ def _offer_fields(tokens: Sequence[str]) -> None:
     if system is None:
         return
     from .runs.catalog import find
-    from .runs.fields import help_texts, to_json
+    from .runs.fields import help_texts
 
     index = tokens.index("--data") + 1 if "--data" in tokens else len(tokens)
     entry, preset = find(system, tokens[index] if index < len(tokens) else "digits")
-    types_of = inspect.get_annotations(train)
-    common = [
-        parameter.replace(annotation=types_of[name])
-        for name, parameter in inspect.signature(train).parameters.items()
-        if name != "fields"
-    ]
+    texts, kinds = help_texts(entry.config_class), get_type_hints(entry.config_class)
     group = Group(f"Fields of {entry.name}:{preset}")
-    texts, types_of_fields = help_texts(entry.config_class), _types(entry.config_class)
-    own = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=tuple(value) if isinstance(value, list) else value,
-            annotation=Annotated[
-                types_of_fields[name],
-                Parameter(
-                    help=texts[name][:1].upper() + texts[name][1:], group=group, consume_multiple=True, negative=""
-                ),
-            ],
+    common = [item for name, item in inspect.signature(train).parameters.items() if name != "fields"]
+    own = []
+    for name, text in texts.items():
+        about = Parameter(help=text[:1].upper() + text[1:], group=group, consume_multiple=True, negative_iterable=())
+        default = getattr(entry.presets[preset], name)
+        own.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kinds[name], about]
+            )
         )
-        for name, value in to_json(entry.presets[preset]).items()
-    ]
 
     def train_with_fields(*positional: Any, **named: Any) -> None:
         train(*positional, **named)
 
     train_with_fields.__doc__ = f"Train {entry.idea[:1].lower()}{entry.idea[1:]}"
     train_with_fields.__signature__ = inspect.Signature([*common, *own])  # pyright: ignore[reportFunctionMemberAccess]
-    train_with_fields.__annotations__ = {parameter.name: parameter.annotation for parameter in (*common, *own)}
+    train_with_fields.__annotations__ = {item.name: item.annotation for item in (*common, *own)}
     del app["train"]
     app.command(train_with_fields, name="train")
-
-
-def _types(config_class: type[Any]) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return get_type_hints(config_class)
 
 
 @app.command

@@ -48,9 +48,7 @@ def test_processes_share_a_batch_without_overlap(processes: int) -> None:
     alone = Batches(NUMBERED, 16, seed=0)
     parts = [Batches(NUMBERED, 16, seed=0, process=i, processes=processes) for i in range(processes)]
     for images in (0, 16, 32):
-        together = sorted(
-            label for part in parts for label in drawn(part, images, images + 1)
-        )
+        together = sorted(label for part in parts for label in drawn(part, images, images + 1))
         assert together == sorted(drawn(alone, images, images + 1))
     assert len({len(part.at(48)[0]) for part in parts}) == 1
 
@@ -76,7 +74,9 @@ def test_crops_are_windows_of_their_pictures() -> None:
         assert any(torch.equal(window, crop[0]) for window in windows)
 
 
-@pytest.mark.parametrize(("options", "word"), [({"batch_size": 0}, "batch_size 0"), ({"batch_size": 3, "processes": 2}, "batch_size 3")])
+@pytest.mark.parametrize(
+    ("options", "word"), [({"batch_size": 0}, "batch_size 0"), ({"batch_size": 3, "processes": 2}, "batch_size 3")]
+)
 def test_impossible_batches_are_refused(options: dict[str, int], word: str) -> None:
     with pytest.raises(SfumatoError, match=word):
         Batches(NUMBERED, seed=0, **options)

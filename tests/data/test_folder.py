@@ -142,7 +142,12 @@ def test_a_member_with_a_wrong_sum_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("nowhere", "neither a known name"), ("empty", "no picture"), ("one", "at least two"), ("file.txt", "single file")],
+    [
+        ("nowhere", "neither a known name"),
+        ("empty", "no picture"),
+        ("one", "at least two"),
+        ("file.txt", "single file"),
+    ],
 )
 def test_what_is_no_data_set_is_one_line(tmp_path: Path, name: str, word: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -53,7 +53,7 @@ def test_other_channels_and_resolutions_are_made(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "mine")
     (folder / f"{mnist.FILES[3]}.gz").unlink()
-    with pytest.raises(SfumatoError, match="t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte.gz is missing"):
+    with pytest.raises(SfumatoError, match=r"t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte\.gz is missing"):
         open_data(str(folder))
 
 
@@ -65,9 +65,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         (0, np.zeros((0, 28, 28), np.uint8), "labels for the 0 images"),
     ],
 )
-def test_files_that_contradict_each_other_are_named(
-    tmp_path: Path, index: int, array: np.ndarray, word: str
-) -> None:
+def test_files_that_contradict_each_other_are_named(tmp_path: Path, index: int, array: np.ndarray, word: str) -> None:
     arrays = list(ARRAYS)
     arrays[index] = array
     with pytest.raises(SfumatoError, match=word):

@@ -84,7 +84,7 @@ def test_a_stop_saves_and_the_resumed_log_is_whole(tmp_path: Path, toy: ImageDat
 
 
 def test_a_diverging_run_stops_with_the_last_good_checkpoint(tmp_path: Path, toy: ImageData) -> None:
-    with pytest.raises(SfumatoError, match="diverged before image .*--learning-rate"):
+    with pytest.raises(SfumatoError, match=r"diverged before image .*--learning-rate"):
         sfumato.train("stacked", data="digits", run=tmp_path, opened=toy, learning_rate=1e30, save_every=1e9, **SMALL)
     assert not (tmp_path / "state.json").exists()
 

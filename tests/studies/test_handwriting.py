@@ -50,7 +50,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
     assert html.count("<h2") == SECTIONS
     assert "not MNIST" in html
     assert html.count("data:image/png") == len(FIGURES)
-    assert "src=\"http" not in html
+    assert 'src="http' not in html
     document = Document(str(tmp_path / "report.docx"))
     assert len(document.inline_shapes) == len(FIGURES)
     assert len(document.tables) == html.count("<table")
@@ -73,7 +73,9 @@ def test_data_without_ten_classes_is_refused(tmp_path: Path, toy: ImageData, mon
         sfumato.study("handwriting", out=tmp_path / "out", data="toy")
 
 
-@pytest.mark.parametrize(("arguments", "word"), [({"name": "x"}, "'x'"), ({"scale": "huge"}, "huge"), ({"language": "fr"}, "fr")])
+@pytest.mark.parametrize(
+    ("arguments", "word"), [({"name": "x"}, "'x'"), ({"scale": "huge"}, "huge"), ({"language": "fr"}, "fr")]
+)
 def test_unknown_choices_are_named(tmp_path: Path, arguments: dict[str, str], word: str) -> None:
     values = {"name": "handwriting", **arguments}
     with pytest.raises(SfumatoError, match=word):

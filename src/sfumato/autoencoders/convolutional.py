@@ -8,6 +8,7 @@ stacked one.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import nn
 
@@ -46,10 +47,10 @@ class ConvolutionalAutoencoder(Autoencoder):
         side = self.config.resolution // 2 ** len(self.config.filters)
         maps, features = (filters[-1], side, side), filters[-1] * side * side
         down: list[nn.Module] = []
-        for inputs, outputs in zip(filters[:-1], filters[1:], strict=True):
+        for inputs, outputs in pairwise(filters):
             down += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.LeakyReLU(0.02)]
         up: list[nn.Module] = []
-        for inputs, outputs in zip(filters[:0:-1], filters[-2::-1], strict=True):
+        for inputs, outputs in pairwise(reversed(filters)):
             up += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.02)]
         squeeze = [linear(features, self.config.hidden), nn.LeakyReLU(0.02)]
         unfold = [linear(self.config.hidden, features), nn.LeakyReLU(0.02), nn.Unflatten(1, maps)]

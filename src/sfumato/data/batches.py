@@ -26,6 +26,9 @@ class Batch:
         return len(self.images)
 
 
+CPU = torch.device("cpu")
+
+
 @lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, count: int) -> Tensor:
     generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
@@ -49,7 +52,7 @@ class Batches:
     flip: bool = False
     process: int = 0
     processes: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     memory_format: torch.memory_format = torch.contiguous_format
 
     def __post_init__(self) -> None:

@@ -22,9 +22,9 @@ def read_digits() -> ImageData:
     """1,437 training and 360 test images, uint8 (n, 1, 28, 28), white on black; always the same split."""
     from sklearn.datasets import load_digits
 
-    bundle = load_digits()
-    images = enlarge(torch.from_numpy(bundle.images))
-    labels = torch.from_numpy(bundle.target).long()
+    pixels, targets = load_digits(return_X_y=True)
+    images = enlarge(torch.from_numpy(pixels).view(-1, 8, 8))
+    labels = torch.from_numpy(targets).long()
     train, test = (Split(InMemory(images[part]), labels[part]) for part in (slice(-TEST), slice(-TEST, None)))
     classes = tuple(str(digit) for digit in range(10))
     return ImageData("digits", train, test, classes, fingerprint(images, labels), NOTICE)

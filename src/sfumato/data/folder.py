@@ -62,7 +62,7 @@ class FolderFiles:
 
 
 class ZipFiles:
-    """The members of a zip. Names that lead out of it and members that unpack to far more than they pack are refused."""
+    """The members of a zip. Names that lead out of it and members that unpack a thousandfold are refused."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -228,4 +228,4 @@ def _data(
             names = [good[index].name for index in chosen]
             splits.append(Split(Streamed(lambda i, names=names: reader.read(names[i]), len(names)), labels))
     known = fingerprint(*pictures, *(f"{file.name}:{reader.files.size(file.name)}" for file in good))
-    return ImageData(path.name, *splits, classes, known, left_out=tuple(left_out))
+    return ImageData(path.name, splits[0], splits[1], classes, known, left_out=tuple(left_out))

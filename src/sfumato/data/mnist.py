@@ -110,7 +110,8 @@ def read_mnist(folder: Path) -> ImageData:
     content = fingerprint(*tensors)
     name = _published_name(paths, content)
     count = int(max(tensors[1].max(), tensors[3].max())) + 1
-    return ImageData(name, *splits, CLASSES.get(name, tuple(map(str, range(count)))), content)
+    classes = CLASSES.get(name, tuple(map(str, range(count))))
+    return ImageData(name, splits[0], splits[1], classes, content)
 
 
 def _find(folder: Path, file: str) -> Path:

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average(nn.Module):
@@ -21,10 +21,11 @@ class Average(nn.Module):
     def follow(self, network: nn.Module, images: int) -> None:
         """Moves the copy towards `network` by the weight of `images` images just trained on."""
         keep = 0.5 ** (images / self.half_life)
-        averages = list(self.network.parameters())
-        torch._foreach_lerp_(averages, list(network.parameters()), 1 - keep)
-        for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
-            average.copy_(current)
+        averages: list[Tensor] = list(self.network.parameters())
+        current: list[Tensor] = list(network.parameters())
+        torch._foreach_lerp_(averages, current, 1 - keep)
+        for average, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            average.copy_(buffer)
 
-    def forward(self, *args: torch.Tensor, **kwargs: torch.Tensor) -> torch.Tensor:
+    def forward(self, *args: Tensor, **kwargs: Tensor) -> Tensor:
         return self.network(*args, **kwargs)

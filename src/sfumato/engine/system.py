@@ -47,7 +47,7 @@ class System(nn.Module, ABC):
     def stages(self) -> Sequence[Stage]:
         """The stretches of training, in order."""
 
-    def enter(self, stage: Stage) -> None:  # noqa: B027 - most systems have one stage and nothing to change
+    def enter(self, stage: Stage) -> None:
         """Called before the first step of a stage, and again when a run is resumed inside it."""
 
     @abstractmethod

@@ -18,6 +18,7 @@ from ..seeds import derive
 from .reconstruction import in_chunks
 
 CONFIDENT = 0.9
+LEARNING_RATE = 2e-3
 
 
 class DigitReader(nn.Module):
@@ -58,18 +59,18 @@ def train_reader(data: ImageData, runtime: Runtime, seed: int, images: int | Non
     `images`: how many are drawn; by default 100,000 or 3 epochs, whichever is more.
     """
     torch.manual_seed(derive(seed, "digit reader"))
-    reader = DigitReader(len(data.classes)).to(runtime.device, memory_format=runtime.memory_format)
+    reader = DigitReader(len(data.classes)).to(runtime.device)
     total = images or max(100_000, 3 * len(data.train))
     batches = Batches(data.train, 128, seed, device=runtime.device, memory_format=runtime.memory_format)
-    optimizer = torch.optim.Adam(reader.parameters(), lr=2e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.01, 1 - step * 128 / total))
+    optimizer = torch.optim.Adam(reader.parameters(), lr=LEARNING_RATE, fused=True)
     reader.train()
     drawn = 0
     while drawn < total:
         batch, count = batches.at(drawn)
+        assert batch.labels is not None
         with runtime.autocast():
             loss = F.cross_entropy(reader(batch.images).float(), batch.labels)
         descend(loss, optimizer)
-        schedule.step()
         drawn += count
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.01, 1 - drawn / total)
     return reader.eval()

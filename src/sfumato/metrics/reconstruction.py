@@ -22,6 +22,7 @@ Row = dict[str, float]
 CHUNK = 500
 HALF_LEVEL = 0.5 / 255  # baselines stay this far from 0 and 1, where one wrong pixel's cross-entropy is infinite
 MAX_PCA_NUMBERS = 100_000_000
+EXACT_PCA = 4096  # pixels; above, the covariance would take gigabytes and a seeded randomised solver is used
 
 
 def fidelity(images: Tensor, outputs: Tensor) -> Row:
@@ -75,6 +76,7 @@ def pca(train: Split, images: Tensor, numbers: int) -> Tensor:
 
     rows = min(len(train), MAX_PCA_NUMBERS // images[0].numel())
     known = train.images(torch.arange(rows)).flatten(1).numpy()
-    model = PCA(min(numbers, *known.shape), random_state=0).fit(known)
+    solver = "covariance_eigh" if known.shape[1] <= EXACT_PCA else "randomized"
+    model = PCA(min(numbers, *known.shape), svd_solver=solver, random_state=0).fit(known)
     restored = model.inverse_transform(model.transform(images.flatten(1).numpy()))
     return torch.from_numpy(restored).float().clamp(HALF_LEVEL, 1 - HALF_LEVEL).view_as(images)

@@ -1,6 +1,7 @@
 """Fully connected encoders and decoders."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -37,7 +38,7 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
 def mlp(widths: Sequence[int], activation: Activation) -> list[nn.Module]:
     """Linear layers between neighbouring `widths`, with an activation between them and none at the end."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         layers += [linear(inputs, outputs), activation_layer(activation)]
     return layers[:-1]
 

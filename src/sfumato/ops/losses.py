@@ -18,9 +18,9 @@ class _BinaryCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         logits, targets = ctx.saved_tensors
-        return logits.sigmoid().sub_(targets).mul_(gradients[0] / logits.numel()), None
+        return logits.sigmoid().sub_(targets).mul_(grad_outputs[0] / logits.numel()), None
 
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

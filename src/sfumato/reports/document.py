@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .language import Language
 
@@ -113,8 +114,9 @@ class Report:
 
         document = Document()
         section = document.sections[0]
-        section.page_width, section.page_height = Cm(21), Cm(29.7)
-        section.left_margin = section.right_margin = Cm(2.2)
+        page, margin = Cm(21), Cm(2.2)
+        section.page_width, section.page_height = page, Cm(29.7)
+        section.left_margin = section.right_margin = margin
         normal = document.styles["Normal"]
         normal.font.name, normal.font.size = "Calibri", Pt(10.5)  # pyright: ignore[reportAttributeAccessIssue]
         if self.language == "zh":
@@ -126,13 +128,13 @@ class Report:
         document.add_heading(self.title, 0)
         if self.subtitle:
             document.add_paragraph(self.subtitle)
-        width = section.page_width - section.left_margin - section.right_margin
+        width = page - 2 * margin
         for block in self.blocks:
             _add_to_docx(document, block, width)
         document.save(str(path))
 
 
-def _add_to_docx(document, block: Block, width: int) -> None:  # noqa: ANN001 - python-docx's type is a factory
+def _add_to_docx(document: Any, block: Block, width: int) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt
     from PIL import Image

@@ -120,8 +120,9 @@ def scatter(
         axis.scatter(
             own[:, 0], own[:, 1], s=5 if len(points) > 2000 else 16, color=colour, alpha=0.5, linewidths=0, label=name
         )
-        axis.text(*np.median(own, axis=0), name, fontsize=13, fontweight="bold", ha="center", va="center",
-                  bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.8})  # fmt: skip
+        across, up = np.median(own, axis=0)
+        badge = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.8}
+        axis.text(across, up, name, fontsize=13, fontweight="bold", ha="center", va="center", bbox=badge)
     if box is not None:
         left, bottom, right, top = box
         axis.add_patch(
@@ -132,7 +133,12 @@ def scatter(
 
 
 def plane(
-    images: Tensor, columns: int, extent: Sequence[float], xlabel: str, ylabel: str, legible: Tensor | None = None
+    images: Tensor,
+    columns: int,
+    extent: tuple[float, float, float, float],
+    xlabel: str,
+    ylabel: str,
+    legible: Tensor | None = None,
 ) -> bytes:
     """A square of decoded grid points, first row at the top; `extent`: left, right, bottom, top of the code plane.
 
@@ -146,6 +152,6 @@ def plane(
         side = images.shape[-1]
         mask = np.kron(legible.view(-1, columns).numpy(), np.ones((side, side)))[..., None]
         shown = np.where(mask, shown, 0.72 * shown + np.array([0.28, 0.12, 0.10]) * (1 - shown))
-    axis.imshow(np.clip(shown, 0, 1), extent=tuple(extent), aspect="auto", interpolation="nearest")
+    axis.imshow(np.clip(shown, 0, 1), extent=extent, aspect="auto", interpolation="nearest")
     axis.set(xlabel=xlabel, ylabel=ylabel)
     return png(figure)

@@ -1,6 +1,7 @@
 """Every system, a line each. The command line, the conformance tests and the docs read this list."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -23,7 +24,7 @@ class Entry:
         return import_module(f"sfumato.{self.family}.{self.name}")
 
     @property
-    def system_class(self) -> type[System]:
+    def system_class(self) -> Callable[[Any], System]:
         return getattr(self.module, self.class_name)
 
     @property

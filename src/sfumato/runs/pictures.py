@@ -30,7 +30,8 @@ def progress_picture(entry: Entry, system: System, data: ImageData, runtime: Run
         rows = [images, reconstruct(system, seen, runtime), samples]
         if seen is not images:
             rows.insert(1, seen.clamp(0, 1))
-    return grid(torch.cat([row[:COLUMNS] for row in rows]), columns=min(COLUMNS, len(rows[0])))
+    # NaN, of a run that is about to be stopped for diverging, becomes black.
+    return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
 
 
 def save_picture(image: Tensor, path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
+class Stopped(Exception):
     """Training was asked to stop by the signal `signum` and has saved what it had in the run folder `path`."""
 
     def __init__(self, signum: int, images: int, path: Path) -> None:

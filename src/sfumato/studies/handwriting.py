@@ -222,7 +222,10 @@ class Handwriting(Study):
             )
         )
         self.row(
-            "autoencoder: bce on the training set, final weights", "自编码器：训练集 bce（最终权重）", fixed, "nats/pixel"
+            "autoencoder: bce on the training set, final weights",
+            "自编码器：训练集 bce（最终权重）",
+            fixed,
+            "nats/pixel",
         )
         named = [("autoencoder", "自编码器", measured)]
         named += [(f"{en} (baseline)", f"{zh}（基线）", values) for en, zh, values in self._baselines("autoencoder")]
@@ -371,7 +374,9 @@ class Handwriting(Study):
             )  # fmt: skip
             plan = self.plans[name]
             self.row(f"{plan.en}: spread of the codes", f"{plan.zh}：编码标准差", float(spread), "")
-            self.row(f"{plan.en}: legible cells of [-5, 5]²", f"{plan.zh}：[-5, 5]² 中可辨认的格子", 100 * sampled.share, "%")
+            self.row(
+                f"{plan.en}: legible cells of [-5, 5]²", f"{plan.zh}：[-5, 5]² 中可辨认的格子", 100 * sampled.share, "%"
+            )
             if name == "autoencoder":
                 continue
             self.row(f"{plan.en}: bce on the test set", f"{plan.zh}：测试集 bce", measured["bce"], "nats/pixel")
@@ -486,10 +491,12 @@ class Handwriting(Study):
     def _baselines(self, name: str) -> list[tuple[str, str, dict[str, float]]]:
         """PCA of the same code size and the mean image, as the run's own evaluation measured them, in two languages."""
         rows = self.runs[name].evaluation["rows"][-2:]
-        chinese = {"mean image": "平均图像"}
-        return [
-            (row["name"], chinese.get(row["name"], row["name"]), {key: row[key] for key in MEASURES}) for row in rows
-        ]
+        chinese: dict[str, str] = {"mean image": "平均图像"}
+        named: list[tuple[str, str, dict[str, float]]] = []
+        for row in rows:
+            name = str(row["name"])
+            named.append((name, chinese.get(name, name), {key: row[key] for key in MEASURES}))
+        return named
 
     def _legibility_baselines(self) -> tuple[float, bool, float]:
         """Legible: the share of real test images, whether the mean image is, the share of uniform noise images."""
