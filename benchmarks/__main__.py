@@ -52,9 +52,9 @@ def interleaved(
 
 def stacked(count: int, rounds: int, runtime: Runtime) -> list[dict[str, float | str]]:
     """An epoch of the deep autoencoder, against the textbook loop with four loader processes and with none."""
-    images = torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8)
+    images, labels = torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (count,))
     system = StackedAutoencoder(Config(images=10**12)).to(runtime.device)
-    batches = Batches(Split(InMemory(images)), 256, 0, device=runtime.device)
+    batches = Batches(Split(InMemory(images), labels), 256, 0, device=runtime.device)
     clock = Clock()
     steps = ticks(system, lambda stage: batches.at, clock, 0, runtime)
 
@@ -68,7 +68,7 @@ def stacked(count: int, rounds: int, runtime: Runtime) -> list[dict[str, float |
     peak = matmul_peak(runtime)
     rows: list[dict[str, float | str]] = []
     for workers in (4, 0):
-        ours, textbook = interleaved(epoch, StackedLoop(images, workers).epoch, rounds, runtime)
+        ours, textbook = interleaved(epoch, StackedLoop(images[:, 0], labels, workers).epoch, rounds, runtime)
         rows.append(
             {
                 "name": f"stacked epoch, {count} images, textbook num_workers={workers}",

@@ -23,6 +23,9 @@ from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
 
+CODES_EVERY = 2048  # images between two looks at where the codes lie: each look costs a twentieth of a step
+
+
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig:
     """The fields that every autoencoder has; a system's own Config adds its network."""
@@ -56,7 +59,7 @@ class AutoencoderConfig:
 class CodeMoments(nn.Module):
     """Running mean and covariance of the training codes: all that `sample` knows of where codes lie.
 
-    Exponential averages over about the last hundred batches.
+    Exponential averages over about the last twenty batches looked at; `batches` counts those.
     """
 
     mean: Tensor
@@ -73,7 +76,7 @@ class CodeMoments(nn.Module):
     def follow(self, codes: Tensor) -> None:
         codes = codes.detach().float()
         self.batches += 1
-        share = (1 / self.batches).clamp(min=0.01)
+        share = (1 / self.batches).clamp(min=0.05)
         centred = codes - self.mean
         self.mean += share * centred.mean(0)
         with torch.autocast(codes.device.type, enabled=False):
@@ -147,7 +150,8 @@ class Autoencoder(System):
             scalars["objective"] = loss.detach()
         descend(loss, self.optimizers["network"])
         self.schedules["network"].follow(loss, len(batch), batch.ends_epoch)
-        self.codes.follow(codes)
+        if clock.before == 0 or clock.crossed(CODES_EVERY):
+            self.codes.follow(codes)
         return scalars
 
     @torch.no_grad()

@@ -28,7 +28,7 @@ class InMemory:
         return len(self.images)
 
     def take(self, indices: Tensor) -> Tensor:
-        return self.images[indices]
+        return self.images.index_select(0, indices)
 
     def prepare(self, indices: Tensor) -> None:
         """Nothing: they are there."""

@@ -13,7 +13,8 @@ def descend(loss: Tensor, optimizer: torch.optim.Optimizer, clip: float | None =
     are computed for the optimiser's own parameters alone.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    optimizer.zero_grad()
+    for parameter in parameters:
+        parameter.grad = None
     with torch.autocast(loss.device.type, enabled=False):
         loss.backward(inputs=parameters)
         average_gradients(parameters)
