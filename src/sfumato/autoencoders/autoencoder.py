@@ -22,7 +22,6 @@ from ..errors import SfumatoError
 from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
-
 CODES_EVERY = 2048  # images between two looks at where the codes lie: each look costs a twentieth of a step
 
 
