@@ -13,7 +13,7 @@ class Images(Dataset[tuple[Tensor, int]]):
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images = images
         self.labels = labels
-        self.transform = transforms.Compose([transforms.ToTensor()])
+        self.transform = transforms.ToTensor()
 
     def __len__(self) -> int:
         return len(self.images)
