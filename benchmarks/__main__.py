@@ -63,8 +63,9 @@ def stacked(count: int, rounds: int, runtime: Runtime) -> list[dict[str, float |
         while clock.images < goal:
             next(steps)
 
-    weights = sum(parameter.numel() for parameter in system.parameters() if parameter.dim() == 2)
-    operations = 6 * weights * count  # forward once, backward twice; two operations per multiply-add
+    weights = [parameter.numel() for parameter in system.parameters() if parameter.dim() == 2]
+    # Two operations per multiply-add; forward, and backward to weights and inputs: but not to the images.
+    operations = (6 * sum(weights) - 2 * weights[0]) * count
     peak = matmul_peak(runtime)
     rows: list[dict[str, float | str]] = []
     for workers in (4, 0):

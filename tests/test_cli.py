@@ -100,6 +100,12 @@ def test_a_run_from_the_command_line(tmp_path: Path, sfumato: Command) -> None:
     one_line(sfumato("sample", "run", "-o", "out.jpg"), "must end in .png")
 
 
+@pytest.mark.parametrize("order", [["--data", "digits", "stacked"], ["--data=digits", "stacked"]])
+def test_options_may_stand_before_the_system(order: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["train", *order, "--help"])
+    assert "stacked:digits" in capsys.readouterr().out
+
+
 def test_data_check_names_every_bad_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = str(tree(tmp_path / "tree", FILES | ODD))
     cli.main(["data", "check", source])

@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -43,6 +44,7 @@ app.command(data_app)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command. Bad input: one line on standard error and exit code 2."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures; what matters is an error of ours
     try:
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
@@ -55,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
     except Exception as error:
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
@@ -113,14 +119,17 @@ def train(
 
 def _offer_fields(tokens: Sequence[str]) -> None:
     """Gives `train` an option per field of the Config of the system that `tokens` name, with the preset's values."""
-    system = next((token for token in tokens if not token.startswith("-")), None)
-    if system is None:
-        return
-    from .runs.catalog import find
+    from .runs.catalog import CATALOG, find
     from .runs.fields import help_texts
 
-    index = tokens.index("--data") + 1 if "--data" in tokens else len(tokens)
-    entry, preset = find(system, tokens[index] if index < len(tokens) else "digits")
+    words = [token for token in tokens if not token.startswith("-")]
+    if not words:
+        return
+    # An option's value may stand before the system; an unknown system is the first word.
+    system = next((word for word in words if word.partition(":")[0] in CATALOG), words[0])
+    spread = " ".join(tokens).replace("--data=", "--data ").split(" ")
+    index = spread.index("--data") + 1 if "--data" in spread else len(spread)
+    entry, preset = find(system, spread[index] if index < len(spread) else "digits")
     texts, kinds = help_texts(entry.config_class), get_type_hints(entry.config_class)
     group = Group(f"Fields of {entry.name}:{preset}")
     common = [item for name, item in inspect.signature(train).parameters.items() if name != "fields"]
@@ -281,7 +290,7 @@ def data_check(source: Data, /, *, strict: Strict = False, as_json: JSON = False
         print(json.dumps(summary, indent=1, ensure_ascii=False))
         return
     for item in opened.left_out:
-        print(f"left out: {item.file}: {item.reason}")
+        print(f"left out: {item}")
     classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
     print(f"{opened.name}: {len(opened.train):,} training and {len(opened.test):,} test images")
     print(f"classes: {classes or 'none'}\nleft out: {len(opened.left_out)}\nfingerprint: {opened.fingerprint}")

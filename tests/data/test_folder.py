@@ -1,6 +1,7 @@
 """Trees of pictures, in folders and zips: what is used, what is left out and why."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -122,6 +123,35 @@ def test_a_zip_that_leads_out_bombs_or_lies_loses_those_members(tmp_path: Path) 
     assert "bomb" in left["a/bomb.png"]
     assert not (tmp_path.parent / "outside.jpg").exists()
     assert sorted(item.name for item in tmp_path.iterdir()) == ["evil.zip"]
+
+
+def test_a_zip_with_a_member_called_dot_or_of_a_future_version(tmp_path: Path) -> None:
+    dot = packed(tmp_path / "dot.zip", FILES | {".": b"x"})
+    assert "leads out" in open_data(str(dot), 3, 16).left_out[0].reason
+    future = bytearray(packed(tmp_path / "future.zip", FILES).read_bytes())
+    entry = future.index(b"PK\x01\x02")
+    future[entry + 6] = 99
+    (tmp_path / "future.zip").write_bytes(future)
+    with pytest.raises(SfumatoError, match="not a readable zip"):
+        open_data(str(tmp_path / "future.zip"), 3, 16)
+
+
+def test_a_name_that_is_not_utf8_is_read_and_printable(tmp_path: Path) -> None:
+    tree(tmp_path, FILES)
+    try:
+        (tmp_path / "cats" / os.fsdecode(b"\xb1\xed.jpg")).write_bytes(jpeg(1))
+        (tmp_path / "cats" / os.fsdecode(b"\xb1\xee.txt")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    data = open_data(str(tmp_path), 3, 16)
+    assert len(data.train) + len(data.test) == 41
+    data.left_out[0].file.encode("utf-8")
+
+
+def test_a_named_half_without_pictures_is_refused(tmp_path: Path) -> None:
+    files = {"train/a/1.jpg": b"broken", "test/a/1.jpg": jpeg(1), "test/a/2.jpg": jpeg(2)}
+    with pytest.raises(SfumatoError, match="training folder holds no picture"):
+        open_data(str(tree(tmp_path, files)), 3, 16)
 
 
 def test_a_damaged_zip_is_one_line(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def test_a_large_jpeg_decodes_small_and_right() -> None:
         (stored(Image.effect_noise((64, 64), 50)).getvalue()[:1500], "damaged"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "image"),
         (stored(Image.new("F", (2, 2)), "TIFF").getvalue(), "floating-point"),
+        (stored(corner(), "EPS").getvalue(), "not an image"),  # Pillow would start Ghostscript on it
+        (stored(corner(), exif=b"\0\1\2\3").getvalue(), "damaged"),
         (stored(Image.fromarray(np.full((2, 2), 2**20, np.int32)), "TIFF").getvalue(), "beyond 16 bits"),
     ],
 )

@@ -95,6 +95,8 @@ def test_missing_unknown_and_misshapen_weights_are_all_named(folder: Path) -> No
     ("name", "value", "word"),
     [
         ("optimizer.network.0.exp_avg", torch.zeros(3, 3), "has shape (3, 3)"),
+        ("optimizer.network.0.exp_avg", torch.zeros(()), "has shape ()"),
+        ("optimizer.network.0.foo", torch.zeros(1), "unknown optimizer.network.0.foo"),
         ("optimizer.network.99.exp_avg", torch.zeros(1), "unknown optimizer.network.99.exp_avg"),
         ("optimizer.other.0.exp_avg", torch.zeros(1), "unknown optimizer.other.0.exp_avg"),
         ("intruder", torch.zeros(1), "unknown intruder"),
@@ -103,6 +105,11 @@ def test_missing_unknown_and_misshapen_weights_are_all_named(folder: Path) -> No
 def test_wrong_optimizer_entries_are_named(folder: Path, name: str, value: torch.Tensor, word: str) -> None:
     rewrite(folder, lambda tensors: tensors.update({name: value}))
     assert word in refusal(folder)
+
+
+def test_a_missing_optimizer_entry_is_named(folder: Path) -> None:
+    rewrite(folder, lambda tensors: tensors.pop("optimizer.network.1.exp_avg_sq"))
+    assert "missing optimizer.network.1.exp_avg_sq" in refusal(folder)
 
 
 def test_damaged_weights_are_noticed(folder: Path) -> None:
@@ -138,9 +145,11 @@ def test_a_pickle_is_refused_and_not_run(folder: Path) -> None:
         ({"format": 99}, "format 99"),
         ({"images": "many"}, "wrongly typed: images"),
         ({"extra": 1}, "unknown entries: extra"),
-        ({"schedules": {}}, "schedule 'network' is missing"),
-        ({"optimizers": {}}, "'network' is missing"),
-        ({"optimizers": {"network": [{"lr": 1}]}}, "missing or unknown"),
+        ({"schedules": {}}, "schedules: missing or unknown: network"),
+        ({"schedules": {"network": {"best": 1}}}, "schedules.network: missing or unknown: count"),
+        ({"optimizers": {}}, "optimizers: missing or unknown: network"),
+        ({"optimizers": {"network": [{"lr": 1}]}}, "optimizers.network: missing or unknown: amsgrad"),
+        ({"optimizers": {"network": [1]}}, "optimizers.network: must be an object"),
     ],
 )
 def test_a_wrong_state_is_named(folder: Path, change: dict[str, Any], word: str) -> None:

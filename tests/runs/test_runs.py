@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import sfumato
-from sfumato.data.dataset import ImageData
+from sfumato.autoencoders.autoencoder import Autoencoder
+from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.runs.fields import build, from_json, help_texts
 from sfumato.runs.folder import RunFolder
@@ -89,6 +90,41 @@ def test_a_diverging_run_stops_with_the_last_good_checkpoint(tmp_path: Path, toy
     assert not (tmp_path / "state.json").exists()
 
 
+def test_diverged_weights_do_not_overwrite_a_good_checkpoint(
+    tmp_path: Path, toy: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = iter(range(100))
+    step = Autoencoder.step
+
+    def step_until_it_breaks(self: Autoencoder, *arguments: Any) -> Any:
+        scalars = step(self, *arguments)
+        if next(steps) == 3:
+            with torch.no_grad():
+                next(self.parameters()).fill_(float("nan"))
+        return scalars
+
+    monkeypatch.setattr(Autoencoder, "step", step_until_it_breaks)
+    with pytest.raises(SfumatoError, match=r"norm of the weights nan.*last checkpoint is kept"):
+        sfumato.train("stacked", data="digits", run=tmp_path, opened=toy, save_every=0, log_every=10**6, **SMALL)
+    assert sfumato.open(tmp_path).sample(4).isfinite().all()
+
+
+def test_a_known_name_is_stored_as_a_name_even_beside_a_folder_called_so(
+    tmp_path: Path, toy: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    run = sfumato.train("stacked", data="digits", run="run", opened=toy, **SMALL)
+    assert run.config["data"]["source"] == "digits"
+
+
+def test_two_pictures_of_four_pixels_can_be_measured(tmp_path: Path) -> None:
+    tiny = Split(InMemory(torch.randint(256, (1, 1, 4, 4), dtype=torch.uint8)))
+    data = ImageData("tiny", tiny, tiny, (), "tiny-pair")
+    run = sfumato.train("stacked", data="digits", run=tmp_path, opened=data, **{**SMALL, "resolution": 4})
+    assert "ssim" not in run.evaluation["rows"][0]
+
+
 def test_changed_data_is_noticed_on_resume(run: sfumato.Run, toy: ImageData) -> None:
     other = ImageData("toy", toy.train, toy.test, toy.classes, "another")
     with pytest.raises(SfumatoError, match="has changed since it was started"):
@@ -141,6 +177,8 @@ def test_a_wrong_field_is_named(run: sfumato.Run, field: str, value: Any, word: 
         ({"bottleneck": 0}, "bottleneck 0: must be more than 0"),
         ({"plateau_factor": 2.0}, "plateau_factor 2.0"),
         ({"channels": 2}, "channels 2: must be 1 or 3"),
+        ({"widths": (8, -5)}, r"widths \(8, -5\): each must be at least 1"),
+        ({"learning_rate": float("nan")}, "learning_rate nan: must be a finite number"),
     ],
 )
 def test_bad_arguments_are_named_before_anything_is_written(

@@ -4,9 +4,10 @@ Images are (b, c, h, w) in [0, 1]; codes are (b, bottleneck), any real numbers. 
 a sigmoid makes them images, so the binary cross-entropy can be taken in its stable form.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -45,6 +46,12 @@ class AutoencoderConfig:
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
             raise SfumatoError(f"channels {self.channels}: must be 1 or 3")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SfumatoError(f"{field.name} {value}: must be a finite number")
+            if isinstance(value, tuple) and any(item < 1 for item in value):
+                raise SfumatoError(f"{field.name} {value}: each must be at least 1")
         for name in ("resolution", "bottleneck", "batch_size", "images", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
@@ -117,8 +124,7 @@ class Autoencoder(System):
         return self.config.channels, self.config.resolution, self.config.resolution
 
     def stages(self) -> Sequence[Stage]:
-        config = self.config
-        return [Stage(config.images, config.batch_size, config.resolution, config.flip)]
+        return [Stage(self.config.images, self.config.batch_size, flip=self.config.flip)]
 
     def encode(self, images: Tensor) -> Tensor:
         return self.encoder(images)

@@ -26,6 +26,8 @@ class Config(AutoencoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.hidden < 1:
+            raise SfumatoError(f"hidden {self.hidden}: must be at least 1")
         if self.resolution % 2 ** len(self.filters):
             raise SfumatoError(
                 f"resolution {self.resolution}: must be a multiple of {2 ** len(self.filters)}, "

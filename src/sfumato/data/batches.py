@@ -73,12 +73,12 @@ class Batches:
     def at(self, images: int) -> tuple[Batch, int]:
         """The batch that begins after `images` drawn, and how many images of the split it uses up."""
         indices, count = self.indices(images)
-        pictures = self.split.pictures.take(indices)
-        self.split.pictures.prepare(self.indices(images + count)[0])
-        ends_epoch = (images + count) % len(self.split) == 0
         if not len(indices):  # fewer images left than processes: go on with the next epoch
             batch, more = self.at(images + count)
             return Batch(batch.images, batch.labels, ends_epoch=True), count + more
+        pictures = self.split.pictures.take(indices)
+        self.split.pictures.prepare(self.indices(images + count)[0])
+        ends_epoch = (images + count) % len(self.split) == 0
         labels = None if self.split.labels is None else self.split.labels[indices].to(self.device)
         return Batch(self._finish(pictures, images), labels, ends_epoch), count
 

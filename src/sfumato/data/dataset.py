@@ -82,6 +82,14 @@ class LeftOut:
     file: str
     reason: str
 
+    def __post_init__(self) -> None:
+        # Names that are not UTF-8 on disk must be printable everywhere.
+        printable = self.file.encode("utf-8", "backslashreplace").decode("utf-8")
+        object.__setattr__(self, "file", printable)
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
@@ -103,8 +111,10 @@ class ImageData:
 
 
 def fingerprint(*parts: Tensor | str) -> str:
-    """16 hexadecimal digits that change with any pixel, label or word."""
+    """16 hexadecimal digits that change with any of `parts`: pixels, labels, words."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else part.contiguous().numpy().tobytes())
+        digest.update(
+            part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part.contiguous().numpy().tobytes()
+        )
     return digest.hexdigest()

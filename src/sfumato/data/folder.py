@@ -8,7 +8,6 @@ each with its reason.
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,7 +66,7 @@ class ZipFiles:
     def __init__(self, path: Path) -> None:
         try:
             self.zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except Exception as error:  # zipfile raises nearly anything on damaged or exotic archives
             raise SfumatoError(f"{path}: not a readable zip ({error})") from None
         self.members: dict[str, zipfile.ZipInfo] = {}
         self.bad: list[LeftOut] = []
@@ -83,7 +82,7 @@ class ZipFiles:
     @staticmethod
     def _fault(member: zipfile.ZipInfo) -> str | None:
         path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             return "its name leads out of the zip"
         if member.file_size > MAX_FILE:
             return f"larger than {MAX_FILE // 2**20} MiB"
@@ -108,7 +107,7 @@ class ZipFiles:
         try:
             with self.zip.open(self.members[name]) as file:
                 return file.read(self.members[name].file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
+        except Exception as error:  # as above: each compression has errors of its own
             raise SfumatoError(f"damaged zip member ({error})") from None
 
 
@@ -130,7 +129,8 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
     files: Files = ZipFiles(path) if path.is_file() else FolderFiles(path)
     left_out = files.refused()
     placed = []
-    for file in _placed(files.names()):
+    everything, halves = _placed(files.names())
+    for file in everything:
         if PurePosixPath(file.name).suffix.lower() in ENDINGS:
             placed.append(file)
         else:
@@ -147,13 +147,13 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
             if in_memory:
                 pictures.append(picture)
     if strict and left_out:
-        raise SfumatoError(f"{path}: {left_out[0].file}: {left_out[0].reason} (--strict stops at the first such file)")
+        raise SfumatoError(f"{path}: {left_out[0]} (--strict stops at the first such file)")
     if not good:
         reason = (
             f"; the first of {len(left_out)} left out: {left_out[0].file}: {left_out[0].reason}" if left_out else ""
         )
         raise SfumatoError(f"{path}: no picture that can be used{reason}")
-    return _data(path, good, pictures, reader, left_out)
+    return _data(path, good, halves, pictures, reader, left_out)
 
 
 class PictureReader:
@@ -165,7 +165,19 @@ class PictureReader:
         self.resolution = resolution
 
     def read(self, name: str) -> Tensor:
-        return to_tensor(read_picture(io.BytesIO(self.files.content(name)), self.channels, self.resolution))
+        """Raises SfumatoError with the fault, without the name."""
+        try:
+            content = self.files.content(name)
+        except OSError as error:
+            raise SfumatoError(f"cannot be read ({error.strerror})") from None
+        return to_tensor(read_picture(io.BytesIO(content), self.channels, self.resolution))
+
+    def read_again(self, name: str) -> Tensor:
+        """A picture that could be read when the data was opened."""
+        try:
+            return self.read(name)
+        except SfumatoError as error:
+            raise SfumatoError(f"{name}: {error}: it has changed since the data was opened") from None
 
     def read_all(self, names: list[str]) -> Iterator[Tensor | str]:
         """Each picture in order, or what is wrong with its file."""
@@ -175,8 +187,6 @@ class PictureReader:
                 return self.read(name)
             except SfumatoError as error:
                 return str(error)
-            except OSError as error:
-                return f"cannot be read ({error.strerror})"
 
         with ThreadPoolExecutor(4, thread_name_prefix="sfumato-decode") as pool:
             yield from pool.map(attempt, names)
@@ -193,8 +203,8 @@ def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterable[
     return track(pictures, f"reading {name}", count, console=console, transient=True)
 
 
-def _placed(names: list[str]) -> list[Placed]:
-    """Where each file belongs: its half of the split and its class."""
+def _placed(names: list[str]) -> tuple[list[Placed], bool]:
+    """Where each file belongs: its half of the split and its class; and whether folders name the halves."""
     tops = {name.split("/")[0].lower() for name in names if "/" in name}
     halves = "train" in tops and any(test in tops for test in TEST_NAMES)
     placed = []
@@ -206,13 +216,21 @@ def _placed(names: list[str]) -> list[Placed]:
         else:
             is_test = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=2).digest()[0] < 26
         placed.append(Placed(name, folders[0] if folders else "", is_test))
-    return placed
+    return placed, halves
 
 
 def _data(
-    path: Path, good: list[Placed], pictures: list[Tensor], reader: PictureReader, left_out: list[LeftOut]
+    path: Path,
+    good: list[Placed],
+    halves: bool,
+    pictures: list[Tensor],
+    reader: PictureReader,
+    left_out: list[LeftOut],
 ) -> ImageData:
-    if not any(not file.is_test for file in good) or not any(file.is_test for file in good):
+    if len({file.is_test for file in good}) < 2:
+        if halves:
+            empty = "training" if good[0].is_test else "test"
+            raise SfumatoError(f"{path}: its {empty} folder holds no picture that can be used")
         # A handful of files: too few for the hash to fill both halves.
         good = [Placed(file.name, file.label, is_test=index == 0) for index, file in enumerate(good)]
         if len(good) == 1:
@@ -226,6 +244,7 @@ def _data(
             splits.append(Split(InMemory(torch.stack([pictures[index] for index in chosen])), labels))
         else:
             names = [good[index].name for index in chosen]
-            splits.append(Split(Streamed(lambda i, names=names: reader.read(names[i]), len(names)), labels))
+            splits.append(Split(Streamed(lambda i, names=names: reader.read_again(names[i]), len(names)), labels))
+    # Streamed pictures are known by names and sizes alone: reading them all once more would take too long.
     known = fingerprint(*pictures, *(f"{file.name}:{reader.files.size(file.name)}" for file in good))
     return ImageData(path.name, splits[0], splits[1], classes, known, left_out=tuple(left_out))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
+from torchvision.transforms.v2.functional import resize
 
 from ..errors import SfumatoError
 from .dataset import ImageData, InMemory, Split
@@ -21,6 +21,9 @@ class Source:
     name: str
     about: str
     state: str
+
+
+NAMES = ("digits", *MIRRORS)
 
 
 def sources() -> list[Source]:
@@ -74,6 +77,5 @@ def _fit(split: Split, shape: tuple[int, int, int]) -> Split:
     images: Tensor = split.pictures.take(torch.arange(len(split)))
     if images.shape[-2:] != shape[1:]:
         images = resize(images, list(shape[1:]), antialias=True)
-    if images.shape[1] != shape[0]:
-        images = images.expand(-1, 3, -1, -1).contiguous() if shape[0] == 3 else rgb_to_grayscale(images)
-    return Split(InMemory(images), split.labels)
+    # Data sets of fixed size are all grey: RGB repeats their one channel.
+    return Split(InMemory(images.expand(-1, shape[0], -1, -1).contiguous()), split.labels)

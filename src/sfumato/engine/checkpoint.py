@@ -7,7 +7,7 @@ place, flushed to disk and renamed; `state.json` goes last, so at every instant 
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,7 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
     `weights_only` leaves the optimisers and schedules alone. Raises SfumatoError, in one line that names them, if
     entries are missing, unknown or wrongly shaped, or if a file is damaged.
     """
-    state = _read_state(folder / "state.json")
-    tensors = _read_weights(folder / "checkpoints" / state["weights"], state["blake2b"])
+    state, tensors = _read(folder)
     homes = ("system.", *(f"optimizer.{name}." for name in system.optimizers))
     if strangers := sorted(key for key in tensors if not key.startswith(homes)):
         raise _misfit(folder, f"unknown {', '.join(strangers)}")
@@ -75,13 +74,30 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
     _compare(own, {f"system.{key}": value for key, value in system.state_dict().items()}, folder)
     system.load_state_dict({key.removeprefix("system."): value for key, value in own.items()})
     if not weights_only:
+        _same_names(system.optimizers, state["optimizers"], f"{folder / 'state.json'}: optimizers")
         for name, optimizer in system.optimizers.items():
-            _load_optimizer(name, optimizer, tensors, state["optimizers"], folder)
+            _load_optimizer(name, optimizer, tensors, state["optimizers"][name], folder)
+        _same_names(system.schedules, state["schedules"], f"{folder / 'state.json'}: schedules")
         for name, schedule in system.schedules.items():
-            if name not in state["schedules"]:
-                raise SfumatoError(f"{folder / 'state.json'}: schedule {name!r} is missing: the run cannot be resumed")
-            schedule.load(state["schedules"][name])
+            saved = state["schedules"][name]
+            _same_names(schedule.state(), saved, f"{folder / 'state.json'}: schedules.{name}")
+            schedule.load(saved)
     return Clock(images=state["images"], before=state["images"]), state["log"]
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """state.json and the weights it names. Once more if they went in between: the run may be training."""
+    state = _read_state(folder / "state.json")
+    if not (folder / "checkpoints" / state["weights"]).exists():
+        state = _read_state(folder / "state.json")
+    return state, _read_weights(folder / "checkpoints" / state["weights"], state["blake2b"])
+
+
+def _same_names(owed: Collection[str], found: Any, where: str) -> None:
+    if not isinstance(found, dict):
+        raise SfumatoError(f"{where}: must be an object")
+    if odd := sorted(set(owed) ^ found.keys()):
+        raise SfumatoError(f"{where}: missing or unknown: {', '.join(odd)}")
 
 
 def _tensors_of(system: System) -> dict[str, Tensor]:
@@ -154,30 +170,39 @@ def _misfit(folder: Path, faults: str) -> SfumatoError:
 
 
 def _load_optimizer(
-    name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], groups: dict[str, Any], folder: Path
+    name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], saved: Any, folder: Path
 ) -> None:
-    """Restores one optimiser, after checking that each entry belongs to a parameter and has its shape."""
+    """Restores one optimiser: every entry of every parameter, or, before the first step, none."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     prefix = f"optimizer.{name}."
+    found = {key: value for key, value in tensors.items() if key.startswith(prefix)}
     entries: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if not key.startswith(prefix):
-            continue
-        index, _, entry = key.removeprefix(prefix).partition(".")
-        if not index.isdecimal() or int(index) >= len(parameters):
-            raise _misfit(folder, f"unknown {key}")
-        shape = parameters[int(index)].shape
-        if value.dim() and value.shape != shape:
-            raise _misfit(folder, f"{key} has shape {tuple(value.shape)}, must be {tuple(shape)}")
-        entries.setdefault(int(index), {})[entry] = value
-    current = optimizer.state_dict()
-    saved = groups.get(name)
-    if not isinstance(saved, list) or len(saved) != len(current["param_groups"]):
-        raise SfumatoError(f"{folder / 'state.json'}: optimizers: {name!r} is missing or has other parameter groups")
+    if found:
+        owed = {
+            f"{prefix}{index}.{entry}": value
+            for index, parameter in enumerate(parameters)
+            for entry, value in _entries_after_a_step(optimizer, parameter).items()
+        }
+        _compare(found, owed, folder)
+        for key, value in found.items():
+            index, _, entry = key.removeprefix(prefix).partition(".")
+            # In the strides of its parameter: fused optimisers walk memory, not indices.
+            entries.setdefault(int(index), {})[entry] = torch.empty_like(owed[key], device="cpu").copy_(value)
+    current = optimizer.state_dict()["param_groups"]
+    where = f"{folder / 'state.json'}: optimizers.{name}"
+    if not isinstance(saved, list) or len(saved) != len(current):
+        raise SfumatoError(f"{where}: must be a list of {len(current)} parameter groups")
     restored = []
-    for group, values in zip(current["param_groups"], saved, strict=True):
-        if values.keys() != group.keys() - {"params"}:
-            odd = ", ".join(sorted(values.keys() ^ (group.keys() - {"params"})))
-            raise SfumatoError(f"{folder / 'state.json'}: optimizers.{name}: missing or unknown {odd}")
+    for group, values in zip(current, saved, strict=True):
+        _same_names(group.keys() - {"params"}, values, where)
         restored.append({**group, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}})
     optimizer.load_state_dict({"state": entries, "param_groups": restored})
+
+
+def _entries_after_a_step(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
+    """What `optimizer` keeps for `parameter` once it has stepped: asked of a twin, on zeros."""
+    zeros = torch.zeros_like(parameter).requires_grad_()
+    zeros.grad = torch.zeros_like(zeros)
+    twin = type(optimizer)([zeros], **optimizer.defaults)
+    twin.step()
+    return {entry: torch.as_tensor(value) for entry, value in twin.state[zeros].items()}

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from ..seeds import derive
 from .clock import Clock
-from .runtime import Runtime
+from .runtime import Runtime, average_over_processes
 from .system import Scalars, Stage, System
 
 BatchT = TypeVar("BatchT")
@@ -15,12 +15,12 @@ Draw = Callable[[int], tuple[BatchT, int]]
 
 @dataclass(frozen=True)
 class Tick:
-    """What one step left behind. `scalars` are tensors, still on the device; `images` were drawn so far."""
+    """What one step left behind. `scalars` are tensors, still on the device, averaged over processes; `images` were
+    drawn so far, `drawn` of them in this step."""
 
     scalars: Scalars
     images: int
     drawn: int
-    stage: Stage
 
 
 class Feed(Iterator[BatchT], Generic[BatchT]):
@@ -65,4 +65,5 @@ def ticks(
                 system.train()
             with runtime.autocast():
                 scalars = system.step(batches, clock)
-            yield Tick(scalars, clock.images, clock.images - clock.before, stage)
+            means = {name: average_over_processes(value.clone()) for name, value in scalars.items()}
+            yield Tick(means, clock.images, clock.images - clock.before)

@@ -12,7 +12,7 @@ from .runtime import average_over_processes
 class Plateau:
     """torch's ReduceLROnPlateau, fed with the mean training loss of each epoch and resumable inside one.
 
-    The running sum stays on the device; the one synchronisation is at the end of an epoch.
+    The running sum, the same in all processes, stays on the device; it is read once, at the end of an epoch.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, factor: float, patience: int) -> None:
@@ -22,11 +22,10 @@ class Plateau:
 
     def follow(self, loss: Tensor, count: int, ends_epoch: bool) -> None:
         """Adds the mean `loss` of `count` images; at the end of an epoch, lets the schedule decide."""
-        self.total = self.total + loss.detach() * count
+        self.total = self.total + average_over_processes(loss.detach().clone()) * count
         self.count += count
         if ends_epoch:
-            mean = average_over_processes(torch.as_tensor(self.total) / self.count)
-            self.schedule.step(float(mean))
+            self.schedule.step(float(self.total) / self.count)
             self.total, self.count = 0.0, 0
 
     def state(self) -> dict[str, Any]:

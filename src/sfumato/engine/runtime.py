@@ -18,9 +18,6 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-PrecisionName = Literal["auto", "bf16", "fp32"]
-
 
 @dataclass(frozen=True)
 class Runtime:

@@ -18,12 +18,12 @@ Scalars = dict[str, Tensor]
 class Stage:
     """A stretch of training, `images` real images long, and how its batches are made.
 
-    `flip` mirrors half of the images.
+    `crop` cuts a random square of that side out of each image, `flip` mirrors half of them.
     """
 
     images: int
     batch_size: int
-    resolution: int
+    crop: int | None = None
     flip: bool = False
 
 

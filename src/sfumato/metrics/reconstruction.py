@@ -20,22 +20,31 @@ from ..data.dataset import Split
 
 Row = dict[str, float]
 CHUNK = 500
+SSIM_WINDOW = 11
 HALF_LEVEL = 0.5 / 255  # baselines stay this far from 0 and 1, where one wrong pixel's cross-entropy is infinite
 MAX_PCA_NUMBERS = 100_000_000
 EXACT_PCA = 4096  # pixels; above, the covariance would take gigabytes and a seeded randomised solver is used
 
 
+def cut(images: Tensor) -> Tensor:
+    """`images` cut to [0, 1], half a grey level away from its ends."""
+    return images.clamp(HALF_LEVEL, 1 - HALF_LEVEL)
+
+
 def fidelity(images: Tensor, outputs: Tensor) -> Row:
-    """All measures of (n, c, h, w) `outputs` against `images`, both in [0, 1]."""
+    """All measures of (n, c, h, w) `outputs` against `images`, both in [0, 1]; without ssim where its window is
+    larger than the images."""
     outputs = outputs.float().to(images.device)
     per_image = peak_signal_noise_ratio(outputs, images, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean")
-    return {
+    row = {
         "bce": float(F.binary_cross_entropy(outputs, images)),
         "mse": float(F.mse_loss(outputs, images)),
         "psnr": float(per_image),
         "psnr_pooled": float(peak_signal_noise_ratio(outputs, images, data_range=1.0)),
-        "ssim": _ssim(images, outputs),
     }
+    if min(images.shape[-2:]) >= SSIM_WINDOW:
+        row["ssim"] = _ssim(images, outputs)
+    return row
 
 
 def _ssim(images: Tensor, outputs: Tensor) -> float:
@@ -64,7 +73,7 @@ def mean_image(train: Split, like: Tensor) -> Tensor:
     total = torch.zeros(like.shape[1:], dtype=torch.float64)
     for part in torch.arange(len(train)).split(5000):
         total += train.images(part).double().sum(0)
-    return (total / len(train)).float().clamp(HALF_LEVEL, 1 - HALF_LEVEL).expand_as(like)
+    return cut((total / len(train)).float()).expand_as(like)
 
 
 def pca(train: Split, images: Tensor, numbers: int) -> Tensor:
@@ -74,9 +83,11 @@ def pca(train: Split, images: Tensor, numbers: int) -> Tensor:
     """
     from sklearn.decomposition import PCA
 
+    if len(train) < 2:
+        return mean_image(train, images)
     rows = min(len(train), MAX_PCA_NUMBERS // images[0].numel())
     known = train.images(torch.arange(rows)).flatten(1).numpy()
     solver = "covariance_eigh" if known.shape[1] <= EXACT_PCA else "randomized"
     model = PCA(min(numbers, *known.shape), svd_solver=solver, random_state=0).fit(known)
     restored = model.inverse_transform(model.transform(images.flatten(1).numpy()))
-    return torch.from_numpy(restored).float().clamp(HALF_LEVEL, 1 - HALF_LEVEL).view_as(images)
+    return cut(torch.from_numpy(restored).float()).view_as(images)

@@ -140,7 +140,7 @@ def plane(
     ylabel: str,
     legible: Tensor | None = None,
 ) -> bytes:
-    """A square of decoded grid points, first row at the top; `extent`: left, right, bottom, top of the code plane.
+    """A square of decoded grid points, first row at the top; `extent`: left, right, bottom, top of the outer points.
 
     `legible`: (n,) booleans; cells that are not legible are shaded.
     """
@@ -152,6 +152,9 @@ def plane(
         side = images.shape[-1]
         mask = np.kron(legible.view(-1, columns).numpy(), np.ones((side, side)))[..., None]
         shown = np.where(mask, shown, 0.72 * shown + np.array([0.28, 0.12, 0.10]) * (1 - shown))
-    axis.imshow(np.clip(shown, 0, 1), extent=extent, aspect="auto", interpolation="nearest")
+    left, right, bottom, top = extent
+    across, up = (right - left) / (columns - 1) / 2, (top - bottom) / (len(images) // columns - 1) / 2
+    cells = (left - across, right + across, bottom - up, top + up)  # points stand at the centres of their cells
+    axis.imshow(np.clip(shown, 0, 1), extent=cells, aspect="auto", interpolation="nearest")
     axis.set(xlabel=xlabel, ylabel=ylabel)
     return png(figure)

@@ -64,9 +64,9 @@ class RunFolder:
             raise SfumatoError(f"{path}: system {values['system']!r}: unknown; there are {', '.join(CATALOG)}")
         return values
 
-    def build_system(self) -> tuple[Entry, System]:
-        """The untrained system that config.json describes."""
-        values = self.read_config()
+    def build_system(self, values: dict[str, Any] | None = None) -> tuple[Entry, System]:
+        """The untrained system that config.json describes, or `values` of the same form."""
+        values = values or self.read_config()
         entry = CATALOG[values["system"]]
         config = from_json(entry.config_class, values["config"], f"{self.path / 'config.json'}: config")
         return entry, entry.system_class(config)

@@ -5,12 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..engine.checkpoint import write_atomically
 from ..engine.loop import Tick
-from ..engine.runtime import average_over_processes
 
 
 class Meter:
@@ -26,9 +24,7 @@ class Meter:
         self.count += tick.drawn
 
     def read(self) -> dict[str, float]:
-        means = {}
-        for name, value in self.sums.items():
-            means[name] = float(average_over_processes(torch.as_tensor(value) / self.count))
+        means = {name: float(value) / self.count for name, value in self.sums.items()}
         self.sums, self.count = {}, 0
         return means
 

@@ -13,6 +13,7 @@ from ..engine.checkpoint import load_checkpoint
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
+from ..seeds import derive
 from .evaluate import evaluate_run
 from .folder import RunFolder
 
@@ -40,8 +41,8 @@ class Run:
 
     @property
     def runtime(self) -> Runtime:
-        precision = self.config["precision"] if self._device == "auto" else "auto"
-        return choose(self._device, precision)
+        as_trained = self._device in ("auto", self.config["device"])
+        return choose(self._device, self.config["precision"] if as_trained else "auto")
 
     @property
     def system(self) -> System:
@@ -65,7 +66,7 @@ class Run:
         """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed."""
         system = self.system
         with self.runtime.autocast():
-            images = system.sample(count, torch.Generator().manual_seed(seed))
+            images = system.sample(count, torch.Generator().manual_seed(derive(seed, "sample")))
         low, high = system.image_range
         return (images.float().cpu() - low) / (high - low)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..data.dataset import ImageData
 from ..engine.checkpoint import write_atomically
 from ..engine.system import System
 from ..reports.document import Report
@@ -13,20 +14,22 @@ from .catalog import Entry
 from .folder import RunFolder
 
 WIDTH = 900
+MAX_LISTED = 200
 MEASURES = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
 
 
-def write_page(folder: RunFolder, entry: Entry, system: System, evaluation: dict[str, Any]) -> None:
+def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData, evaluation: dict[str, Any]) -> None:
     """Writes report.html from the run's own files and its `evaluation`."""
     values = folder.read_config()
     rows = folder.metrics()
-    data = values["data"]
     report = Report(
-        f"{entry.name} on {data['name']}",
+        f"{entry.name} on {data.name}",
         subtitle=f"Sfumato {values['sfumato']}, torch {values['torch']}, seed {values['seed']}, "
         f"{values['device']}, {values['precision']}",
     )
     report.say(f"{entry.idea} Paper: {entry.paper}")
+    if data.notice:
+        report.say(data.notice, loud=True)
     report.heading("The network")
     report.code(str(system))
     report.heading("Training")
@@ -37,12 +40,18 @@ def write_page(folder: RunFolder, entry: Entry, system: System, evaluation: dict
     last = ", ".join(f"{key} {rows[-1][key]:.6f}" for key in losses)
     caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1]['seconds']:.0f} s; last: {last}."
     report.picture("curve", curve(series, "epoch", "loss", rate), caption)
-    samples = sorted((folder.path / "samples").glob("*.png"))
+    samples = sorted((folder.path / "samples").glob("[0-9]*.png"))
     if samples:
         caption = "Test images, what the encoder sees if that differs, reconstructions, and samples, at the end."
         report.picture("samples", _enlarged(samples[-1].read_bytes()), caption)
     report.heading("Measured")
     report.table(*evaluation_table(evaluation))
+    if data.left_out:
+        report.heading("Left out")
+        files = [[item.file, item.reason] for item in data.left_out[:MAX_LISTED]]
+        caption = f"{len(data.left_out):,} files of the data that were not used"
+        caption += f"; the first {MAX_LISTED}." if len(data.left_out) > MAX_LISTED else "."
+        report.table(["file", "reason"], files, caption)
     report.heading("Configuration")
     fields = [[key, str(value)] for key, value in values["config"].items()]
     report.table(["field", "value"], fields, f"Preset {values['preset']}, fields as resolved.")
@@ -58,6 +67,10 @@ def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[s
         f"at {evaluation['resolution']}×{evaluation['resolution']}. No reconstruction can have a BCE below "
         f"{evaluation['bce_floor']:.6f}. psnr: mean over images; psnr_pooled: of the mean squared error, in dB."
     )
+    if evaluation["notice"]:
+        caption += f" {evaluation['notice']}"
+    if evaluation["left_out"]:
+        caption += f" {evaluation['left_out']:,} files could not be used and were left out: see report.html."
     return ["", *measures], rows, caption
 
 

@@ -12,13 +12,12 @@ from ..engine.checkpoint import write_atomically
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..reports.grids import grid
-from .catalog import Entry
 from .evaluate import noisy_images, reconstruct
 
 COLUMNS = 10
 
 
-def progress_picture(entry: Entry, system: System, data: ImageData, runtime: Runtime) -> Tensor:
+def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tensor:
     """(c, h, w) in [0, 1]: test images, what the encoder sees of them (if that differs), what comes back, samples."""
     system.eval()
     with torch.no_grad(), runtime.autocast():

@@ -14,12 +14,12 @@ import torch.distributed as dist
 from .. import __version__
 from ..data.batches import Batches
 from ..data.dataset import ImageData
-from ..data.sources import open_data
+from ..data.sources import NAMES, open_data
 from ..engine.checkpoint import load_checkpoint, save_checkpoint
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.runtime import Runtime, choose, leave
-from ..engine.system import Stage, System
+from ..engine.system import Stage
 from ..errors import SfumatoError
 from ..seeds import derive
 from .catalog import find
@@ -72,7 +72,7 @@ def train(
         "preset": preset,
         "config": to_json(config),
         "data": {
-            "source": data if not Path(data).exists() else str(Path(data).resolve()),
+            "source": data if data in NAMES else str(Path(data).expanduser().resolve()),
             "name": opened.name,
             "fingerprint": opened.fingerprint,
             "train": len(opened.train),
@@ -131,13 +131,15 @@ def _train(
     try:
         if runtime.process == 0:
             with folder.owned():
+                if new is not None and folder.is_run:
+                    raise SfumatoError(f"{folder.path}: another process has made a run there")
+                training = Training(folder, runtime, data, save_every, log_every, new)
                 if new is not None:
                     folder.write_json("config.json", new)
-                training = Training(folder, runtime, data, save_every, log_every)
                 training.consume()
                 training.finish(evaluate)
         else:
-            Training(folder, runtime, data, save_every, log_every, config=new).consume()
+            Training(folder, runtime, data, save_every, log_every, new).consume()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -145,7 +147,7 @@ def _train(
         raise SfumatoError(f"{folder.path}: {error.strerror}; {kept or 'nothing was saved yet'}") from None
     finally:
         leave()
-    return Run(folder.path)
+    return Run(folder.path, runtime.device.type)
 
 
 def _writable(path: Path) -> None:
@@ -167,19 +169,23 @@ class Training:
         data: ImageData,
         save_every: float,
         log_every: int | None,
-        config: dict[str, Any] | None = None,
+        new: dict[str, Any] | None,
     ) -> None:
         self.folder, self.runtime, self.data = folder, runtime, data
-        self.values = config or folder.read_config()
+        self.values = new or folder.read_config()
         self.seed: int = self.values["seed"]
         self.save_every, self.log_every = save_every, log_every or len(data.train)
         torch.manual_seed(derive(self.seed, "weights"))
-        self.entry, self.system = _build(folder, self.values)
+        self.entry, self.system = folder.build_system(self.values)
         self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
         self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
-        if folder.has_checkpoint:
+        self.feed(self.system.stages()[0])  # refuses batches that cannot be, before anything is written
+        if new is None and folder.has_checkpoint:
             self.clock, log = load_checkpoint(folder.path, self.system)
-            self.meter, self.seconds = Meter(log["meter"]), log["seconds"]
+            try:
+                self.meter, self.seconds = Meter(log["meter"]), float(log["seconds"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise SfumatoError(f"{folder.path / 'state.json'}: log: missing or wrong: {error}") from None
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
 
@@ -190,6 +196,7 @@ class Training:
             stage.batch_size,
             self.seed,
             self.system.image_range,
+            crop=stage.crop,
             flip=stage.flip,
             process=self.runtime.process,
             processes=self.runtime.processes,
@@ -243,18 +250,12 @@ class Training:
         """Measures the finished run and writes its page."""
         if evaluate:
             evaluation = evaluate_run(self.entry, self.system, self.data, self.runtime)
-            write_page(self.folder, self.entry, self.system, evaluation)
+            write_page(self.folder, self.entry, self.system, self.data, evaluation)
             self.folder.write_json("evaluation.json", evaluation)
 
     def _write_row(self) -> None:
         means = self.meter.read()
-        if any(not math.isfinite(value) for value in means.values()):
-            shown = ", ".join(f"{name} {value}" for name, value in means.items())
-            kept = "the last checkpoint is kept" if self.folder.has_checkpoint else "nothing was saved yet"
-            raise SfumatoError(
-                f"{self.folder.path}: diverged before image {self.clock.images:,} ({shown}); {kept}: "
-                f"try a smaller --learning-rate or --precision fp32"
-            )
+        self._finite(means)
         if self.log:
             rates = {
                 f"learning_rate/{name}" if len(self.system.optimizers) > 1 else "learning_rate": group["lr"]
@@ -265,15 +266,28 @@ class Training:
             self.log.write(self.clock.images, epoch, {**means, **rates})
 
     def _draw(self) -> None:
-        picture = progress_picture(self.entry, self.system, self.data, self.runtime)
+        picture = progress_picture(self.system, self.data, self.runtime)
         save_picture(picture, self.folder.path / "samples" / f"{self.clock.images:012d}.png")
         if self.log:
             self.log.picture("samples", picture, self.clock.images)
 
     def _save(self) -> None:
         if self.log:
-            log = {"meter": self.meter.state(), "seconds": self.log.seconds}
-            save_checkpoint(self.folder.path, self.system, self.clock, log)
+            meter = self.meter.state()
+            norm = torch.stack([parameter.detach().norm() for parameter in self.system.parameters()]).sum()
+            self._finite({**meter["sums"], "norm of the weights": float(norm)})
+            save_checkpoint(self.folder.path, self.system, self.clock, {"meter": meter, "seconds": self.log.seconds})
+
+    def _finite(self, values: dict[str, float]) -> None:
+        """Stops a run that has diverged before it overwrites its last good checkpoint."""
+        bad = {name: value for name, value in values.items() if not math.isfinite(value)}
+        if bad:
+            shown = ", ".join(f"{name} {value}" for name, value in bad.items())
+            kept = "the last checkpoint is kept" if self.folder.has_checkpoint else "nothing was saved yet"
+            raise SfumatoError(
+                f"{self.folder.path}: diverged before image {self.clock.images:,} ({shown}); {kept}: "
+                f"try a smaller --learning-rate or --precision fp32"
+            )
 
     def _agreed(self, requested: int | None) -> int | None:
         """The stop signal that any process got: all must stop after the same step."""
@@ -282,14 +296,6 @@ class Training:
         flag = torch.tensor(requested or 0, device=self.runtime.device)
         dist.all_reduce(flag, dist.ReduceOp.MAX)
         return int(flag) or None
-
-
-def _build(folder: RunFolder, values: dict[str, Any]) -> tuple[Any, System]:
-    """The system of config.json; from `values` where another process has yet to write it."""
-    if folder.is_run:
-        return folder.build_system()
-    entry, _ = find(f"{values['system']}:{values['preset']}", "")
-    return entry, entry.system_class(build(entry.config_class, values["config"], "config"))
 
 
 def fits(folder: RunFolder, system: str, data: ImageData, seed: int, precision: str, fields: dict[str, Any]) -> bool:

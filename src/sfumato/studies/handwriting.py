@@ -27,6 +27,7 @@ from ..reports.language import Language
 from ..runs.evaluate import noisy_images, reconstruct
 from ..runs.open import Run
 from ..runs.page import MEASURES
+from ..seeds import derive
 from .study import Study
 
 PUBLISHED_TRAIN_BCE = {"autoencoder": {10: 0.175239, 40: 0.165478, 100: 0.158320}, "denoising": {10: 0.182431, 120: 0.164589}}  # fmt: skip
@@ -74,9 +75,11 @@ class Handwriting(Study):
         data = open_data(source, channels=1, resolution=28)
         if data.train.labels is None or len(data.classes) != 10:
             raise SfumatoError(f"data {source!r}: the handwriting study needs ten classes; it has {len(data.classes)}")
+        assert data.test.labels is not None
+        if len(data.test.labels.unique()) < len(data.classes):
+            raise SfumatoError(f"data {source!r}: the handwriting study needs test images of every class")
         super().__init__(out, data, source, full, language, seed, device, precision)
         self.images = data.test.images()
-        assert data.test.labels is not None
         self.labels = data.test.labels
         self.comparable = full and data.name == "mnist"
         self.runs: dict[str, Run] = {}
@@ -281,7 +284,7 @@ class Handwriting(Study):
                 f"[{left:.1f}, {right:.1f}] × [{bottom:.1f}, {top:.1f}]。",
             ),
         )
-        extent = (left - MARGIN, right + MARGIN, bottom - MARGIN, top + MARGIN)
+        extent = _around(numbers)
         sampled = self.plane("autoencoder", extent)
         self.report.picture(
             "plane",
@@ -332,12 +335,12 @@ class Handwriting(Study):
                 f"confidence ≥ {CONFIDENT}; the other {1 - sampled.share:.1%} are the space between. The reader (a small "
                 f"CNN trained on the same images, hash {self.reader.hash()}) has {accuracy:.1%} test accuracy and finds "
                 f"{real:.1%} of real test images legible, {noise:.1%} of uniform noise images, and the mean image "
-                f"{'legible' if mean else 'not legible'}. A classifier knows only digits and can be confident about "
-                f"a shape that a person would not read: the share is an upper bound.",
+                f"{'legible' if mean else 'not legible'}. The share says what this "
+                f"classifier reads: it knows only digits, and can be confident about a shape that no person would read.",
                 f"{SIDE * SIDE} 个格子中，{sampled.share:.1%} 被分类器以不低于 {CONFIDENT} 的置信度认作数字，其余 "
                 f"{1 - sampled.share:.1%} 是数字之间的空隙。该分类器（在同样图像上训练的小型卷积网络，哈希 {self.reader.hash()}）"
                 f"测试准确率 {accuracy:.1%}；真实测试图像有 {real:.1%} 可辨认，均匀噪声图像 {noise:.1%}，平均图像"
-                f"{'可辨认' if mean else '不可辨认'}。分类器只认识数字，可能对人看不懂的形状也很有把握，因此这一比例是上界。",
+                f"{'可辨认' if mean else '不可辨认'}。这一比例只说明该分类器认得什么：它只认识数字，可能对人看不懂的形状也很有把握。",
             )
         )
         self.row("digit reader: test accuracy", "分类器：测试准确率", 100 * accuracy, "%")
@@ -427,8 +430,8 @@ class Handwriting(Study):
             labelled_rows(pictures, self.data.classes),
             say(
                 "The same ten test images through each variant. The reference has bottleneck 2, BCE, LeakyReLU and "
-                "linear layers; each other row changes one of these.",
-                "同样的十张测试图像经过各变体。基准为瓶颈 2、BCE、LeakyReLU、全连接层；其余各行各改变一项。",
+                "linear layers; each other row changes one of these (bottleneck 128 drops the narrower layers too).",
+                "同样的十张测试图像经过各变体。基准为瓶颈 2、BCE、LeakyReLU、全连接层；其余各行各改变一项（瓶颈 128 同时去掉更窄的层）。",
             ),
         )
         self._measures_table(
@@ -500,7 +503,7 @@ class Handwriting(Study):
 
     def _legibility_baselines(self) -> tuple[float, bool, float]:
         """Legible: the share of real test images, whether the mean image is, the share of uniform noise images."""
-        noise = torch.rand(400, 1, 28, 28, generator=torch.Generator().manual_seed(self.seed))
+        noise = torch.rand(400, 1, 28, 28, generator=torch.Generator().manual_seed(derive(self.seed, "uniform noise")))
         mean = self.images.mean(0, keepdim=True)
         real = self.reader.legible(self.images).float().mean()
         return float(real), bool(self.reader.legible(mean)[0]), float(self.reader.legible(noise).float().mean())

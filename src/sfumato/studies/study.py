@@ -70,7 +70,7 @@ class Study:
         if not fits(folder, system, self.data, self.seed, self.runtime.precision, fields):
             raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
         if (path / "evaluation.json").is_file():
-            return Run(path)
+            return Run(path, self.runtime.device.type)
         return resume(path, opened=self.data)
 
     def row(
@@ -98,7 +98,10 @@ class Study:
         scale = "full" if self.full else "quick"
         results = {
             "study": self.name,
-            "command": f"sfumato study {self.name} --scale {scale} --data {self.data.name} --seed {self.seed}",
+            "command": (
+                f"sfumato study {self.name} --scale {scale} --data {self.data.name} --seed {self.seed} "
+                f"--device {self.runtime.device.type} --precision {self.runtime.precision}"
+            ),
             "scale": scale,
             "seed": self.seed,
             "data": {"name": self.data.name, "fingerprint": self.data.fingerprint, "train": len(self.data.train),
