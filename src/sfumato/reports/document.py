@@ -165,9 +165,12 @@ def _add_to_docx(document: Any, block: Block, width: int) -> None:
         for row in block.rows:
             for cell, text in zip(table.add_row().cells, row, strict=True):
                 cell.text = text
+        widths = [int(width * share / sum(shares)) for share in shares]
+        for column, wide in zip(table.columns, widths, strict=True):
+            column.width = wide
         for row in table.rows:
-            for cell, share in zip(row.cells, shares, strict=True):
-                cell.width = int(width * share / sum(shares))
+            for cell, wide in zip(row.cells, widths, strict=True):
+                cell.width = wide
                 for run in cell.paragraphs[0].runs:
                     run.font.size = Pt(8.5)
         document.add_paragraph()

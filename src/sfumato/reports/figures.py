@@ -97,7 +97,7 @@ def curve(
     if rate is not None:
         right = axis.twinx()
         (line,) = right.plot(rate[1], rate[2], color=FAINT, linewidth=1, drawstyle="steps-post", label=rate[0])
-        right.set(ylabel=rate[0], yscale="log", ylim=(min(rate[2]) / 3, max(rate[2]) * 3))
+        right.set(ylabel=rate[0], yscale="log", ylim=(min(rate[2]) / 12, max(rate[2]) * 3))
         right.spines["right"].set_visible(True)
         handles, labels = [*handles, line], [*labels, rate[0]]
     axis.legend(handles, labels, loc="upper right")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 Language = Literal["en", "zh"]
@@ -11,14 +12,26 @@ CJK_FONTS = (
     "Hiragino Sans GB", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei", "Noto Sans CJK JP", "Arial Unicode MS",
 )  # fmt: skip
 
+CJK_FILES = ("cjk", "notosanssc", "sourcehan", "wqy", "msyh", "pingfang", "hiragino", "simhei", "arialuni")
+
 
 @cache
 def cjk_font() -> str | None:
     """The installed font that figures can write Chinese with, or None."""
     from matplotlib import font_manager
 
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in CJK_FONTS if name in there), None)
+    def find() -> str | None:
+        there = {font.name for font in font_manager.fontManager.ttflist}
+        return next((name for name in CJK_FONTS if name in there), None)
+
+    if found := find():
+        return found
+    # matplotlib keeps a list of fonts from its first use; one installed since is not on it.
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in font_manager.findSystemFonts():
+        if path not in known and any(part in Path(path).stem.lower() for part in CJK_FILES):
+            font_manager.fontManager.addfont(path)
+    return find()
 
 
 @dataclass(frozen=True)
