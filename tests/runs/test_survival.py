@@ -15,18 +15,7 @@ from safetensors.torch import load_file
 
 from ..conftest import Command, one_line
 
-FIELDS = (
-    "--images",
-    "100000",
-    "--batch-size",
-    "64",
-    "--precision",
-    "fp32",
-    "--save-every",
-    "0.05",
-    "--log-every",
-    "640",
-)
+FIELDS = ("--images", "40000", "--batch-size", "64", "--save-every", "0.05", "--log-every", "640")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -52,10 +41,11 @@ def final_weights(run: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_instants_is_bitwise_the_same(tmp_path: Path, sfumato: Command) -> None:
+    """In the precision that `auto` chooses here: in bf16 the weights are channels-last, the harder case."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert sfumato("train", "stacked", "--run", whole, *FIELDS).returncode == 0
+    assert sfumato("train", "convolutional", "--run", whole, *FIELDS).returncode == 0
     instants, kills = random.Random(0), 0
-    process = start("train", "stacked", "--run", killed, *FIELDS)
+    process = start("train", "convolutional", "--run", killed, *FIELDS)
     for _ in range(20):
         wait_for(killed / "config.json", process)
         before = (killed / "state.json").read_bytes() if (killed / "state.json").exists() else b""

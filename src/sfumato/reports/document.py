@@ -161,7 +161,7 @@ def _add_to_docx(document: Any, block: Block, width: int) -> None:
             cell.text = text
         table.autofit = False
         longest = [max(len(row[column]) for row in (block.head, *block.rows)) for column in range(len(block.head))]
-        shares = [min(max(length, 5), 40) for length in longest]
+        shares = [min(max(length, 8), 32) for length in longest]
         for row in block.rows:
             for cell, text in zip(table.add_row().cells, row, strict=True):
                 cell.text = text
