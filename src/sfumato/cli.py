@@ -127,7 +127,7 @@ def _offer_fields(tokens: Sequence[str]) -> None:
         return
     # An option's value may stand before the system; an unknown system is the first word.
     system = next((word for word in words if word.partition(":")[0] in CATALOG), words[0])
-    spread = " ".join(tokens).replace("--data=", "--data ").split(" ")
+    spread = [part for token in tokens for part in (token.split("=", 1) if token.startswith("--data=") else [token])]
     index = spread.index("--data") + 1 if "--data" in spread else len(spread)
     entry, preset = find(system, spread[index] if index < len(spread) else "digits")
     texts, kinds = help_texts(entry.config_class), get_type_hints(entry.config_class)

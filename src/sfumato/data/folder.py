@@ -149,9 +149,7 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
     if strict and left_out:
         raise SfumatoError(f"{path}: {left_out[0]} (--strict stops at the first such file)")
     if not good:
-        reason = (
-            f"; the first of {len(left_out)} left out: {left_out[0].file}: {left_out[0].reason}" if left_out else ""
-        )
+        reason = f"; the first of {len(left_out)} left out: {left_out[0]}" if left_out else ""
         raise SfumatoError(f"{path}: no picture that can be used{reason}")
     return _data(path, good, halves, pictures, reader, left_out)
 

@@ -67,8 +67,9 @@ def open_data(
     elif path.is_file():
         raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures or a .zip")
     else:
-        names = ", ".join(item.name for item in sources())
-        raise SfumatoError(f"data {source!r}: neither a known name ({names}) nor a folder or zip that is there")
+        raise SfumatoError(
+            f"data {source!r}: neither a known name ({', '.join(NAMES)}) nor a folder or zip that is there"
+        )
     shape = (channels or data.shape[0], resolution or data.shape[1], resolution or data.shape[2])
     return data if shape == data.shape else replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape))
 

@@ -38,6 +38,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def write_json(path: Path, values: Any) -> None:
+    """Writes `values` as JSON, whole or not at all."""
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda beside: beside.write_text(text, "utf-8"))
+
+
 def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, Any]) -> None:
     """Writes weights, optimisers, schedules, the clock and `log` (JSON values that the run's log needs to go on)."""
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -54,7 +60,7 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
         "log": log,
     }
     write_atomically(folder / "checkpoints" / name, lambda path: path.write_bytes(content))
-    write_atomically(folder / "state.json", lambda path: path.write_text(json.dumps(state, indent=1), "utf-8"))
+    write_json(folder / "state.json", state)
     for old in (folder / "checkpoints").iterdir():
         if old.name != name and old.suffix in (".safetensors", ".part"):
             old.unlink(missing_ok=True)

@@ -65,5 +65,5 @@ def ticks(
                 system.train()
             with runtime.autocast():
                 scalars = system.step(batches, clock)
-            means = {name: average_over_processes(value.clone()) for name, value in scalars.items()}
+            means = {name: average_over_processes(value) for name, value in scalars.items()}
             yield Tick(means, clock.images, clock.images - clock.before)

@@ -22,7 +22,7 @@ class Plateau:
 
     def follow(self, loss: Tensor, count: int, ends_epoch: bool) -> None:
         """Adds the mean `loss` of `count` images; at the end of an epoch, lets the schedule decide."""
-        self.total = self.total + average_over_processes(loss.detach().clone()) * count
+        self.total = self.total + average_over_processes(loss.detach()) * count
         self.count += count
         if ends_epoch:
             self.schedule.step(float(self.total) / self.count)

@@ -109,11 +109,12 @@ def leave() -> None:
 
 
 def average_over_processes(value: Tensor) -> Tensor:
-    """The mean of `value` over all processes, in place; `value` itself when there is only one."""
-    if dist.is_initialized():
-        dist.all_reduce(value)
-        value /= dist.get_world_size()
-    return value
+    """The mean of `value` over all processes, a tensor of its own; `value` itself when there is only one."""
+    if not dist.is_initialized():
+        return value
+    mean = value.detach().clone()
+    dist.all_reduce(mean)
+    return mean / dist.get_world_size()
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:

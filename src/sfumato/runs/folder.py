@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..engine.checkpoint import write_atomically
 from ..engine.system import System
 from ..errors import SfumatoError
 from .catalog import CATALOG, Entry
@@ -44,10 +43,6 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         return (self.path / "state.json").is_file()
-
-    def write_json(self, name: str, values: Any) -> None:
-        text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(self.path / name, lambda path: path.write_text(text, "utf-8"))
 
     def read_config(self) -> dict[str, Any]:
         """config.json, its outer entries checked. Raises SfumatoError naming what is wrong."""

@@ -15,7 +15,7 @@ from .. import __version__
 from ..data.batches import Batches
 from ..data.dataset import ImageData
 from ..data.sources import NAMES, open_data
-from ..engine.checkpoint import load_checkpoint, save_checkpoint
+from ..engine.checkpoint import load_checkpoint, save_checkpoint, write_json
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.runtime import Runtime, choose, leave
@@ -135,7 +135,7 @@ def _train(
                     raise SfumatoError(f"{folder.path}: another process has made a run there")
                 training = Training(folder, runtime, data, save_every, log_every, new)
                 if new is not None:
-                    folder.write_json("config.json", new)
+                    write_json(folder.path / "config.json", new)
                 training.consume()
                 training.finish(evaluate)
         else:
@@ -251,7 +251,7 @@ class Training:
         if evaluate:
             evaluation = evaluate_run(self.entry, self.system, self.data, self.runtime)
             write_page(self.folder, self.entry, self.system, self.data, evaluation)
-            self.folder.write_json("evaluation.json", evaluation)
+            write_json(self.folder.path / "evaluation.json", evaluation)
 
     def _write_row(self) -> None:
         means = self.meter.read()

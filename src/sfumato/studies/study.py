@@ -1,6 +1,5 @@
 """What every study does: train or take up its runs, collect rows of published vs. measured, write the report."""
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from typing import Any, Literal
 
 from .. import __version__
 from ..data.dataset import ImageData
-from ..engine.checkpoint import write_atomically
+from ..engine.checkpoint import write_atomically, write_json
 from ..engine.runtime import choose, hardware
 from ..errors import SfumatoError
 from ..reports.document import Report
@@ -118,8 +117,7 @@ class Study:
             "rows": [asdict(row) for row in self.rows],
         }  # fmt: skip
         self.report.write_pictures(self.out / "figures")
-        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(self.out / "results.json", lambda path: path.write_text(text, "utf-8"))
+        write_json(self.out / "results.json", results)
         html = self.report.html()
         write_atomically(self.out / "report.html", lambda path: path.write_text(html, "utf-8"))
         write_atomically(self.out / "report.docx", self.report.write_docx)
