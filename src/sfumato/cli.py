@@ -26,7 +26,7 @@ SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
 Data = Annotated[
     str,
-    Parameter(help="digits (embedded), mnist, fashion-mnist, a folder of pictures, a .zip, or a folder of IDX files."),
+    Parameter(help="digits or patches (embedded), mnist, fashion-mnist, a folder of pictures, a .zip, or IDX files."),
 ]
 
 app = App(
@@ -231,13 +231,60 @@ def evaluate(
 
 
 @app.command
+def codes(
+    run: Run,
+    operations: Annotated[
+        list[Literal["show", "sample", "blend", "perturb", "interpolate", "directions"]] | None,
+        Parameter(help="Which pictures to make; all by default."),
+    ] = None,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/codes by default.")] = None,
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="Images in a row, or directions.")] = 9,
+    fit: Annotated[int, Parameter(help="Training images whose codes the Gaussian is fitted to.")] = 256,
+    share: Annotated[float, Parameter(help="Of a drawn code in a blend; the rest is a real code.")] = 0.25,
+    noise: Annotated[float, Parameter(help="Least of three strengths of perturbation, for codes of power 1.")] = 0.1,
+    images: Annotated[
+        list[Path] | None, Parameter(help="Your own pictures to show.", consume_multiple=True, negative=())
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Look into the code space of an autoencoder: codes as pictures, drawn, blended, perturbed, interpolated."""
+    from .engine.checkpoint import write_atomically
+    from .runs.codes import OPERATIONS, Codes, Options
+    from .runs.open import open as open_run
+
+    if count < 1:
+        raise SfumatoError(f"--count {count}: must be at least 1")
+    folder = out or run / "codes"
+    space = Codes(open_run(run, device), fit, seed)
+    options = Options(count, share, noise, tuple(images or ()))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in operations or OPERATIONS:
+        picture = OPERATIONS[name](space, options)
+        path = folder / f"{name}.png"
+        write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))
+        print(path)
+    facts = space.statistics()
+    print(
+        f"{len(space.codes)} codes of {space.codes.shape[1]} numbers: mean {facts.mean:.3f}, standard deviation "
+        f"{facts.std:.3f}, from {facts.low:.2f} to {facts.high:.2f}, zeros {facts.zeros:.1%}; "
+        f"covariance shrunk by {facts.shrinkage:.2f} (Ledoit-Wolf)"
+    )
+
+
+@app.command
 def study(
-    name: Annotated[str, Parameter(help="handwriting")],
+    name: Annotated[str, Parameter(help="handwriting or dogs")],
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for report.html, report.docx, results.json, figures and runs.")],
     scale: Annotated[Literal["quick", "full"], Parameter(help="quick: minutes. full: the reference itself.")] = "quick",
-    data: Data = "digits",
+    data: Annotated[str | None, Parameter(help="As for train; by default the study's own embedded data.")] = None,
+    features: Annotated[
+        Path | None, Parameter(help="dogs: SqueezeNet weights to measure distances with; random ones by default.")
+    ] = None,
     language: Annotated[Literal["en", "zh"], Parameter(help="Of the report.")] = "en",
     seed: Seed = 0,
     device: Device = "auto",
@@ -247,7 +294,7 @@ def study(
     from .studies.catalog import study as run_study
 
     result = run_study(name, scale=scale, out=out, data=data, language=language, seed=seed, device=device,
-                       precision=precision)  # fmt: skip
+                       precision=precision, features=features)  # fmt: skip
     for row in result["rows"]:
         published = "" if row["published"] is None else f"  (published {row['published']:g})"
         print(f"{row['name']}: {row['measured']:.6g} {row['unit']}{published}")

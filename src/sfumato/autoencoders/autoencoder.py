@@ -1,6 +1,6 @@
 """What all autoencoders here share: encode, decode, one step of training, and drawing codes.
 
-Images are (b, c, h, w) in [0, 1]; codes are (b, bottleneck), any real numbers. The decoder's last layer gives logits;
+Images are (b, c, h, w) in [0, 1]; codes are (b, *code_shape), any real numbers. The decoder's last layer gives logits;
 a sigmoid makes them images, so the binary cross-entropy can be taken in its stable form.
 """
 
@@ -15,15 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.batches import Batch
+from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.plateau import Plateau
 from ..engine.system import Scalars, Stage, System
 from ..errors import SfumatoError
+from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
-CODES_EVERY = 2048  # images between two looks at where the codes lie: each look costs a twentieth of a step
+CODES_KEPT = 512  # the last training codes, all that `sample` knows of where codes lie
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,11 @@ class AutoencoderConfig:
     bottleneck: int = 2  # numbers in a code
     loss: Literal["bce", "mse"] = "bce"  # what is minimised, per pixel: binary cross-entropy or squared error
     learning_rate: float = 1e-3  # of Adam
+    schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: cosine falls to 0 over the whole run
+    warmup: int = 6_400  # images over which the rate climbs (cosine only)
     plateau_factor: float = 0.1  # the learning rate is multiplied by this when an epoch's loss stops falling ...
     plateau_patience: int = 5  # ... for more than this many epochs
+    clip: float = 0.0  # largest 2-norm of the gradient; 0: no limit
     weight_decay: float = 0.0  # L2 inside the optimiser: adds weight_decay · θ to the gradient
     norm_penalty: float = 0.0  # L2 as the reference writes it: adds norm_penalty · Σ‖θ‖₂ to the loss
     batch_size: int = 256  # images per step, over all processes
@@ -55,45 +60,33 @@ class AutoencoderConfig:
         for name in ("resolution", "bottleneck", "batch_size", "images", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
-        for name in ("weight_decay", "norm_penalty", "plateau_patience"):
+        for name in ("clip", "warmup", "weight_decay", "norm_penalty", "plateau_patience"):
             if getattr(self, name) < 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must not be negative")
         if not 0 < self.plateau_factor < 1:
             raise SfumatoError(f"plateau_factor {self.plateau_factor}: must lie between 0 and 1")
 
 
-class CodeMoments(nn.Module):
-    """Running mean and covariance of the training codes: all that `sample` knows of where codes lie.
+class CodeMemory(nn.Module):
+    """The last training codes, flat, newest at the end; `seen` counts all that came by."""
 
-    Exponential averages over about the last twenty batches looked at; `batches` counts those.
-    """
+    codes: Tensor
+    seen: Tensor
 
-    mean: Tensor
-    covariance: Tensor
-    batches: Tensor
-
-    def __init__(self, bottleneck: int) -> None:
+    def __init__(self, numbers: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(bottleneck))
-        self.register_buffer("covariance", torch.zeros(bottleneck, bottleneck))
-        self.register_buffer("batches", torch.zeros(()))
+        self.register_buffer("codes", torch.zeros(CODES_KEPT, numbers))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def follow(self, codes: Tensor) -> None:
-        codes = codes.detach().float()
-        self.batches += 1
-        share = (1 / self.batches).clamp(min=0.05)
-        centred = codes - self.mean
-        self.mean += share * centred.mean(0)
-        with torch.autocast(codes.device.type, enabled=False):
-            self.covariance.lerp_(centred.T @ centred / len(codes), share)
+        new = codes.detach().flatten(1).float()
+        self.codes.copy_(torch.cat([self.codes[len(new) :], new[-CODES_KEPT:]]))
+        self.seen += len(new)
 
-    def draw(self, count: int, generator: torch.Generator | None) -> Tensor:
-        """(count, bottleneck) codes from the Gaussian with these moments."""
-        values, vectors = torch.linalg.eigh(self.covariance.cpu().double())
-        root = vectors * values.clamp(min=0).sqrt()
-        noise = torch.randn(count, len(self.mean), generator=generator)
-        return self.mean + (noise.double() @ root.T).float().to(self.mean.device)
+    def known(self) -> Tensor:
+        """(n, numbers) codes, at most `CODES_KEPT`."""
+        return self.codes[CODES_KEPT - min(int(self.seen), CODES_KEPT) :]
 
 
 class Autoencoder(System):
@@ -108,12 +101,13 @@ class Autoencoder(System):
         self.config = config
         self.encoder, self.decoder = self.build()
         self.output = nn.Sigmoid()
-        self.codes = CodeMoments(config.bottleneck)
+        self.codes = CodeMemory(math.prod(self.code_shape))
         adam = torch.optim.Adam(
             self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.optimizers["network"] = adam
-        self.schedules["network"] = Plateau(adam, config.plateau_factor, config.plateau_patience)
+        if config.schedule == "plateau":
+            self.schedules["network"] = Plateau(adam, config.plateau_factor, config.plateau_patience)
 
     @abstractmethod
     def build(self) -> tuple[nn.Sequential, nn.Sequential]:
@@ -122,6 +116,11 @@ class Autoencoder(System):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.config.channels, self.config.resolution, self.config.resolution
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """The shape of the code of one image."""
+        return (self.config.bottleneck,)
 
     def stages(self) -> Sequence[Stage]:
         return [Stage(self.config.images, self.config.batch_size, flip=self.config.flip)]
@@ -140,11 +139,18 @@ class Autoencoder(System):
         """What the encoder sees of `images` in training; here, the images themselves."""
         return images
 
+    def transmit(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """What the decoder sees of `codes` in training; here, the codes themselves."""
+        return codes
+
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
         """One batch through encoder and decoder, one step of Adam."""
+        if self.config.schedule == "cosine":
+            config = self.config
+            anneal(self.optimizers["network"], config.learning_rate, clock.before, config.warmup, config.images)
         batch = next(batches)
         codes = self.encode(self.corrupt(batch.images))
-        logits = self._logits(codes)
+        logits = self._logits(self.transmit(codes))
         if self.config.loss == "bce":
             loss = binary_cross_entropy(logits, batch.images)
         else:
@@ -153,17 +159,18 @@ class Autoencoder(System):
         if self.config.norm_penalty:
             loss = loss + self.config.norm_penalty * sum_of_norms(self.parameters())
             scalars["objective"] = loss.detach()
-        descend(loss, self.optimizers["network"])
-        self.schedules["network"].follow(loss, len(batch), batch.ends_epoch)
-        if clock.before == 0 or clock.crossed(CODES_EVERY):
-            self.codes.follow(codes)
+        descend(loss, self.optimizers["network"], self.config.clip or None)
+        if self.config.schedule == "plateau":
+            self.schedules["network"].follow(loss, len(batch), batch.ends_epoch)
+        self.codes.follow(codes)
         return scalars
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Images decoded from codes of a Gaussian fitted to the training codes. An autoencoder promises nothing
+        """Images decoded from codes of a Gaussian fitted to the last training codes. An autoencoder promises nothing
         about the space between its codes: this shows what is there."""
-        return self.decode(self.codes.draw(count, generator)).float()
+        codes = draw_like(self.codes.known(), count, generator)
+        return self.decode(codes.view(-1, *self.code_shape)).float()
 
     def _logits(self, codes: Tensor) -> Tensor:
         return self.decoder(codes).float().view(-1, *self.image_shape)

@@ -1,61 +1,228 @@
-"""The convolutional autoencoder: the same squeeze with local filters, pooling on the way in, upsampling on the way out.
+"""The convolutional autoencoder: the same squeeze with local filters; the code is a stack of small maps.
 
 Masci et al. 2011, https://people.idsia.ch/~ciresan/data/icann2011.pdf.
-Images are (b, c, h, w) in [0, 1]; codes are (b, bottleneck), any real numbers.
-Departs from the paper: nearest upsampling and convolution instead of transposed filters (no checkerboard), LeakyReLU,
-trained end to end with Adam; a linear layer to a code of `bottleneck` numbers, so that it can stand beside the
-stacked one.
+Images are (b, c, h, w) in [0, 1]; codes are (b, code_channels, h/8, w/8), or (b, bottleneck) with `network="vector"`.
+The network `reference` is the course experiment's, on 64×64 photographs: 3→48→96→192 with max-pooling, a 1×1
+convolution to 16 maps, and its mirror with nearest upsampling; batch norm, ReLU, Tanh, squared error.
+`latent_noise` scales codes to power 1 and adds white Gaussian noise to them, in training and in test (the channel of
+Bourtsoulatze et al. 2019, https://arxiv.org/abs/1809.01733). The reference's text gives the noise as a variance, its
+code uses the same number as a standard deviation; `noise_is` says which. `power_per` says whose power is 1: each
+image's, or the batch's, as the reference has it.
+Departs from the paper: trained end to end with Adam, max-pooling always, no tied weights. Departs from the reference:
+- The batch's power is a running mean outside training, as in batch norm: what an image becomes must not depend on its
+  neighbours.
+- Tanh on [-1, 1] is written as the sigmoid of twice the logit on [0, 1]; squared errors are on [0, 1], a quarter of
+  those on [-1, 1]. ReLU stands behind the pooling (it commutes with it) and upsampling is part of the convolution
+  that follows: the same function in less time.
+- With `halvings=2` (a 16×16 code of a 64×64 image) the last pooling and the first upsampling are left out.
+- The learning rate falls along a cosine; the reference's schedule for this network is not known.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..errors import SfumatoError
+from ..nets.convolution import UpsampleConv
 from ..nets.mlp import linear
+from ..ops.noise import Per, Reading, deviation, power
 from .autoencoder import Autoencoder, AutoencoderConfig
+
+POWER_MEMORY = 0.05  # least weight of a batch in the running mean of the codes' power
+TINY = 1e-8  # beside the power of a code: an all-zero code stays one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(AutoencoderConfig):
-    """Two halvings of 28×28, then a linear layer to the code."""
+    """64×64 RGB to 16 maps of 8×8 and back."""
 
-    filters: tuple[int, ...] = (16, 32)  # channels after each halving of the image
-    hidden: int = 128  # units of the linear layer between the feature maps and the code
+    network: Literal["reference", "better", "vector"] = "reference"  # vector: a linear layer to `bottleneck` numbers
+    filters: tuple[int, ...] = (48, 96, 192)  # channels from the image to the code (better: at 1/4 and 1/8 of its side)
+    halvings: int = 3  # how often the image is halved on its way to the code (vector: after each of `filters`)
+    code_channels: int = 16  # maps in a code (vector: none)
+    bottleneck: int = 2  # numbers in a code (vector only)
+    hidden: int = 128  # units of the linear layer between maps and code (vector only)
+    latent_noise: float = 0.0  # strength of the noise on codes of power 1; 0: no noise, codes as they come
+    noise_is: Reading = "std"  # what latent_noise is: the noise's standard deviation or its variance
+    power_per: Per = "batch"  # whose power is 1 when there is noise: each sample's or the batch's
+    resolution: int = 64  # side of the square images, in pixels
+    channels: int = 3  # 1 for grey, 3 for RGB
+    loss: Literal["bce", "mse"] = "mse"  # what is minimised, per pixel: binary cross-entropy or squared error
+    schedule: Literal["plateau", "cosine"] = "cosine"  # of the learning rate: cosine falls to 0 over the whole run
+    batch_size: int = 64  # images per step, over all processes
+    flip: bool = True  # mirror half of the training images: for photographs, not for writing
+    images: int = 220_000  # training images drawn in the whole run (40 epochs of 5,500)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden < 1:
-            raise SfumatoError(f"hidden {self.hidden}: must be at least 1")
-        if self.resolution % 2 ** len(self.filters):
+        for name in ("hidden", "halvings", "code_channels"):
+            if getattr(self, name) < 1:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must be at least 1")
+        if not 0 <= self.latent_noise <= 10:
+            raise SfumatoError(f"latent_noise {self.latent_noise}: must lie between 0 and 10")
+        if self.network == "reference" and self.halvings > len(self.filters):
+            raise SfumatoError(f"halvings {self.halvings}: at most one for each of the {len(self.filters)} filters")
+        if self.network == "vector" and self.halvings != len(self.filters):
             raise SfumatoError(
-                f"resolution {self.resolution}: must be a multiple of {2 ** len(self.filters)}, "
-                f"as the image is halved {len(self.filters)} times"
+                f"halvings {self.halvings}: network vector has one for each of {len(self.filters)} filters"
+            )
+        if self.network == "better" and (self.halvings, len(self.filters)) != (3, 2):
+            raise SfumatoError(f"network better: has 3 halvings and 2 filters, not {self.halvings} and {self.filters}")
+        multiple = 2**self.halvings
+        if self.resolution % multiple or self.resolution == multiple:
+            raise SfumatoError(
+                f"resolution {self.resolution}: must be a multiple of {multiple}, and more, as the image is halved "
+                f"{self.halvings} times"
             )
 
 
 PRESETS = {
-    "mnist": Config(),  # 100 epochs of MNIST
-    "digits": Config(images=140_000, batch_size=64),  # 100 epochs of the embedded digits
-}
+    "reference": Config(),  # a 16×8×8 code
+    "reference-16": Config(halvings=2),  # a 16×16×16 code
+    "better": Config(network="better", filters=(64, 256), learning_rate=3e-3, clip=0.25, latent_noise=0.05,
+                     images=380_000),
+    "mnist": Config(network="vector", filters=(16, 32), halvings=2, resolution=28, channels=1, loss="bce",
+                    schedule="plateau", batch_size=256, flip=False, images=6_000_000),
+    "digits": Config(network="vector", filters=(16, 32), halvings=2, resolution=28, channels=1, loss="bce",
+                     schedule="plateau", flip=False, images=140_000),
+}  # fmt: skip
+
+
+class Affine(nn.Module):
+    """scale · x + shift."""
+
+    def __init__(self, scale: float, shift: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input * self.scale + self.shift
+
+    def extra_repr(self) -> str:
+        return f"{self.scale:g}, {self.shift:g}"
 
 
 class ConvolutionalAutoencoder(Autoencoder):
     config: Config
+    code_power: Tensor
+    batches_seen: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.register_buffer("code_power", torch.ones(()))
+        self.register_buffer("batches_seen", torch.zeros(()))
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        if self.config.network == "vector":
+            return (self.config.bottleneck,)
+        side = self.config.resolution // 2**self.config.halvings
+        return (self.config.code_channels, side, side)
 
     def build(self) -> tuple[nn.Sequential, nn.Sequential]:
-        filters = (self.config.channels, *self.config.filters)
-        side = self.config.resolution // 2 ** len(self.config.filters)
-        maps, features = (filters[-1], side, side), filters[-1] * side * side
-        down: list[nn.Module] = []
-        for inputs, outputs in pairwise(filters):
-            down += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.LeakyReLU(0.02)]
-        up: list[nn.Module] = []
-        for inputs, outputs in pairwise(reversed(filters)):
-            up += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.02)]
-        squeeze = [linear(features, self.config.hidden), nn.LeakyReLU(0.02)]
-        unfold = [linear(self.config.hidden, features), nn.LeakyReLU(0.02), nn.Unflatten(1, maps)]
-        encoder = nn.Sequential(*down, nn.Flatten(), *squeeze, linear(self.config.hidden, self.config.bottleneck))
-        enter = [linear(self.config.bottleneck, self.config.hidden), nn.LeakyReLU(0.02)]
-        return encoder, nn.Sequential(*enter, *unfold, *up[:-1])
+        return {"reference": reference, "better": better, "vector": vector}[self.config.network](self.config)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes of `images`; scaled to power 1 if there is noise."""
+        codes = self.encoder(images)
+        if not self.config.latent_noise:
+            return codes
+        found = power(codes, self.config.power_per)
+        if self.config.power_per == "batch":
+            if self.training:
+                self.batches_seen += 1
+                self.code_power.lerp_(found.detach(), (1 / self.batches_seen).clamp(min=POWER_MEMORY))
+            else:
+                found = self.code_power
+        return codes.float() * (found + TINY).rsqrt()
+
+    def transmit(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """`codes` + white Gaussian noise of the strength that `latent_noise` says."""
+        if not self.config.latent_noise:
+            return codes
+        noise = torch.randn(codes.shape, generator=generator, device=None if generator else codes.device)
+        return codes + deviation(self.config.latent_noise, self.config.noise_is) * noise.to(codes.device)
+
+
+def reference(config: Config) -> tuple[nn.Sequential, nn.Sequential]:
+    """The course experiment's network: one convolution per resolution on each side."""
+    filters = (config.channels, *config.filters)
+    down: list[nn.Module] = [Affine(2, -1)]
+    for index, (inputs, outputs) in enumerate(pairwise(filters)):
+        norm = [nn.BatchNorm2d(outputs)] if index else []
+        pool = [nn.MaxPool2d(2)] if index < config.halvings else []
+        down += [nn.Conv2d(inputs, outputs, 3, padding=1), *norm, *pool, nn.ReLU()]
+    down += [nn.Conv2d(filters[-1], config.code_channels, 1), nn.BatchNorm2d(config.code_channels), nn.ReLU()]
+    up: list[nn.Module] = [nn.Conv2d(config.code_channels, filters[-1], 1), nn.BatchNorm2d(filters[-1]), nn.ReLU()]
+    for index, (outputs, inputs) in reversed(list(enumerate(pairwise(filters)))):
+        layer = UpsampleConv(inputs, outputs) if index < config.halvings else nn.Conv2d(inputs, outputs, 3, padding=1)
+        up += [layer, *([nn.BatchNorm2d(outputs), nn.ReLU()] if index else [Affine(2)])]
+    return nn.Sequential(*down), nn.Sequential(*up)
+
+
+class Residual(nn.Module):
+    """x + convolution(ReLU(convolution(x))); the second convolution begins at 0, the block as the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input + self.second(self.first(input).relu())
+
+
+class Sum(nn.Module):
+    """The sum of two paths."""
+
+    def __init__(self, path: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.path, self.shortcut = path, shortcut
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.path(input) + self.shortcut(input)
+
+
+def better(config: Config) -> tuple[nn.Sequential, nn.Sequential]:
+    """Ours, for the same code: no squashing of the code, work done at low resolution, a linear path beside it all.
+
+    Pixels are folded into channels (4×4, then 2×2 more) and never pooled away; residual blocks without norms; the
+    shortcuts alone would be a linear code of each 8×8 patch. What each change gave: docs/convolutional.md.
+    """
+    quarter, eighth = config.filters
+    code = config.code_channels
+    down = nn.Sequential(
+        nn.PixelUnshuffle(4), nn.Conv2d(16 * config.channels, quarter, 3, padding=1), Residual(quarter),
+        nn.PixelUnshuffle(2), nn.Conv2d(4 * quarter, eighth, 1), Residual(eighth), nn.Conv2d(eighth, code, 1),
+    )  # fmt: skip
+    linear_down = nn.Sequential(nn.PixelUnshuffle(8), nn.Conv2d(64 * config.channels, code, 1))
+    up = nn.Sequential(
+        nn.Conv2d(code, eighth, 3, padding=1), Residual(eighth), Residual(eighth),
+        nn.Conv2d(eighth, 4 * quarter, 1), nn.PixelShuffle(2), Residual(quarter), Residual(quarter),
+        nn.Conv2d(quarter, 16 * config.channels, 3, padding=1), nn.PixelShuffle(4),
+    )  # fmt: skip
+    linear_up = nn.Sequential(nn.Conv2d(code, 64 * config.channels, 1), nn.PixelShuffle(8))
+    return nn.Sequential(Affine(2, -1), Sum(down, linear_down)), nn.Sequential(Sum(up, linear_up), Affine(2))
+
+
+def vector(config: Config) -> tuple[nn.Sequential, nn.Sequential]:
+    """A small network whose code is a vector, to stand beside the stacked autoencoder."""
+    filters = (config.channels, *config.filters)
+    side = config.resolution // 2 ** len(config.filters)
+    maps, features = (filters[-1], side, side), filters[-1] * side * side
+    down: list[nn.Module] = []
+    for inputs, outputs in pairwise(filters):
+        down += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.LeakyReLU(0.02)]
+    up: list[nn.Module] = []
+    for inputs, outputs in pairwise(reversed(filters)):
+        up += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.02)]
+    squeeze = [linear(features, config.hidden), nn.LeakyReLU(0.02)]
+    unfold = [linear(config.hidden, features), nn.LeakyReLU(0.02), nn.Unflatten(1, maps)]
+    encoder = nn.Sequential(*down, nn.Flatten(), *squeeze, linear(config.hidden, config.bottleneck))
+    enter = [linear(config.bottleneck, config.hidden), nn.LeakyReLU(0.02)]
+    return encoder, nn.Sequential(*enter, *unfold, *up[:-1])

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import resize
+from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
 
 from ..errors import SfumatoError
 from .dataset import ImageData, InMemory, Split
 from .digits import read_digits
 from .folder import read_folder
 from .mnist import MIRRORS, cache_folder, fetch_mnist, is_fetched, is_idx_folder, read_mnist
+from .patches import read_patches
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Source:
     state: str
 
 
-NAMES = ("digits", *MIRRORS)
+NAMES = ("digits", "patches", *MIRRORS)
 
 
 def sources() -> list[Source]:
@@ -36,7 +37,11 @@ def sources() -> list[Source]:
         )
         for name in MIRRORS
     ]
-    return [Source("digits", "1,797 handwritten digits of 8×8, enlarged to 28×28", "embedded"), *fetchable]
+    return [
+        Source("digits", "1,797 handwritten digits of 8×8, enlarged to 28×28", "embedded"),
+        Source("patches", "64×64 patches of seven photographs", "embedded"),
+        *fetchable,
+    ]
 
 
 def fetch(name: str) -> Path:
@@ -49,7 +54,7 @@ def fetch(name: str) -> Path:
 def open_data(
     source: str, channels: int | None = None, resolution: int | None = None, strict: bool = False
 ) -> ImageData:
-    """The data set that `source` names: `digits`, `mnist`, `fashion-mnist`, or a path.
+    """The data set that `source` names: `digits`, `patches`, `mnist`, `fashion-mnist`, or a path.
 
     A path is a folder of the four MNIST files, or a folder or zip of pictures. Pictures come with `channels` (1 or 3)
     and `resolution`; None keeps what a data set of fixed size has (a tree of pictures then becomes 64×64 RGB).
@@ -58,6 +63,8 @@ def open_data(
     path = Path(source).expanduser()
     if source == "digits":
         data = read_digits()
+    elif source == "patches":
+        data = read_patches()
     elif source in MIRRORS:
         data = read_mnist(fetch_mnist(source))
     elif path.is_dir() and is_idx_folder(path):
@@ -78,5 +85,6 @@ def _fit(split: Split, shape: tuple[int, int, int]) -> Split:
     images: Tensor = split.pictures.take(torch.arange(len(split)))
     if images.shape[-2:] != shape[1:]:
         images = resize(images, list(shape[1:]), antialias=True)
-    # Data sets of fixed size are all grey: RGB repeats their one channel.
+    if shape[0] < images.shape[1]:
+        images = rgb_to_grayscale(images)
     return Split(InMemory(images.expand(-1, shape[0], -1, -1).contiguous()), split.labels)

@@ -4,14 +4,12 @@ Two convolutions and two linear layers (LeNet-5's plan, LeCun et al. 1998), trai
 images as the system it judges; its test accuracy and a hash of its weights belong beside every number it gives.
 """
 
-import hashlib
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.batches import Batches
-from ..data.dataset import ImageData
+from ..data.dataset import ImageData, fingerprint
 from ..engine.descend import descend
 from ..engine.runtime import Runtime
 from ..seeds import derive
@@ -47,10 +45,7 @@ class DigitReader(nn.Module):
         return self.probabilities(images).max(1).values >= CONFIDENT
 
     def hash(self) -> str:
-        digest = hashlib.blake2b(digest_size=6)
-        for value in self.state_dict().values():
-            digest.update(value.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(*(value.cpu() for value in self.state_dict().values()))
 
 
 def train_reader(data: ImageData, runtime: Runtime, seed: int, images: int | None = None) -> DigitReader:

@@ -23,7 +23,7 @@ CHUNK = 500
 SSIM_WINDOW = 11
 HALF_LEVEL = 0.5 / 255  # baselines stay this far from 0 and 1, where one wrong pixel's cross-entropy is infinite
 MAX_PCA_NUMBERS = 100_000_000
-EXACT_PCA = 4096  # pixels; above, the covariance would take gigabytes and a seeded randomised solver is used
+MAX_PATCHES = 500_000
 
 
 def cut(images: Tensor) -> Tensor:
@@ -76,18 +76,57 @@ def mean_image(train: Split, like: Tensor) -> Tensor:
     return cut((total / len(train)).float()).expand_as(like)
 
 
-def pca(train: Split, images: Tensor, numbers: int) -> Tensor:
-    """`images` through a linear code of `numbers` principal components of the training images.
+Restore = Callable[[Tensor], Tensor]
+
+
+def pca(train: Split, numbers: int) -> Restore:
+    """Fits a linear code of `numbers` principal components on the training images; returns the function that sends
+    (n, c, h, w) images through it and back.
 
     Fitted on as many training images as fit into 100 million numbers (all of MNIST).
     """
-    from sklearn.decomposition import PCA
+    known = _rows(train)
+    return _linear_code(known, numbers) if len(known) > 1 else lambda images: mean_image(train, images)
 
-    if len(train) < 2:
-        return mean_image(train, images)
-    rows = min(len(train), MAX_PCA_NUMBERS // images[0].numel())
-    known = train.images(torch.arange(rows)).flatten(1).numpy()
-    solver = "covariance_eigh" if known.shape[1] <= EXACT_PCA else "randomized"
-    model = PCA(min(numbers, *known.shape), svd_solver=solver, random_state=0).fit(known)
-    restored = model.inverse_transform(model.transform(images.flatten(1).numpy()))
-    return cut(torch.from_numpy(restored).float()).view_as(images)
+
+def patch_pca(train: Split, numbers: int, side: int) -> Restore:
+    """The same on patches of `side` × `side` pixels, each on its own: the linear code with as many numbers in the same
+    places as a code of `numbers` maps. Fitted on at most 500,000 patches."""
+    height, width = train.images([0]).shape[2:]
+    per_image = (height // side) * (width // side)
+    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[: max(1, MAX_PATCHES // per_image)]
+
+    def cut_up(images: Tensor) -> Tensor:
+        return F.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1)
+
+    restore = _linear_code(cut_up(train.images(chosen)), numbers)
+
+    def whole(images: Tensor) -> Tensor:
+        patches = restore(cut_up(images)).view(len(images), per_image, -1).transpose(1, 2)
+        return F.fold(patches, (height, width), side, stride=side)
+
+    return whole
+
+
+def _rows(train: Split) -> Tensor:
+    """Training images, flat: (n, numbers), as many as fit."""
+    count = min(len(train), MAX_PCA_NUMBERS // train.images([0]).numel())
+    return train.images(torch.arange(count)).flatten(1)
+
+
+def _linear_code(known: Tensor, numbers: int) -> Restore:
+    """Projection on the first principal components of (n, d) `known`, from whichever of the covariance (d × d) and the
+    products of rows (n × n) is smaller: both have the same non-zero eigenvalues."""
+    centre = known.mean(0)
+    rows = known - centre
+    numbers = min(numbers, *rows.shape)
+    if rows.shape[1] <= rows.shape[0]:
+        directions = torch.linalg.eigh(rows.T @ rows)[1][:, -numbers:]
+    else:
+        directions = torch.linalg.qr(rows.T @ torch.linalg.eigh(rows @ rows.T)[1][:, -numbers:])[0]
+
+    def restore(images: Tensor) -> Tensor:
+        flat = images.flatten(1) - centre
+        return cut(flat @ directions @ directions.T + centre).view_as(images)
+
+    return restore

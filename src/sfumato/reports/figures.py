@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from .grids import grid
+from .grids import grid, tile
 from .language import cjk_font
 
 if TYPE_CHECKING:
@@ -65,6 +65,33 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     return png(figure)
 
 
+def code_pictures(
+    images: Tensor | None, maps: Tensor, decoded: Tensor, names: tuple[str, str, str, str], bins: int = 24
+) -> bytes:
+    """A column per image: the image, its code's (c, h, w) maps as a tile, a histogram of all its numbers, what it
+    decodes to; `names` of these four rows. Without `images`, their row is left out. All histograms share their axes.
+    """
+    lines = [images, maps, maps, decoded][images is None :]
+    figure = new_figure(1.3 + 0.95 * len(maps), 0.98 * len(lines))
+    axes = figure.subplots(len(lines), len(maps), squeeze=False)
+    low, high = float(maps.min()), float(maps.max())
+    histograms = len(lines) - 2
+    for line, (values, name) in enumerate(zip(lines, names[images is None :], strict=True)):
+        axes[line][0].text(-0.15, 0.5, name, transform=axes[line][0].transAxes, ha="right", va="center", color=INK)
+        for axis, value in zip(axes[line], values, strict=True):
+            if line == histograms:
+                axis.hist(value.flatten().numpy(), bins=bins, range=(low, high), color=INK)
+                axis.tick_params(labelsize=5, length=2, pad=1)
+                axis.set(yscale="log", yticks=[])
+                axis.minorticks_off()
+            else:
+                axis.set_axis_off()
+                show(axis, tile(value) if line == histograms - 1 else value)
+    for axis in axes[histograms]:
+        axis.set_ylim(0.5, max(other.get_ylim()[1] for other in axes[histograms]))
+    return png(figure)
+
+
 def show(axis: "Axes", image: Tensor) -> None:
     """Draws one (c, h, w) image in [0, 1] on `axis`."""
     picture = image.clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
@@ -78,9 +105,10 @@ def curve(
     rate: tuple[str, Sequence[float], Sequence[float]] | None = None,
     marks: Sequence[tuple[float, float]] = (),
     marks_name: str = "",
+    rising: bool = False,
 ) -> bytes:
     """Lines by name, (x, y) each; `rate`: name, x and y of a learning rate, on a logarithmic axis at the right;
-    `marks`: published points to compare with."""
+    `marks`: published points to compare with; `rising`: whether better is up."""
     figure = new_figure()
     axis = figure.subplots()
     for index, (name, (x, y)) in enumerate(series.items()):
@@ -91,7 +119,8 @@ def curve(
     # The first epochs would flatten the rest of the curve.
     values = np.concatenate([np.asarray(y, dtype=float) for _, y in series.values()])
     if len(values) > 10:
-        low, high = float(values.min()), float(np.quantile(values, 0.97))
+        low = float(np.quantile(values, 0.03) if rising else values.min())
+        high = float(values.max() if rising else np.quantile(values, 0.97))
         axis.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
     handles, labels = axis.get_legend_handles_labels()
     if rate is not None:
@@ -100,7 +129,7 @@ def curve(
         right.set(ylabel=rate[0], yscale="log", ylim=(min(rate[2]) / 12, max(rate[2]) * 3))
         right.spines["right"].set_visible(True)
         handles, labels = [*handles, line], [*labels, rate[0]]
-    axis.legend(handles, labels, loc="upper right")
+    axis.legend(handles, labels, loc="lower right" if rising else "upper right")
     return png(figure)
 
 

@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..autoencoders.autoencoder import Autoencoder
 from ..data.sources import open_data
 from ..errors import SfumatoError
 from ..metrics.codes import CodePlane, describe_codes
 from ..metrics.digit_reader import CONFIDENT, DigitReader, train_reader
-from ..metrics.reconstruction import entropy_floor, fidelity, in_chunks
-from ..nets.mlp import NarrowLinear
+from ..metrics.reconstruction import entropy_floor, fidelity
 from ..ops.penalties import sum_of_norms
 from ..reports.figures import curve, labelled_rows, plane, scatter
 from ..reports.language import Language
-from ..runs.evaluate import noisy_images, reconstruct
+from ..runs.evaluate import decode, encode, noisy_images, reconstruct
 from ..runs.open import Run
 from ..runs.page import MEASURES
 from ..seeds import derive
-from .study import Study
+from .network import layer_rows
+from .study import Plan, Study, whole_epochs
 
 PUBLISHED_TRAIN_BCE = {"autoencoder": {10: 0.175239, 40: 0.165478, 100: 0.158320}, "denoising": {10: 0.182431, 120: 0.164589}}  # fmt: skip
 PUBLISHED_RANGE = ((-30.0, 50.0), (-30.0, 80.0))
@@ -40,17 +40,6 @@ QUICK_ABLATION_IMAGES = 90_000
 WEIGHT_DECAY = 1e-4
 NORM_PENALTY = 3e-4
 SMALL = 10_000  # training images; below, quick takes batches of 64
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One run of the study: its folder's name, what to train, and its two names in the report."""
-
-    name: str
-    system: str
-    fields: dict[str, Any]
-    en: str
-    zh: str
 
 
 @dataclass(frozen=True)
@@ -94,8 +83,8 @@ class Handwriting(Study):
         if self.full:
             main, noisy, ablation = 100 * count, 120 * count, 100 * count
         else:
-            main = noisy = _whole_epochs(QUICK_IMAGES, count)
-            ablation = _whole_epochs(QUICK_ABLATION_IMAGES, count)
+            main = noisy = whole_epochs(QUICK_IMAGES, count)
+            ablation = whole_epochs(QUICK_ABLATION_IMAGES, count)
         common = {"batch_size": 256 if self.full or count >= SMALL else 64}
         base = {**common, "images": main}
         short = {**common, "images": ablation}
@@ -146,23 +135,9 @@ class Handwriting(Study):
     # The sections, in the order of the report.
 
     def _opening(self) -> None:
-        say, data = self.say, self.data
-        self.report.subtitle = say(
-            f"Sfumato study, {'full' if self.full else 'quick'} scale, on {data.name}: {len(data.train):,} training and "
-            f"{len(data.test):,} test images of 28×28. Seed {self.seed}, {self.runtime.describe()}.",
-            f"Sfumato 实验，{'完整' if self.full else '快速'}规模，数据 {data.name}：训练图像 {len(data.train):,} 张，"
-            f"测试图像 {len(data.test):,} 张，28×28。随机种子 {self.seed}，{self.runtime.describe()}。",
+        self.opening(
+            "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字，放大到 28×28，不是 MNIST：其数值不能与发表的 MNIST 数值相比较。"
         )
-        if data.name == "digits":
-            self.report.say(
-                say(
-                    data.notice,
-                    "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字，放大到 28×28，不是 MNIST：其数值不能与发表的 MNIST 数值相比较。",
-                ),
-                loud=True,
-            )
-        if say.lacks_font:
-            self.report.say("此机器没有中文字体，图中的文字保留英文。", loud=True)
 
     def _network(self) -> None:
         say = self.say
@@ -474,18 +449,14 @@ class Handwriting(Study):
 
     def codes(self, name: str) -> Tensor:
         """The codes of all test images, (n, 2) on the CPU."""
-        system = self.system(name)
-        with self.runtime.autocast():
-            return in_chunks(lambda chunk: system.encode(chunk.to(self.runtime.device)), self.images)
+        return encode(self.system(name), self.images, self.runtime)
 
     def plane(self, name: str, extent: tuple[float, float, float, float]) -> Plane:
         """SIDE × SIDE codes over `extent` (left, right, bottom, top), decoded and read."""
         left, right, bottom, top = extent
         x, y = torch.linspace(left, right, SIDE), torch.linspace(top, bottom, SIDE)
         codes = torch.stack([x.repeat(SIDE), y.repeat_interleave(SIDE)], dim=1)
-        system = self.system(name)
-        with self.runtime.autocast():
-            images = in_chunks(lambda chunk: system.decode(chunk.to(self.runtime.device)), codes)
+        images = decode(self.system(name), codes, self.runtime)
         return Plane(images, self.reader.legible(images), extent)
 
     def _one_per_digit(self) -> list[int]:
@@ -538,36 +509,6 @@ class Handwriting(Study):
         self.report.table(["", *MEASURES], cells, caption)
 
     reader: DigitReader
-
-
-def layer_rows(system: Autoencoder) -> tuple[list[list[str]], int]:
-    """A row per layer that an image passes: part, layer, output shape, parameters; and the sum of the parameters."""
-    system.eval()
-    device = next(system.parameters()).device
-    value = torch.zeros(1, *system.image_shape, device=device)
-    rows = []
-    with torch.no_grad():
-        for part, layers in (("encoder", system.encoder), ("decoder", system.decoder)):
-            for layer in layers:
-                value = layer(value)
-                count = sum(parameter.numel() for parameter in layer.parameters())
-                shape = " × ".join(str(side) for side in value.shape[1:])
-                rows.append([part, _layer_name(layer), shape, f"{count:,}" if count else ""])
-    return rows, sum(parameter.numel() for parameter in system.parameters())
-
-
-def _layer_name(layer: nn.Module) -> str:
-    """`Linear 784 → 512`, `LeakyReLU(0.02)`: what a reader wants of torch's own description."""
-    if isinstance(layer, nn.Linear):
-        return (
-            f"Linear {layer.in_features} → {layer.out_features}{' (fp32)' if isinstance(layer, NarrowLinear) else ''}"
-        )
-    return "Flatten" if isinstance(layer, nn.Flatten) else str(layer).replace("negative_slope=", "")
-
-
-def _whole_epochs(images: int, count: int) -> int:
-    """`images`, rounded to whole epochs of `count`: a curve must not end on the mean of a few batches."""
-    return max(1, round(images / count)) * count
 
 
 def _around(numbers: CodePlane) -> tuple[float, float, float, float]:

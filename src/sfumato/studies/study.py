@@ -18,6 +18,19 @@ from ..runs.folder import RunFolder
 from ..runs.open import Run
 from ..runs.train import fits, resume, train
 
+MAX_LISTED = 200
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of a study: its folder's name, what to train, and its two names in the report."""
+
+    name: str
+    system: str
+    fields: dict[str, Any]
+    en: str
+    zh: str
+
 
 @dataclass(frozen=True)
 class Row:
@@ -92,6 +105,36 @@ class Study:
         self.rows.append(Row(en, published, measured, unit, better, met))
         self.names[en] = self.say(en, zh)
 
+    def opening(self, notice_zh: str) -> None:
+        """What the report is on, the notice of the data in both languages, and which files were left out."""
+        say, data = self.say, self.data
+        side = data.shape[1]
+        self.report.subtitle = say(
+            f"Sfumato study, {'full' if self.full else 'quick'} scale, on {data.name}: {len(data.train):,} training and "
+            f"{len(data.test):,} test images of {side}×{side}. Seed {self.seed}, {self.runtime.describe()}.",
+            f"Sfumato 实验，{'完整' if self.full else '快速'}规模，数据 {data.name}：训练图像 {len(data.train):,} 张，"
+            f"测试图像 {len(data.test):,} 张，{side}×{side}。随机种子 {self.seed}，{self.runtime.describe()}。",
+        )
+        if data.notice:
+            self.report.say(say(data.notice, notice_zh), loud=True)
+        if say.lacks_font:
+            self.report.say("此机器没有中文字体，图中的文字保留英文。", loud=True)
+
+    def left_out(self) -> None:
+        """A section on the files of the data that were not used, if there are any."""
+        say, files = self.say, self.data.left_out
+        if not files:
+            return
+        self.report.heading(say("Left out", "未使用的文件"))
+        more = say(f"; the first {MAX_LISTED}", f"，列出前 {MAX_LISTED} 个") if len(files) > MAX_LISTED else ""
+        self.report.table(
+            [say("file", "文件"), say("reason", "原因")],
+            [[item.file, item.reason] for item in files[:MAX_LISTED]],
+            say(
+                f"{len(files):,} files of the data that were not used{more}.", f"{len(files):,} 个未使用的文件{more}。"
+            ),
+        )
+
     def finish(self, began: float, runs: dict[str, Run]) -> dict[str, Any]:
         """Writes figures, results.json and both reports; returns what results.json holds."""
         scale = "full" if self.full else "quick"
@@ -148,3 +191,8 @@ class Study:
             ),
             [row.met for row in self.rows],
         )
+
+
+def whole_epochs(images: int, count: int) -> int:
+    """`images`, rounded to whole epochs of `count`: a curve must not end on the mean of a few batches."""
+    return max(1, round(images / count)) * count

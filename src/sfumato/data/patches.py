@@ -1,0 +1,58 @@
+"""The embedded photographs: 64×64 patches of seven colour pictures that scikit-image and scikit-learn ship.
+
+Patches are cut from each photograph at full and at half size. The right quarter of a photograph (64 pixels at least)
+is held out: no test patch shares a pixel with a training patch. Seven photographs are not a data set of anything;
+they stand in where there is no other, and every report on them says so.
+"""
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import resize
+
+from .dataset import ImageData, InMemory, Split, fingerprint
+
+SIDE = 64
+STRIDES = {1: 32, 2: 16}  # pixels between training patches, by how often the photograph is smaller
+NOTICE = (
+    "These are 64×64 patches of seven photographs that scikit-image and scikit-learn ship, not pictures of dogs or of "
+    "anything else: numbers measured on them cannot be compared with published ones."
+)
+
+
+def photographs() -> dict[str, Tensor]:
+    """uint8 (3, h, w) by name."""
+    from skimage import data
+    from sklearn.datasets import load_sample_images
+
+    china, flower = load_sample_images().images
+    pictures = {
+        "astronaut": data.astronaut(), "cat": data.chelsea(), "coffee": data.coffee(), "rocket": data.rocket(),
+        "motorcycle": data.stereo_motorcycle()[0], "china": china, "flower": flower,
+    }  # fmt: skip
+    return {name: torch.tensor(picture).permute(2, 0, 1) for name, picture in pictures.items()}
+
+
+def read_patches() -> ImageData:
+    """Training and test patches, uint8 (n, 3, 64, 64), labelled by their photograph; always the same."""
+    names, train, test = [], [], []
+    train_labels, test_labels = [], []
+    for label, (name, picture) in enumerate(photographs().items()):
+        names.append(name)
+        for shrink, stride in STRIDES.items():
+            height, width = (side // shrink for side in picture.shape[1:])
+            sized = resize(picture, [height, width], antialias=True)
+            border = width - max(SIDE, width // 4)
+            train.append(cut_patches(sized[..., :border], stride))
+            test.append(cut_patches(sized[..., border:], SIDE))
+            train_labels.append(torch.full((len(train[-1]),), label))
+            test_labels.append(torch.full((len(test[-1]),), label))
+    images, labels = torch.cat(train), torch.cat(train_labels)
+    held_out = Split(InMemory(torch.cat(test)), torch.cat(test_labels))
+    digest = fingerprint(images, labels, held_out.pictures.take(torch.arange(len(held_out))))
+    return ImageData("patches", Split(InMemory(images), labels), held_out, tuple(names), digest, NOTICE)
+
+
+def cut_patches(picture: Tensor, stride: int) -> Tensor:
+    """All (n, c, 64, 64) squares of a (c, h, w) picture whose corners lie `stride` apart."""
+    squares = picture.unfold(1, SIDE, stride).unfold(2, SIDE, stride)
+    return squares.permute(1, 2, 0, 3, 4).flatten(0, 1).contiguous()

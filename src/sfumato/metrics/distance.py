@@ -1,0 +1,132 @@
+"""How far one set of pictures is from another, in the features of a named network.
+
+Both distances depend on the network, the size that images are brought to and their number: `Features.name` and the
+counts belong beside every value, and so does the distance between two sets of real images, which is not 0.
+- `frechet`: of Gaussians fitted to the features (Heusel et al. 2017, https://arxiv.org/abs/1706.08500, eq. 6). Biased
+  upwards for few images.
+- `kernel`: unbiased squared maximum mean discrepancy with a cubic kernel (Bińkowski et al. 2018,
+  https://arxiv.org/abs/1801.01401). May be slightly negative for equal distributions.
+Neither is the FID or KID that papers report: those use an Inception network.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.dataset import fingerprint
+from ..errors import SfumatoError
+from ..seeds import derive
+from .reconstruction import in_chunks
+
+SIDE = 128  # pixels, to which images are brought
+NUMBERS = 512
+SUBSETS = 100
+SUBSET = 1000  # images in each subset of the kernel distance, or all there are
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Features(nn.Module):
+    """SqueezeNet's last convolutional features, averaged over positions: (b, c, h, w) in [0, 1] to (b, 512).
+
+    `weights`: a file of torchvision's `squeezenet1_0` or `squeezenet1_1` (safetensors, or .pth read without unpickling
+    code). Without one, weights are random, drawn from a fixed seed: such features tell colours and textures apart and
+    know nothing of objects. Raises SfumatoError for a file that is none.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: Path | None = None) -> None:
+        from torchvision.models import squeezenet1_0, squeezenet1_1
+
+        super().__init__()
+        values = read_weights(weights) if weights else {}
+        first = values.get("features.0.weight")
+        make = squeezenet1_1 if first is not None and len(first) == 64 else squeezenet1_0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(0, "features"))
+            network = make()
+        if weights:
+            try:
+                network.load_state_dict(values)
+            except RuntimeError:
+                raise SfumatoError(
+                    f"features {str(weights)!r}: not the weights of torchvision's squeezenet1_0 or squeezenet1_1"
+                ) from None
+        self.layers = network.features
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1))
+        self.requires_grad_(False).eval()
+        digest = fingerprint(*self.layers.state_dict().values())
+        self.name = f"{weights.name if weights else 'SqueezeNet with random weights'} ({digest}), {SIDE}×{SIDE}"
+
+    def forward(self, images: Tensor) -> Tensor:
+        colours = images.expand(-1, 3, -1, -1)
+        sized = F.interpolate(colours, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+        return self.layers((sized - self.mean) / self.std).mean((2, 3))
+
+    def of(self, images: Tensor) -> Tensor:
+        """Features (n, 512) of any number of images, on the CPU."""
+        return in_chunks(lambda chunk: self(chunk.to(self.mean.device)), images)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors or torch file. Raises SfumatoError if it holds none."""
+    import pickle
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, ValueError, pickle.UnpicklingError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file of weights"
+        raise SfumatoError(f"features {str(path)!r}: {reason}") from None
+    if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
+        raise SfumatoError(f"features {str(path)!r}: not a file of weights")
+    return values
+
+
+class _AsTheyAre(nn.Module):
+    """torchmetrics takes images and a network; this one lets ready-made features pass."""
+
+    num_features = NUMBERS
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def frechet(first: Tensor, second: Tensor) -> float:
+    """Fréchet distance of (n, 512) and (m, 512) features."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(feature=_AsTheyAre()).set_dtype(torch.float64)
+    metric.update(first.double(), real=True)
+    metric.update(second.double(), real=False)
+    return float(metric.compute())
+
+
+def kernel(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
+    """Kernel distance of (n, 512) and (m, 512) features: mean and standard deviation over 100 subsets.
+
+    A subset has 1,000 images of each set, or four fifths of the smaller set if that is less.
+    """
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    size = min(SUBSET, len(first) * 4 // 5, len(second) * 4 // 5)
+    metric = KernelInceptionDistance(feature=_AsTheyAre(), subsets=SUBSETS, subset_size=size)
+    metric.update(first, real=True)
+    metric.update(second, real=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "subsets"))
+        mean, spread = metric.compute()
+    return float(mean), float(spread)
+
+
+def nearest_distance(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
+    """For each image the closest of `among`: its row, and the root mean squared difference per pixel. Both (n,)."""
+    distances, rows = torch.cdist(images.flatten(1), among.flatten(1)).min(1)
+    return rows, distances / images[0].numel() ** 0.5

@@ -1,0 +1,35 @@
+"""Gaussian noise on codes of unit power, with its strength in either reading, and what was really added."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Per = Literal["sample", "batch"]
+Reading = Literal["std", "variance"]
+
+
+def power(codes: Tensor, per: Per) -> Tensor:
+    """The mean square of (b, ...) `codes`: of each image's numbers, shape (b, 1, ...), or of all of them together."""
+    squares = codes.float().square()
+    return squares.mean(tuple(range(1, codes.dim())), keepdim=True) if per == "sample" else squares.mean()
+
+
+def deviation(strength: float, reading: Reading) -> float:
+    """The standard deviation of noise given as one, or as a variance."""
+    return strength if reading == "std" else math.sqrt(strength)
+
+
+def nominal_snr(strength: float, reading: Reading) -> float:
+    """Signal over noise in dB for real codes of power 1: -10·log10(variance of the noise).
+
+    Codes are real: halving the variance, as is right for each part of a complex signal, would be 3.01 dB off.
+    """
+    return -20 * math.log10(deviation(strength, reading))
+
+
+def measured_snr(codes: Tensor, noisy: Tensor) -> float:
+    """10·log10 of the power of `codes` over that of what was added to them, in dB."""
+    noise = noisy.float() - codes.float()
+    return float(10 * torch.log10(codes.float().square().mean() / noise.square().mean()))

@@ -1,0 +1,189 @@
+"""What lies in a run's code space: its codes as pictures, new ones drawn, blended, perturbed, walked through.
+
+An autoencoder promises nothing about the space between its codes; these are the experiments that show what is there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..autoencoders.autoencoder import Autoencoder
+from ..data.pictures import read_picture, to_tensor
+from ..errors import SfumatoError
+from ..ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
+from ..reports.figures import code_pictures, labelled_rows
+from ..seeds import derive
+from .evaluate import decode, encode
+from .open import Run
+
+FITTED = 256  # codes that the Gaussian is fitted to, as in the reference
+SHARE = 0.25  # of a drawn code in a blend
+NOISE = 0.1  # standard deviation of a perturbation, for codes of power 1
+STEPS = 9  # from one image to the other, or from one end of a direction to the other
+SPAN = 2.0  # standard deviations to each side along a direction
+
+
+@dataclass(frozen=True)
+class CodeStatistics:
+    """Of (n, d) codes: over all numbers their mean, standard deviation, extremes and share of exact zeros; `rms`, the
+    root of their power; `shrinkage`, how much of the fitted covariance is not learnt from them."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    zeros: float
+    rms: float
+    shrinkage: float
+
+
+class Codes:
+    """The codes of a run's first `count` training images in random order, and what can be done with them.
+
+    `images` (n, c, h, w) in [0, 1]; `codes` (n, d), flat. Every method that makes images returns (m, c, h, w) in
+    [0, 1] on the CPU, without noise on the codes.
+    """
+
+    def __init__(self, run: Run, count: int = FITTED, seed: int = 0) -> None:
+        system = run.system
+        if not isinstance(system, Autoencoder):
+            raise SfumatoError(f"{run.path}: {run.config['system']} has no codes: it is no autoencoder")
+        if count < 2:
+            raise SfumatoError(f"count {count}: a Gaussian needs two codes at least")
+        self.system, self.runtime, self.seed = system, run.runtime, seed
+        order = torch.randperm(len(run.data.train), generator=self._generator("images"))
+        self.images = run.data.train.images(order[:count])
+        self.codes = self.encode(self.images)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(n, d) codes."""
+        return encode(self.system, images, self.runtime).flatten(1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The images of (n, d) codes."""
+        return decode(self.system, codes, self.runtime)
+
+    def maps(self, codes: Tensor) -> Tensor:
+        """(n, d) codes in their own shape; a vector becomes maps of one number each."""
+        shape = self.system.code_shape
+        return codes.view(len(codes), *shape) if len(shape) == 3 else codes.view(*codes.shape, 1, 1)
+
+    def statistics(self) -> CodeStatistics:
+        codes = self.codes
+        return CodeStatistics(
+            float(codes.mean()), float(codes.std()), float(codes.min()), float(codes.max()),
+            float((codes == 0).float().mean()), float(codes.square().mean().sqrt()), shrinkage(codes),
+        )  # fmt: skip
+
+    def draw(self, count: int) -> Tensor:
+        """(count, d) codes from the shrunk Gaussian of `codes`: see `ops.codes.draw_like`."""
+        return draw_like(self.codes, count, self._generator("draw"))
+
+    def blends(self, drawn: Tensor, share: float, by: str) -> Tensor:
+        """(n, d): `share` of each drawn code, the rest of a real one: of the code in the same row (`by="row"`, as the
+        reference does it) or of the nearest one (`by="nearest"`)."""
+        partner = self.codes[nearest(drawn, self.codes)] if by == "nearest" else self.codes[: len(drawn)]
+        return blend(drawn[: len(partner)], partner, share)
+
+    def perturb(self, codes: Tensor, strength: float) -> Tensor:
+        """`codes` + normal noise with a standard deviation of `strength` times the root of the real codes' power."""
+        noise = torch.randn(codes.shape, generator=self._generator("perturb"))
+        return codes + strength * self.codes.square().mean().sqrt() * noise
+
+    def directions(self, count: int, steps: int = STEPS, span: float = SPAN) -> list[Tensor]:
+        """For each of the first principal directions (steps, d) codes: the mean code moved along it from -`span` to
+        +`span` standard deviations."""
+        vectors, spreads = main_directions(self.codes, count)
+        offsets = torch.linspace(-span, span, steps)[:, None]
+        return [self.codes.mean(0) + offsets * spread * vector for vector, spread in zip(vectors, spreads, strict=True)]
+
+    def _generator(self, *purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(derive(self.seed, "codes", *purpose))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the pictures of `sfumato codes` can be told."""
+
+    count: int = 9
+    share: float = SHARE
+    noise: float = NOISE
+    own: Sequence[Path] = ()
+
+
+def _chosen(space: Codes, options: Options) -> Tensor:
+    """The images to show: the user's own, or the first of those that the codes were taken from."""
+    if not options.own:
+        return space.images[: options.count]
+    config = space.system.config
+    images = []
+    for path in options.own:
+        try:
+            with path.open("rb") as file:
+                images.append(to_tensor(read_picture(file, config.channels, config.resolution)))
+        except SfumatoError as error:
+            raise SfumatoError(f"{path}: {error}") from None
+    return torch.stack(images).float() / 255
+
+
+def show(space: Codes, options: Options) -> bytes:
+    """Images, their codes as maps, histograms of the codes, reconstructions."""
+    images = _chosen(space, options)
+    codes = space.encode(images)
+    return code_pictures(images, space.maps(codes), space.decode(codes), ("image", "code", "histogram", "decoded"))
+
+
+def sample(space: Codes, options: Options) -> bytes:
+    """Images decoded from codes that were drawn from the Gaussian."""
+    drawn = space.draw(options.count)
+    images, maps = space.decode(drawn), space.maps(drawn)
+    return code_pictures(None, maps, images, ("", "drawn code", "histogram", "decoded"))
+
+
+def blended(space: Codes, options: Options) -> bytes:
+    """Drawn codes pulled towards real ones, in both ways."""
+    drawn = space.draw(options.count)
+    rows = {"drawn": space.decode(drawn)}
+    for by, name in (("row", "same row"), ("nearest", "nearest")):
+        rows[f"{options.share:g} of it, {name}"] = space.decode(space.blends(drawn, options.share, by))
+    return labelled_rows(rows)
+
+
+def perturbed(space: Codes, options: Options) -> bytes:
+    """Images from their own codes and from codes with more and more noise."""
+    images = _chosen(space, options)
+    codes = space.encode(images)
+    rows = {"image": images, "decoded": space.decode(codes)}
+    for strength in (options.noise, 2 * options.noise, 4 * options.noise):
+        rows[f"noise {strength:g}"] = space.decode(space.perturb(codes, strength))
+    return labelled_rows(rows)
+
+
+def interpolated(space: Codes, options: Options) -> bytes:
+    """Straight lines between the codes of neighbouring images."""
+    codes = space.encode(_chosen(space, options))
+    if len(codes) < 2:
+        raise SfumatoError("interpolate: give two pictures at least")
+    ways = [between(first, last, STEPS) for first, last in pairwise(codes)][:6]
+    return labelled_rows({f"{index} → {index + 1}": space.decode(way) for index, way in enumerate(ways, 1)})
+
+
+def along_directions(space: Codes, options: Options) -> bytes:
+    """A row per principal direction, from -2 to +2 standard deviations."""
+    ways = space.directions(min(options.count, 8))
+    heads = [f"{offset:+.1f}σ" for offset in torch.linspace(-SPAN, SPAN, STEPS).tolist()]
+    return labelled_rows({f"direction {index}": space.decode(way) for index, way in enumerate(ways, 1)}, heads)
+
+
+OPERATIONS: dict[str, Callable[[Codes, Options], bytes]] = {
+    "show": show,
+    "sample": sample,
+    "blend": blended,
+    "perturb": perturbed,
+    "interpolate": interpolated,
+    "directions": along_directions,
+}
