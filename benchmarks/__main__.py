@@ -1,9 +1,9 @@
 """`python -m benchmarks [NAME] [--json]`: rows of {name, ours_s, textbook_s, ratio, peak_share}.
 
 Ours and the textbook's epochs alternate in one process; each row gives the median over the rounds after a warm-up.
-`peak_share`: multiply-adds of our training steps, times two, per second, over what this machine reaches on a large
-square matrix product in the precision that we train in. Images are random bytes of MNIST's size: their content does
-not change the time.
+`peak_share`: operations of our training steps, as torch counts them, per second, over what this machine reaches on a
+large square matrix product in the precision that we train in. Both run on the CPU. Images are random bytes: their
+content does not change the time.
 """
 
 import argparse
@@ -11,9 +11,14 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from sfumato.autoencoders.autoencoder import Autoencoder
+from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder
 from sfumato.autoencoders.stacked import Config, StackedAutoencoder
 from sfumato.data.batches import Batches
 from sfumato.data.dataset import InMemory, Split
@@ -21,9 +26,10 @@ from sfumato.engine.clock import Clock
 from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime, choose, hardware
 
-from .textbook import StackedLoop
+from .textbook import AutoencoderLoop, convolutional_network, stacked_network
 
 SIDE = 3072
+Row = dict[str, float | str]
 
 
 def matmul_peak(runtime: Runtime) -> float:
@@ -50,54 +56,91 @@ def interleaved(
     return statistics.median(mine), statistics.median(theirs)
 
 
-def stacked(count: int, rounds: int, runtime: Runtime) -> list[dict[str, float | str]]:
-    """An epoch of the deep autoencoder, against the textbook loop with four loader processes and with none."""
-    images, labels = torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (count,))
-    system = StackedAutoencoder(Config(images=10**12)).to(runtime.device)
-    batches = Batches(Split(InMemory(images), labels), 256, 0, device=runtime.device)
+def epochs_of(system: Autoencoder, images: torch.Tensor, runtime: Runtime, seed: int = 0) -> Callable[[], None]:
+    """A function that trains `system` for one epoch of `images` (n, c, h, w), as `sfumato train` does."""
+    system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+    (stage,) = system.stages()
+    batches = Batches(Split(InMemory(images)), stage.batch_size, seed, device=runtime.device, flip=stage.flip,
+                      memory_format=runtime.memory_format)  # fmt: skip
     clock = Clock()
-    steps = ticks(system, lambda stage: batches.at, clock, 0, runtime)
+    steps = ticks(system, lambda _: batches.at, clock, seed, runtime)
 
     def epoch() -> None:
-        goal = clock.images + count
+        goal = clock.images + len(images)
         while clock.images < goal:
             next(steps)
 
-    weights = [parameter.numel() for parameter in system.parameters() if parameter.dim() == 2]
-    # Two operations per multiply-add; forward, and backward to weights and inputs: but not to the images.
-    operations = (6 * sum(weights) - 2 * weights[0]) * count
+    return epoch
+
+
+def stacked(count: int, rounds: int, runtime: Runtime) -> list[Row]:
+    """An epoch of the deep autoencoder, against the textbook loop with four loader processes and with none."""
+    images = torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8)
+    system = StackedAutoencoder(Config(images=10**12))
+
+    def textbook(workers: int) -> AutoencoderLoop:
+        return AutoencoderLoop(
+            stacked_network(), nn.BCELoss(), lambda batch: batch.flatten(1), images[:, 0], 256, workers
+        )
+
+    return beside("stacked", epochs_of(system, images, runtime), textbook, count, rounds, runtime)
+
+
+def convolutional(count: int, rounds: int, runtime: Runtime) -> list[Row]:
+    """An epoch of the convolutional autoencoder on 64×64 RGB, batch 64, against the textbook loop."""
+    images = torch.randint(256, (count, 3, 64, 64), dtype=torch.uint8)
+    system = ConvolutionalAutoencoder(replace(PRESETS["reference"], images=10**12))
+
+    def textbook(workers: int) -> AutoencoderLoop:
+        network, pixels = convolutional_network(), images.permute(0, 2, 3, 1).contiguous()
+        return AutoencoderLoop(network, nn.MSELoss(), lambda batch: batch * 2 - 1, pixels, 64, workers)
+
+    return beside("convolutional", epochs_of(system, images, runtime), textbook, count, rounds, runtime)
+
+
+def beside(
+    name: str,
+    ours: Callable[[], None],
+    textbook: Callable[[int], AutoencoderLoop],
+    count: int,
+    rounds: int,
+    runtime: Runtime,
+) -> list[Row]:
+    """A row for each number of loader processes that the textbook loop is given."""
+    with FlopCounterMode(display=False) as counter:
+        ours()
     peak = matmul_peak(runtime)
-    rows: list[dict[str, float | str]] = []
+    rows: list[Row] = []
     for workers in (4, 0):
-        ours, textbook = interleaved(epoch, StackedLoop(images[:, 0], labels, workers).epoch, rounds, runtime)
+        mine, theirs = interleaved(ours, textbook(workers).epoch, rounds, runtime)
         rows.append(
             {
-                "name": f"stacked epoch, {count} images, textbook num_workers={workers}",
-                "ours_s": round(ours, 4),
-                "textbook_s": round(textbook, 4),
-                "ratio": round(textbook / ours, 2),
-                "peak_share": round(operations / ours / peak, 4),
+                "name": f"{name} epoch, {count} images, textbook num_workers={workers}",
+                "ours_s": round(mine, 4),
+                "textbook_s": round(theirs, 4),
+                "ratio": round(theirs / mine, 2),
+                "peak_share": round(counter.get_total_flops() / mine / peak, 4),
             }
         )
     return rows
 
 
-BENCHMARKS = {"stacked": stacked}
+BENCHMARKS = {"stacked": (stacked, 60_000), "convolutional": (convolutional, 2_560)}  # and the images in an epoch
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="all by default")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
-    parser.add_argument("--images", type=int, default=60_000, help="images in an epoch")
+    parser.add_argument("--images", type=int, help="images in an epoch; each has its own default")
     parser.add_argument("--rounds", type=int, default=5, help="measured epochs of each")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="of our side")
     arguments = parser.parse_args()
-    runtime = choose("auto", arguments.precision)
+    runtime = choose("cpu", arguments.precision)
     rows = [
         row
         for name in ([arguments.name] if arguments.name else BENCHMARKS)
-        for row in BENCHMARKS[name](arguments.images, arguments.rounds, runtime)
+        for row in BENCHMARKS[name][0](arguments.images or BENCHMARKS[name][1], arguments.rounds, runtime)
     ]
     if arguments.json:
         print(json.dumps({"hardware": hardware(), "runtime": runtime.describe(), "rows": rows}, indent=1))

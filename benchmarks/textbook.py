@@ -1,5 +1,7 @@
 """Training loops as course texts write them: plain, eager, one image at a time. The baselines, not our advice."""
 
+from collections.abc import Callable
+
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -35,20 +37,51 @@ def stacked_network() -> nn.Module:
     )  # fmt: skip
 
 
-class StackedLoop:
-    """`epoch()` trains the deep autoencoder once over `images` (n, 28, 28) uint8 and returns its mean loss."""
+def convolutional_network() -> nn.Sequential:
+    """64×64 RGB to a 16×8×8 code and back, layer by layer as printed: encoder, decoder."""
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 48, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(48, 96, 3, padding=1), nn.BatchNorm2d(96), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(96, 192, 3, padding=1), nn.BatchNorm2d(192), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(192, 16, 1), nn.BatchNorm2d(16), nn.ReLU(),
+    )  # fmt: skip
+    decoder = nn.Sequential(
+        nn.Conv2d(16, 192, 1), nn.BatchNorm2d(192), nn.ReLU(),
+        nn.Upsample(scale_factor=2), nn.Conv2d(192, 96, 3, padding=1), nn.BatchNorm2d(96), nn.ReLU(),
+        nn.Upsample(scale_factor=2), nn.Conv2d(96, 48, 3, padding=1), nn.BatchNorm2d(48), nn.ReLU(),
+        nn.Upsample(scale_factor=2), nn.Conv2d(48, 3, 3, padding=1), nn.Tanh(),
+    )  # fmt: skip
+    return nn.Sequential(encoder, decoder)
 
-    def __init__(self, images: Tensor, labels: Tensor, workers: int) -> None:
-        self.loader = DataLoader(Images(images, labels), batch_size=256, shuffle=True, num_workers=workers)
-        self.network = stacked_network()
-        self.loss_function = nn.BCELoss()
+
+class AutoencoderLoop:
+    """`epoch()` trains `network` once over uint8 `images`, (n, h, w) or (n, h, w, 3), and returns its mean loss.
+
+    `to_target` makes of a batch of images in [0, 1] what the network is fed; its output is held against the same.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss_function: nn.Module,
+        to_target: Callable[[Tensor], Tensor],
+        images: Tensor,
+        batch_size: int,
+        workers: int,
+    ) -> None:
+        labels = torch.zeros(len(images), dtype=torch.long)
+        self.loader = DataLoader(Images(images, labels), batch_size=batch_size, shuffle=True, num_workers=workers)
+        self.network = network
+        self.loss_function = loss_function
+        self.to_target = to_target
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
 
     def epoch(self) -> float:
         total = 0.0
         for images, _ in self.loader:
-            outputs = self.network(images)
-            loss = self.loss_function(outputs, images.flatten(1))
+            target = self.to_target(images)
+            outputs = self.network(target)
+            loss = self.loss_function(outputs, target)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

@@ -29,7 +29,6 @@ for item in opened.left_out:
     print(f"left out: {item.file}: {item.reason}")
 
 run = sfumato.train(
-    "convolutional", data="pictures", run="pictures-run", channels=3, resolution=32, bottleneck=64, batch_size=16,
-    images=2_000,
-)  # fmt: skip
+    "convolutional:better", data="pictures", run="pictures-run", resolution=32, batch_size=16, images=2_000
+)
 print(run.evaluation["rows"][0])

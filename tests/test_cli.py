@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    for name in ("systems", "train", "resume", "sample", "evaluate", "study", "data", "doctor"):
+    for name in ("systems", "train", "resume", "sample", "evaluate", "codes", "study", "data", "doctor"):
         assert name in result.stdout
 
 
@@ -63,6 +63,9 @@ def test_train_help_offers_every_field(name: str, capsys: pytest.CaptureFixture[
         (["resume", "nowhere"], ["nowhere", "not a run folder"]),
         (["sample", "nowhere"], ["nowhere"]),
         (["evaluate", "nowhere"], ["nowhere"]),
+        (["codes", "nowhere"], ["nowhere"]),
+        (["study", "dogs", "--out", "o", "--features", "nowhere.pth"], ["nowhere.pth"]),
+        (["train", "convolutional", "--run", "r", "--bottleneck", "9", "--network", "reference"], ["bottleneck 9"]),
         (["study", "cooking", "--out", "o"], ["cooking", "handwriting"]),
         (["study", "handwriting", "--out", "o", "--data", "nowhere"], ["nowhere"]),
         (["data", "fetch", "celeba"], ["celeba"]),

@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torchvision.transforms.v2.functional import resize
 
 from sfumato.data.batches import Batches
-from sfumato.data.dataset import ImageData
+from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
 from sfumato.engine.loop import ticks
@@ -18,13 +20,44 @@ from sfumato.engine.system import System
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.runs.fields import from_json, help_texts, to_json
 
-pytestmark = pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
 BATCH = 8
 
 
-def build(entry: Entry, **fields: Any) -> System:
-    torch.manual_seed(0)
-    return entry.system_class(entry.config_class(batch_size=BATCH, images=4 * BATCH, **fields))
+@dataclass(frozen=True)
+class Case:
+    """A system with the network of one of its presets, and a short run for it."""
+
+    entry: Entry
+    config: Any
+
+    def build(self) -> System:
+        torch.manual_seed(0)
+        return self.entry.system_class(self.config)
+
+
+def cases() -> dict[str, Case]:
+    """Every system with each of its presets, those left out that differ in nothing but the length of the run."""
+    found: dict[Case, str] = {}
+    for entry in CATALOG.values():
+        for preset, config in entry.presets.items():
+            found.setdefault(Case(entry, replace(config, batch_size=BATCH, images=4 * BATCH)), f"{entry.name}-{preset}")
+    return {name: case for case, name in found.items()}
+
+
+CASES = cases()
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+each_system = pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
+
+
+@pytest.fixture
+def toy(case: Case, toy: ImageData) -> ImageData:
+    """The toy images in the shape that the case wants."""
+    return replace(toy, train=fit(toy.train, case.config), test=fit(toy.test, case.config))
+
+
+def fit(split: Split, config: Any) -> Split:
+    images = resize(split.pictures.take(torch.arange(len(split))), [config.resolution, config.resolution])
+    return Split(InMemory(images.expand(-1, config.channels, -1, -1).contiguous()), split.labels)
 
 
 def train(system: System, data: ImageData, clock: Clock, runtime: Runtime, steps: int) -> list[dict[str, Tensor]]:
@@ -39,9 +72,10 @@ def train(system: System, data: ImageData, clock: Clock, runtime: Runtime, steps
     return scalars
 
 
-def test_two_steps_give_finite_tensors(entry: Entry, toy: ImageData, runtime: Runtime) -> None:
+@each_case
+def test_two_steps_give_finite_tensors(case: Case, toy: ImageData, runtime: Runtime) -> None:
     clock = Clock()
-    for scalars in train(build(entry), toy, clock, runtime, 2):
+    for scalars in train(case.build(), toy, clock, runtime, 2):
         assert scalars
         for name, value in scalars.items():
             assert isinstance(value, Tensor), name
@@ -50,13 +84,15 @@ def test_two_steps_give_finite_tensors(entry: Entry, toy: ImageData, runtime: Ru
     assert clock.images == 2 * BATCH
 
 
-def test_a_step_under_bf16_autocast_is_finite_too(entry: Entry, toy: ImageData) -> None:
-    for scalars in train(build(entry), toy, Clock(), Runtime(torch.device("cpu"), "bf16"), 2):
+@each_case
+def test_a_step_under_bf16_autocast_is_finite_too(case: Case, toy: ImageData) -> None:
+    for scalars in train(case.build(), toy, Clock(), Runtime(torch.device("cpu"), "bf16"), 2):
         assert all(value.isfinite() for value in scalars.values())
 
 
-def test_each_optimizer_changes_its_own_parameters_alone(entry: Entry, toy: ImageData, runtime: Runtime) -> None:
-    system = build(entry)
+@each_case
+def test_each_optimizer_changes_its_own_parameters_alone(case: Case, toy: ImageData, runtime: Runtime) -> None:
+    system = case.build()
     seen: dict[str, dict[str, Tensor]] = {}
 
     def watch(name: str, optimizer: torch.optim.Optimizer) -> None:
@@ -80,9 +116,10 @@ def test_each_optimizer_changes_its_own_parameters_alone(entry: Entry, toy: Imag
     assert seen.keys() == system.optimizers.keys()
 
 
+@each_case
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stopped_and_resumed_is_bitwise_the_same(
-    entry: Entry, toy: ImageData, tmp_path: Any, precision: Literal["fp32", "bf16"]
+    case: Case, toy: ImageData, tmp_path: Any, precision: Literal["fp32", "bf16"]
 ) -> None:
     """In bf16 weights are channels-last, and optimisers that walk memory notice wrong strides."""
     runtime = Runtime(torch.device("cpu"), precision)
@@ -90,13 +127,13 @@ def test_stopped_and_resumed_is_bitwise_the_same(
     def placed(system: System) -> System:
         return system.to(memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
 
-    whole, clock = placed(build(entry)), Clock()
+    whole, clock = placed(case.build()), Clock()
     train(whole, toy, clock, runtime, 4)
-    part, clock = placed(build(entry)), Clock()
+    part, clock = placed(case.build()), Clock()
     train(part, toy, clock, runtime, 1)
     save_checkpoint(tmp_path, part, clock, {})
     torch.manual_seed(99)
-    resumed = placed(entry.system_class(part.config))
+    resumed = placed(case.entry.system_class(part.config))
     clock, _ = load_checkpoint(tmp_path, resumed)
     train(resumed, toy, clock, runtime, 3)
     expected = whole.state_dict()
@@ -104,8 +141,9 @@ def test_stopped_and_resumed_is_bitwise_the_same(
         assert torch.equal(value, expected[key]), key
 
 
-def test_samples_have_the_shape_and_the_range(entry: Entry) -> None:
-    system = build(entry).eval()
+@each_case
+def test_samples_have_the_shape_and_the_range(case: Case) -> None:
+    system = case.build().eval()
     first = system.sample(3, torch.Generator().manual_seed(0))
     config = system.config
     assert first.shape == (3, config.channels, config.resolution, config.resolution)
@@ -116,12 +154,14 @@ def test_samples_have_the_shape_and_the_range(entry: Entry) -> None:
     assert torch.equal(first, system.sample(3, torch.Generator().manual_seed(0)))
 
 
+@each_system
 def test_config_survives_json(entry: Entry) -> None:
     for config in entry.presets.values():
         text = json.dumps(to_json(config))
         assert from_json(entry.config_class, json.loads(text), "here") == config
 
 
+@each_system
 def test_config_is_flat_frozen_and_explained(entry: Entry) -> None:
     assert dataclasses.is_dataclass(entry.config_class)
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -130,9 +170,9 @@ def test_config_is_flat_frozen_and_explained(entry: Entry) -> None:
         assert text, f"{name} has no comment to serve as its help"
 
 
+@each_system
 def test_the_file_opens_with_idea_paper_and_departures(entry: Entry) -> None:
     text = entry.module.__doc__ or ""
     assert entry.paper.startswith("http")
     assert "Departs from the paper" in text
     assert "Images are" in text
-    assert isinstance(build(entry), nn.Module)

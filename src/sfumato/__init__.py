@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sfumato.errors import SfumatoError
     from sfumato.runs.catalog import systems
+    from sfumato.runs.codes import Codes
     from sfumato.runs.open import Run, open
     from sfumato.runs.train import resume, train
     from sfumato.studies.catalog import study
 
 __version__ = "0.1.0"
-__all__ = ["Run", "SfumatoError", "__version__", "open", "resume", "study", "systems", "train"]
+__all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "systems", "train"]
 
 _HOMES = {
     "SfumatoError": "sfumato.errors",
+    "Codes": "sfumato.runs.codes",
     "Run": "sfumato.runs.open",
     "open": "sfumato.runs.open",
     "train": "sfumato.runs.train",

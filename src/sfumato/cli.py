@@ -240,7 +240,7 @@ def codes(
     /,
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/codes by default.")] = None,
-    count: Annotated[int, Parameter(name=["--count", "-n"], help="Images in a row, or directions.")] = 9,
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="Images in a row (64 at most); directions.")] = 9,
     fit: Annotated[int, Parameter(help="Training images whose codes the Gaussian is fitted to.")] = 256,
     share: Annotated[float, Parameter(help="Of a drawn code in a blend; the rest is a real code.")] = 0.25,
     noise: Annotated[float, Parameter(help="Least of three strengths of perturbation, for codes of power 1.")] = 0.1,
@@ -252,16 +252,14 @@ def codes(
 ) -> None:
     """Look into the code space of an autoencoder: codes as pictures, drawn, blended, perturbed, interpolated."""
     from .engine.checkpoint import write_atomically
-    from .runs.codes import OPERATIONS, Codes, Options
+    from .runs.codes import OPERATIONS, Codes, Options, possible
     from .runs.open import open as open_run
 
-    if count < 1:
-        raise SfumatoError(f"--count {count}: must be at least 1")
     folder = out or run / "codes"
-    space = Codes(open_run(run, device), fit, seed)
     options = Options(count, share, noise, tuple(images or ()))
+    space = Codes(open_run(run, device), fit, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in operations or OPERATIONS:
+    for name in operations or possible(space, options):
         picture = OPERATIONS[name](space, options)
         path = folder / f"{name}.png"
         write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))

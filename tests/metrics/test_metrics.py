@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.decomposition import PCA
 from torch.nn import functional as F
 
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.engine.runtime import Runtime
 from sfumato.metrics.codes import describe_codes
 from sfumato.metrics.digit_reader import train_reader
-from sfumato.metrics.reconstruction import entropy_floor, fidelity, mean_image, pca
+from sfumato.metrics.reconstruction import entropy_floor, fidelity, mean_image, patch_pca, pca
 
 
 def pictures(count: int = 5) -> torch.Tensor:
@@ -66,15 +67,33 @@ def test_measures_worsen_with_noise() -> None:
         assert values == sorted(values, reverse=True), key
 
 
-def test_pca_is_the_truncated_singular_value_decomposition() -> None:
-    train = Split(InMemory((pictures(40) * 255).to(torch.uint8)))
+@pytest.mark.parametrize("count", [40, 900])
+def test_pca_is_the_truncated_singular_value_decomposition(count: int) -> None:
+    """With fewer images than pixels and with more."""
+    train = Split(InMemory((pictures(count) * 255).to(torch.uint8)))
     images = pictures(3)
     flat = train.images().flatten(1).numpy().astype(np.float64)
     centre = flat.mean(0)
     _, _, rows = np.linalg.svd(flat - centre, full_matrices=False)
     own = images.flatten(1).numpy() - centre
     oracle = own @ rows[:4].T @ rows[:4] + centre
-    assert np.allclose(pca(train, images, 4).flatten(1).numpy(), oracle.clip(0.5 / 255, 1 - 0.5 / 255), atol=1e-4)
+    assert np.allclose(pca(train, 4)(images).flatten(1).numpy(), oracle.clip(0.5 / 255, 1 - 0.5 / 255), atol=1e-4)
+
+
+def test_patch_pca_is_scikit_learns_on_each_patch() -> None:
+    train, images = Split(InMemory((pictures(40) * 255).to(torch.uint8))), pictures(3)
+
+    def patches(of: torch.Tensor) -> np.ndarray:
+        return of.unfold(2, 7, 7).unfold(3, 7, 7).reshape(-1, 49).numpy().astype(np.float64)
+
+    model = PCA(5, svd_solver="full").fit(patches(train.images()))
+    oracle = model.inverse_transform(model.transform(patches(images))).clip(0.5 / 255, 1 - 0.5 / 255)
+    assert np.allclose(patches(patch_pca(train, 5, 7)(images)), oracle, atol=1e-4)
+
+
+def test_a_linear_code_as_large_as_the_image_loses_nothing() -> None:
+    train, images = Split(InMemory((pictures(900) * 255).to(torch.uint8))), pictures(3).clamp(0.01, 0.99)
+    assert torch.allclose(pca(train, 784)(images), images, atol=1e-4)
 
 
 def test_mean_image_is_the_mean() -> None:

@@ -177,7 +177,7 @@ def test_a_wrong_field_is_named(run: sfumato.Run, field: str, value: Any, word: 
         ({"bottleneck": 0}, "bottleneck 0: must be more than 0"),
         ({"plateau_factor": 2.0}, "plateau_factor 2.0"),
         ({"channels": 2}, "channels 2: must be 1 or 3"),
-        ({"widths": (8, -5)}, r"widths \(8, -5\): each must be at least 1"),
+        ({"widths": (8, -5)}, r"widths \(8, -5\): each must lie between 1 and 8,192"),
         ({"learning_rate": float("nan")}, "learning_rate nan: must be a finite number"),
     ],
 )

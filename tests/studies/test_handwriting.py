@@ -1,6 +1,7 @@
 """The handwriting study in miniature: every section, both formats, both languages, and taking up where it stopped."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         assert split.labels is not None
         return Split(InMemory(split.pictures.take(torch.arange(count))), split.labels[:count])
 
-    data = ImageData("digits", part(whole.train, 200), part(whole.test, 100), whole.classes, "tiny", whole.notice)
+    data = replace(whole, train=part(whole.train, 200), test=part(whole.test, 100), fingerprint="tiny")
     monkeypatch.setattr(handwriting, "open_data", lambda *_, **__: data)
     monkeypatch.setattr(handwriting, "QUICK_IMAGES", 400)
     monkeypatch.setattr(handwriting, "QUICK_ABLATION_IMAGES", 200)

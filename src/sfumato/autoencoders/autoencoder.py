@@ -25,6 +25,8 @@ from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
+MAX_RESOLUTION = 2048
+MAX_UNITS = 8192
 CODES_KEPT = 512  # the last training codes, all that `sample` knows of where codes lie
 
 
@@ -55,11 +57,14 @@ class AutoencoderConfig:
             value = getattr(self, field.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise SfumatoError(f"{field.name} {value}: must be a finite number")
-            if isinstance(value, tuple) and any(item < 1 for item in value):
-                raise SfumatoError(f"{field.name} {value}: each must be at least 1")
+            if isinstance(value, tuple) and not all(1 <= item <= MAX_UNITS for item in value):
+                raise SfumatoError(f"{field.name} {value}: each must lie between 1 and {MAX_UNITS:,}")
         for name in ("resolution", "bottleneck", "batch_size", "images", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
+        for name, limit in (("resolution", MAX_RESOLUTION), ("bottleneck", MAX_UNITS)):
+            if getattr(self, name) > limit:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must be at most {limit:,}")
         for name in ("clip", "warmup", "weight_decay", "norm_penalty", "plateau_patience"):
             if getattr(self, name) < 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must not be negative")

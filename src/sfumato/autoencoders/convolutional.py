@@ -18,7 +18,7 @@ Departs from the paper: trained end to end with Adam, max-pooling always, no tie
 - The learning rate falls along a cosine; the reference's schedule for this network is not known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -29,8 +29,9 @@ from ..errors import SfumatoError
 from ..nets.convolution import UpsampleConv
 from ..nets.mlp import linear
 from ..ops.noise import Per, Reading, deviation, power
-from .autoencoder import Autoencoder, AutoencoderConfig
+from .autoencoder import MAX_UNITS, Autoencoder, AutoencoderConfig
 
+MAX_CODE = 1_000_000
 POWER_MEMORY = 0.05  # least weight of a batch in the running mean of the codes' power
 TINY = 1e-8  # beside the power of a code: an all-zero code stays one
 
@@ -59,8 +60,8 @@ class Config(AutoencoderConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("hidden", "halvings", "code_channels"):
-            if getattr(self, name) < 1:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must be at least 1")
+            if not 1 <= getattr(self, name) <= MAX_UNITS:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 1 and {MAX_UNITS:,}")
         if not 0 <= self.latent_noise <= 10:
             raise SfumatoError(f"latent_noise {self.latent_noise}: must lie between 0 and 10")
         if self.network == "reference" and self.halvings > len(self.filters):
@@ -71,23 +72,33 @@ class Config(AutoencoderConfig):
             )
         if self.network == "better" and (self.halvings, len(self.filters)) != (3, 2):
             raise SfumatoError(f"network better: has 3 halvings and 2 filters, not {self.halvings} and {self.filters}")
+        if self.network != "vector" and (self.bottleneck, self.hidden) != (Config.bottleneck, Config.hidden):
+            raise SfumatoError(
+                f"bottleneck {self.bottleneck}, hidden {self.hidden}: only network vector has them; the size of this "
+                f"code is code_channels {self.code_channels} times the pixels of its maps"
+            )
         multiple = 2**self.halvings
         if self.resolution % multiple or self.resolution == multiple:
             raise SfumatoError(
                 f"resolution {self.resolution}: must be a multiple of {multiple}, and more, as the image is halved "
                 f"{self.halvings} times"
             )
+        if self.network != "vector" and self.code_channels * (self.resolution // multiple) ** 2 > MAX_CODE:
+            raise SfumatoError(f"code_channels {self.code_channels}: a code would have more than {MAX_CODE:,} numbers")
 
 
+MNIST = Config(
+    network="vector", filters=(16, 32), halvings=2, resolution=28, channels=1, loss="bce", schedule="plateau",
+    batch_size=256, flip=False, images=6_000_000,
+)  # fmt: skip
 PRESETS = {
     "reference": Config(),  # a 16×8×8 code
     "reference-16": Config(halvings=2),  # a 16×16×16 code
     "better": Config(network="better", filters=(64, 256), learning_rate=3e-3, clip=0.25, latent_noise=0.05,
                      images=380_000),
-    "mnist": Config(network="vector", filters=(16, 32), halvings=2, resolution=28, channels=1, loss="bce",
-                    schedule="plateau", batch_size=256, flip=False, images=6_000_000),
-    "digits": Config(network="vector", filters=(16, 32), halvings=2, resolution=28, channels=1, loss="bce",
-                     schedule="plateau", flip=False, images=140_000),
+    "mnist": MNIST,
+    "fashion-mnist": MNIST,
+    "digits": replace(MNIST, batch_size=64, images=140_000),
 }  # fmt: skip
 
 
@@ -192,7 +203,8 @@ def better(config: Config) -> tuple[nn.Sequential, nn.Sequential]:
     """Ours, for the same code: no squashing of the code, work done at low resolution, a linear path beside it all.
 
     Pixels are folded into channels (4×4, then 2×2 more) and never pooled away; residual blocks without norms; the
-    shortcuts alone would be a linear code of each 8×8 patch. What each change gave: docs/convolutional.md.
+    shortcuts alone would be a linear code of each 8×8 patch. What each change gave is in
+    results/convolutional-changes.json.
     """
     quarter, eighth = config.filters
     code = config.code_channels

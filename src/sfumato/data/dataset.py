@@ -93,7 +93,8 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A source, opened. `notice` is what must be said wherever results on it are shown; `fingerprint` names it."""
+    """A source, opened. `notice` is what must be said wherever results on it are shown, in English and Chinese;
+    `fingerprint` names it."""
 
     name: str
     train: Split
@@ -102,6 +103,7 @@ class ImageData:
     fingerprint: str
     notice: str = ""
     left_out: tuple[LeftOut, ...] = field(default=())
+    notice_zh: str = ""
 
     @property
     def shape(self) -> tuple[int, int, int]:

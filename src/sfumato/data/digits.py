@@ -16,6 +16,7 @@ NOTICE = (
     "These are scikit-learn's 1,797 digits of 8×8 pixels enlarged to 28×28, not MNIST: "
     "numbers measured on them cannot be compared with published MNIST numbers."
 )
+NOTICE_ZH = "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字，放大到 28×28，不是 MNIST：其数值不能与发表的 MNIST 数值相比较。"  # noqa: E501
 
 
 def read_digits() -> ImageData:
@@ -27,7 +28,7 @@ def read_digits() -> ImageData:
     labels = torch.from_numpy(targets).long()
     train, test = (Split(InMemory(images[part]), labels[part]) for part in (slice(-TEST), slice(-TEST, None)))
     classes = tuple(str(digit) for digit in range(10))
-    return ImageData("digits", train, test, classes, fingerprint(images, labels), NOTICE)
+    return ImageData("digits", train, test, classes, fingerprint(images, labels), NOTICE, notice_zh=NOTICE_ZH)
 
 
 def enlarge(images: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ CHUNK = 500
 SSIM_WINDOW = 11
 HALF_LEVEL = 0.5 / 255  # baselines stay this far from 0 and 1, where one wrong pixel's cross-entropy is infinite
 MAX_PCA_NUMBERS = 100_000_000
-MAX_PATCHES = 500_000
 
 
 def cut(images: Tensor) -> Tensor:
@@ -91,10 +90,11 @@ def pca(train: Split, numbers: int) -> Restore:
 
 def patch_pca(train: Split, numbers: int, side: int) -> Restore:
     """The same on patches of `side` × `side` pixels, each on its own: the linear code with as many numbers in the same
-    places as a code of `numbers` maps. Fitted on at most 500,000 patches."""
+    places as a code of `numbers` maps. Fitted on random images, as many as fit into 100 million numbers."""
     height, width = train.images([0]).shape[2:]
     per_image = (height // side) * (width // side)
-    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[: max(1, MAX_PATCHES // per_image)]
+    count = max(1, MAX_PCA_NUMBERS // train.images([0]).numel())
+    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:count]
 
     def cut_up(images: Tensor) -> Tensor:
         return F.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1)

@@ -20,14 +20,15 @@ def shrinkage(codes: Tensor) -> float:
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 
-    return float(ledoit_wolf_shrinkage(codes.double().cpu().numpy()))
+    return float(ledoit_wolf_shrinkage(codes.cpu().double().numpy()))
 
 
 def draw_like(codes: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
     """(count, d) draws from the Gaussian with the mean and the shrunk covariance of (n, d) `codes`.
 
     Never forms the d × d covariance: centred codes mixed by normal weights have covariance S, white noise has the rest.
-    From fewer than two codes nothing can be learnt: the draws are then standard normal.
+    From fewer than two codes nothing can be learnt: the draws are then standard normal. Of codes that are not finite,
+    draws are not either.
     """
     numbers = codes.shape[1]
     white = torch.randn(count, numbers, generator=generator).to(codes.device)
@@ -35,6 +36,8 @@ def draw_like(codes: Tensor, count: int, generator: torch.Generator | None = Non
         return white
     weights = torch.randn(count, len(codes), generator=generator).to(codes.device)
     centre = codes.mean(0)
+    if not codes.isfinite().all():
+        return white + centre.sum()
     centred = codes - centre
     share, variance = shrinkage(codes), float(centred.square().mean())
     with torch.autocast(codes.device.type, enabled=False):
@@ -62,8 +65,9 @@ def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
 def main_directions(codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The first `count` principal directions of (n, d) `codes`: unit vectors (count, d), and the standard deviation of
     the codes along each (count,). The sign of a direction is chosen so that its largest entry is positive."""
-    centred = codes.double() - codes.double().mean(0)
+    centred = codes.cpu().double()
+    centred -= centred.mean(0)
     _, values, directions = torch.linalg.svd(centred, full_matrices=False)
     directions, values = directions[:count], values[:count]
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
-    return (directions * largest.sign()).to(codes.dtype), (values / math.sqrt(len(codes))).to(codes.dtype)
+    return (directions * largest.sign()).to(codes), (values / math.sqrt(len(codes))).to(codes)

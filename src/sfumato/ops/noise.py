@@ -31,5 +31,5 @@ def nominal_snr(strength: float, reading: Reading) -> float:
 
 def measured_snr(codes: Tensor, noisy: Tensor) -> float:
     """10·log10 of the power of `codes` over that of what was added to them, in dB."""
-    noise = noisy.float() - codes.float()
-    return float(10 * torch.log10(codes.float().square().mean() / noise.square().mean()))
+    signal = codes.detach().float()
+    return float(10 * torch.log10(signal.square().mean() / (noisy.detach().float() - signal).square().mean()))

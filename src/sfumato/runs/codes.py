@@ -3,10 +3,12 @@
 An autoencoder promises nothing about the space between its codes; these are the experiments that show what is there.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,19 +27,21 @@ SHARE = 0.25  # of a drawn code in a blend
 NOISE = 0.1  # standard deviation of a perturbation, for codes of power 1
 STEPS = 9  # from one image to the other, or from one end of a direction to the other
 SPAN = 2.0  # standard deviations to each side along a direction
+OFFSETS = [f"{offset:+.1f}σ" for offset in torch.linspace(-SPAN, SPAN, STEPS).tolist()]
+MAX_SHOWN = 64
+MAX_WAYS = 8  # interpolations, or directions, in one picture
 
 
 @dataclass(frozen=True)
 class CodeStatistics:
-    """Of (n, d) codes: over all numbers their mean, standard deviation, extremes and share of exact zeros; `rms`, the
-    root of their power; `shrinkage`, how much of the fitted covariance is not learnt from them."""
+    """Of (n, d) codes: over all numbers their mean, standard deviation, extremes and share of exact zeros; `shrinkage`,
+    how much of the fitted covariance is not learnt from them."""
 
     mean: float
     std: float
     low: float
     high: float
     zeros: float
-    rms: float
     shrinkage: float
 
 
@@ -53,7 +57,7 @@ class Codes:
         if not isinstance(system, Autoencoder):
             raise SfumatoError(f"{run.path}: {run.config['system']} has no codes: it is no autoencoder")
         if count < 2:
-            raise SfumatoError(f"count {count}: a Gaussian needs two codes at least")
+            raise SfumatoError(f"fit {count}: a Gaussian needs two codes at least")
         self.system, self.runtime, self.seed = system, run.runtime, seed
         order = torch.randperm(len(run.data.train), generator=self._generator("images"))
         self.images = run.data.train.images(order[:count])
@@ -76,14 +80,14 @@ class Codes:
         codes = self.codes
         return CodeStatistics(
             float(codes.mean()), float(codes.std()), float(codes.min()), float(codes.max()),
-            float((codes == 0).float().mean()), float(codes.square().mean().sqrt()), shrinkage(codes),
+            float((codes == 0).float().mean()), shrinkage(codes),
         )  # fmt: skip
 
     def draw(self, count: int) -> Tensor:
         """(count, d) codes from the shrunk Gaussian of `codes`: see `ops.codes.draw_like`."""
         return draw_like(self.codes, count, self._generator("draw"))
 
-    def blends(self, drawn: Tensor, share: float, by: str) -> Tensor:
+    def blends(self, drawn: Tensor, share: float, by: Literal["row", "nearest"]) -> Tensor:
         """(n, d): `share` of each drawn code, the rest of a real one: of the code in the same row (`by="row"`, as the
         reference does it) or of the nearest one (`by="nearest"`)."""
         partner = self.codes[nearest(drawn, self.codes)] if by == "nearest" else self.codes[: len(drawn)]
@@ -113,6 +117,16 @@ class Options:
     share: float = SHARE
     noise: float = NOISE
     own: Sequence[Path] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_SHOWN:
+            raise SfumatoError(f"count {self.count}: must lie between 1 and {MAX_SHOWN}")
+        if not 0 <= self.share <= 1:
+            raise SfumatoError(f"share {self.share}: must lie between 0 and 1")
+        if not 0 <= self.noise < math.inf:
+            raise SfumatoError(f"noise {self.noise}: must be a number that is not negative")
+        if len(self.own) > MAX_SHOWN:
+            raise SfumatoError(f"images: {len(self.own)} are too many for a picture; give {MAX_SHOWN} at most")
 
 
 def _chosen(space: Codes, options: Options) -> Tensor:
@@ -148,8 +162,8 @@ def blended(space: Codes, options: Options) -> bytes:
     """Drawn codes pulled towards real ones, in both ways."""
     drawn = space.draw(options.count)
     rows = {"drawn": space.decode(drawn)}
-    for by, name in (("row", "same row"), ("nearest", "nearest")):
-        rows[f"{options.share:g} of it, {name}"] = space.decode(space.blends(drawn, options.share, by))
+    rows[f"{options.share:g} of it, same row"] = space.decode(space.blends(drawn, options.share, "row"))
+    rows[f"{options.share:g} of it, nearest"] = space.decode(space.blends(drawn, options.share, "nearest"))
     return labelled_rows(rows)
 
 
@@ -167,16 +181,15 @@ def interpolated(space: Codes, options: Options) -> bytes:
     """Straight lines between the codes of neighbouring images."""
     codes = space.encode(_chosen(space, options))
     if len(codes) < 2:
-        raise SfumatoError("interpolate: give two pictures at least")
-    ways = [between(first, last, STEPS) for first, last in pairwise(codes)][:6]
+        raise SfumatoError("interpolate: needs two pictures at least")
+    ways = [between(first, last, STEPS) for first, last in pairwise(codes[: MAX_WAYS + 1])]
     return labelled_rows({f"{index} → {index + 1}": space.decode(way) for index, way in enumerate(ways, 1)})
 
 
 def along_directions(space: Codes, options: Options) -> bytes:
     """A row per principal direction, from -2 to +2 standard deviations."""
-    ways = space.directions(min(options.count, 8))
-    heads = [f"{offset:+.1f}σ" for offset in torch.linspace(-SPAN, SPAN, STEPS).tolist()]
-    return labelled_rows({f"direction {index}": space.decode(way) for index, way in enumerate(ways, 1)}, heads)
+    ways = space.directions(min(options.count, MAX_WAYS))
+    return labelled_rows({f"direction {index}": space.decode(way) for index, way in enumerate(ways, 1)}, OFFSETS)
 
 
 OPERATIONS: dict[str, Callable[[Codes, Options], bytes]] = {
@@ -187,3 +200,9 @@ OPERATIONS: dict[str, Callable[[Codes, Options], bytes]] = {
     "interpolate": interpolated,
     "directions": along_directions,
 }
+
+
+def possible(space: Codes, options: Options) -> list[str]:
+    """The operations that can be done: one picture alone has nobody to be walked to."""
+    alone = len(options.own or space.codes[: options.count]) < 2
+    return [name for name in OPERATIONS if not (alone and name == "interpolate")]

@@ -17,7 +17,9 @@ from .catalog import Entry
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
 NOISE_SEED = 0
-_FITTED: dict[tuple[str, tuple[int, ...]], dict[str, Restore]] = {}  # a study's runs share their baselines
+_FITTED: dict[
+    tuple[str, tuple[int, ...], tuple[int, ...]], dict[str, Restore]
+] = {}  # a study's runs share their baselines
 
 
 def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime) -> dict[str, Any]:
@@ -59,9 +61,9 @@ def baselines(data: ImageData, code_shape: tuple[int, ...]) -> dict[str, Restore
 
     By name the function that sends images (n, c, h, w) through each. The same for every run on `data`.
     """
-    known = (data.fingerprint, code_shape)
+    known = (data.fingerprint, data.shape, code_shape)
     if known not in _FITTED:
-        numbers = prod(code_shape)
+        numbers = min(prod(code_shape), len(data.train))
         fitted = {f"PCA-{numbers}": pca(data.train, numbers)}
         if len(code_shape) == 3:
             side = data.shape[1] // code_shape[1]

@@ -26,15 +26,15 @@ def open(path: str | Path, device: str = "auto") -> "Run":
 
 
 class Run:
-    """A run folder, opened for use. The network is loaded on first use."""
+    """A run folder, opened for use. The network is loaded on first use, and so is its data unless it is `opened`."""
 
-    def __init__(self, path: str | Path, device: str = "auto") -> None:
+    def __init__(self, path: str | Path, device: str = "auto", opened: ImageData | None = None) -> None:
         self.folder = RunFolder(path)
         self.path = self.folder.path
         self.config: dict[str, Any] = self.folder.read_config()
         self._device = device
         self._system: System | None = None
-        self._data: ImageData | None = None
+        self._data = opened
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}: {self.config['system']} on {self.config['data']['name']})"

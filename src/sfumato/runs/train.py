@@ -147,7 +147,7 @@ def _train(
         raise SfumatoError(f"{folder.path}: {error.strerror}; {kept or 'nothing was saved yet'}") from None
     finally:
         leave()
-    return Run(folder.path, runtime.device.type)
+    return Run(folder.path, runtime.device.type, data)
 
 
 def _writable(path: Path) -> None:

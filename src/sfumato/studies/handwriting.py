@@ -24,7 +24,6 @@ from ..ops.penalties import sum_of_norms
 from ..reports.figures import curve, labelled_rows, plane, scatter
 from ..reports.language import Language
 from ..runs.evaluate import decode, encode, noisy_images, reconstruct
-from ..runs.open import Run
 from ..runs.page import MEASURES
 from ..seeds import derive
 from .network import layer_rows
@@ -71,7 +70,6 @@ class Handwriting(Study):
         self.images = data.test.images()
         self.labels = data.test.labels
         self.comparable = full and data.name == "mnist"
-        self.runs: dict[str, Run] = {}
         self.outputs: dict[str, Tensor] = {}
         self.plans = {plan.name: plan for plan in self._plans()}
 
@@ -119,25 +117,17 @@ class Handwriting(Study):
         self._regularised(plain, plain_plane)
         self._ablations()
         self._published()
-        return self.finish(began, self.runs)
+        return self.finish(began)
 
     def system(self, name: str) -> Autoencoder:
         system = self.runs[name].system
         assert isinstance(system, Autoencoder)
         return system
 
-    def label(self, name: str) -> str:
-        return self.say(self.plans[name].en, self.plans[name].zh)
-
-    def figure_label(self, name: str) -> str:
-        return self.say.figure(self.plans[name].en, self.plans[name].zh)
-
     # The sections, in the order of the report.
 
     def _opening(self) -> None:
-        self.opening(
-            "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字，放大到 28×28，不是 MNIST：其数值不能与发表的 MNIST 数值相比较。"
-        )
+        self.opening()
 
     def _network(self) -> None:
         say = self.say

@@ -15,7 +15,7 @@ def layer_rows(system: Autoencoder) -> tuple[list[list[str]], int]:
     value = torch.zeros(1, *system.image_shape, device=device)
     rows = []
     with torch.no_grad():
-        for part, layers in (("encoder", system.encoder), ("decoder", system.decoder)):
+        for part, layers in (("encoder", system.encoder), ("decoder", system.decoder), ("output", [system.output])):
             for layer in layers:
                 value = layer(value)
                 count = sum(parameter.numel() for parameter in layer.parameters())

@@ -16,9 +16,8 @@ from ..reports.document import Report
 from ..reports.language import Language, Speaker
 from ..runs.folder import RunFolder
 from ..runs.open import Run
+from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
-
-MAX_LISTED = 200
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,10 @@ class Study:
         self.say = Speaker(language)
         self.rows: list[Row] = []
         self.names: dict[str, str] = {}
+        self.options = ""  # of the command line, that this study has and others do not
+        self.notes: dict[str, Any] = {}  # what else results.json must say
+        self.plans: dict[str, Plan] = {}
+        self.runs: dict[str, Run] = {}
         self.report = Report(self.title(), language)
         if self.runtime.processes > 1:
             raise SfumatoError("a study runs in one process: call it without torchrun")
@@ -82,8 +85,16 @@ class Study:
         if not fits(folder, system, self.data, self.seed, self.runtime.precision, fields):
             raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
         if (path / "evaluation.json").is_file():
-            return Run(path, self.runtime.device.type)
+            return Run(path, self.runtime.device.type, self.data)
         return resume(path, opened=self.data)
+
+    def label(self, name: str) -> str:
+        """What the run `name` is called in text."""
+        return self.say(self.plans[name].en, self.plans[name].zh)
+
+    def figure_label(self, name: str) -> str:
+        """What the run `name` is called in figures."""
+        return self.say.figure(self.plans[name].en, self.plans[name].zh)
 
     def row(
         self,
@@ -105,7 +116,7 @@ class Study:
         self.rows.append(Row(en, published, measured, unit, better, met))
         self.names[en] = self.say(en, zh)
 
-    def opening(self, notice_zh: str) -> None:
+    def opening(self) -> None:
         """What the report is on, the notice of the data in both languages, and which files were left out."""
         say, data = self.say, self.data
         side = data.shape[1]
@@ -116,7 +127,7 @@ class Study:
             f"测试图像 {len(data.test):,} 张，{side}×{side}。随机种子 {self.seed}，{self.runtime.describe()}。",
         )
         if data.notice:
-            self.report.say(say(data.notice, notice_zh), loud=True)
+            self.report.say(say(data.notice, data.notice_zh or data.notice), loud=True)
         if say.lacks_font:
             self.report.say("此机器没有中文字体，图中的文字保留英文。", loud=True)
 
@@ -135,14 +146,14 @@ class Study:
             ),
         )
 
-    def finish(self, began: float, runs: dict[str, Run]) -> dict[str, Any]:
+    def finish(self, began: float) -> dict[str, Any]:
         """Writes figures, results.json and both reports; returns what results.json holds."""
         scale = "full" if self.full else "quick"
         results = {
             "study": self.name,
             "command": (
                 f"sfumato study {self.name} --scale {scale} --data {self.data.name} --seed {self.seed} "
-                f"--device {self.runtime.device.type} --precision {self.runtime.precision}"
+                f"--device {self.runtime.device.type} --precision {self.runtime.precision}{self.options}"
             ),
             "scale": scale,
             "seed": self.seed,
@@ -155,8 +166,9 @@ class Study:
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "seconds": {
                 "this call": round(time.monotonic() - began, 1),
-                **{name: run.metrics()[-1]["seconds"] for name, run in runs.items()},
+                **{name: run.metrics()[-1]["seconds"] for name, run in self.runs.items()},
             },
+            **self.notes,
             "rows": [asdict(row) for row in self.rows],
         }  # fmt: skip
         self.report.write_pictures(self.out / "figures")

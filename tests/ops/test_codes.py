@@ -1,0 +1,74 @@
+"""Operations on codes against scikit-learn and closed forms."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+
+from sfumato.errors import SfumatoError
+from sfumato.ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
+
+
+def codes(count: int, numbers: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    scales = torch.linspace(0.2, 3, numbers)
+    return 5 + torch.randn(count, numbers, generator=generator) * scales
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(300, 6), (5, 8)])
+def test_draws_have_the_mean_and_the_covariance_of_ledoit_and_wolf(count: int, numbers: int) -> None:
+    known = codes(count, numbers)
+    model = LedoitWolf().fit(known.double().numpy())
+    assert shrinkage(known) == pytest.approx(model.shrinkage_, abs=1e-6)
+    drawn = draw_like(known, 200_000, torch.Generator().manual_seed(1)).double()
+    scale = float(np.abs(model.covariance_).max())
+    assert torch.cov(drawn.T).numpy() == pytest.approx(model.covariance_, abs=0.02 * scale)
+    assert drawn.mean(0).numpy() == pytest.approx(model.location_, abs=0.02 * scale**0.5)
+
+
+def test_fewer_codes_than_numbers_still_reach_every_direction() -> None:
+    drawn = draw_like(codes(5, 8), 50, torch.Generator().manual_seed(0))
+    assert torch.linalg.matrix_rank(drawn - drawn.mean(0)) == 8
+
+
+def test_from_nothing_known_draws_are_standard_normal() -> None:
+    drawn = draw_like(torch.zeros(0, 3), 20_000, torch.Generator().manual_seed(0))
+    assert drawn.mean().item() == pytest.approx(0, abs=0.02)
+    assert drawn.std().item() == pytest.approx(1, abs=0.02)
+
+
+def test_codes_that_are_not_finite_give_draws_that_are_not() -> None:
+    known = codes(5, 3)
+    known[0, 0] = float("nan")
+    assert draw_like(known, 2).isnan().all()
+
+
+def test_blend_is_the_weighted_mean() -> None:
+    drawn, real = torch.full((2, 3), 4.0), torch.zeros(2, 3)
+    assert torch.equal(blend(drawn, real, 0.25), torch.ones(2, 3))
+    with pytest.raises(SfumatoError, match=r"share 1\.5"):
+        blend(drawn, real, 1.5)
+
+
+def test_nearest_finds_the_code_itself_when_it_is_there() -> None:
+    known = codes(30, 4)
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(nearest(known[order], known), order)
+
+
+def test_between_holds_both_ends_and_the_middle() -> None:
+    way = between(torch.zeros(2), torch.tensor([2.0, 4.0]), 5)
+    assert way.shape == (5, 2)
+    assert torch.equal(way[[0, 2, 4]], torch.tensor([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]]))
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(300, 6), (5, 8)])
+def test_main_directions_are_scikit_learns_components(count: int, numbers: int) -> None:
+    known = codes(count, numbers)
+    model = PCA(3, svd_solver="full").fit(known.double().numpy())
+    directions, spreads = main_directions(known, 3)
+    assert np.abs((directions.double().numpy() * model.components_).sum(1)) == pytest.approx(np.ones(3), abs=1e-5)
+    # scikit-learn divides by n - 1.
+    assert spreads.numpy() == pytest.approx(np.sqrt(model.explained_variance_ * (count - 1) / count), rel=1e-4)
+    assert (directions.gather(1, directions.abs().argmax(1, keepdim=True)) > 0).all()
