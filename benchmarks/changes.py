@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder, Sum
+from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder
 from sfumato.data.sources import open_data
 from sfumato.engine.runtime import choose, hardware
 from sfumato.metrics.reconstruction import fidelity
@@ -30,27 +30,40 @@ class LinearCode(ConvolutionalAutoencoder):
         return encoder[:-2], decoder
 
 
-class NoShortcut(ConvolutionalAutoencoder):
-    """Without the linear paths."""
+class Shortcut(ConvolutionalAutoencoder):
+    """With a linear path from each 8×8 patch to its code and back, beside encoder and decoder."""
 
     def build(self) -> tuple[nn.Sequential, nn.Sequential]:
         encoder, decoder = super().build()
-        centre, down = encoder
-        up, scale = decoder
-        assert isinstance(down, Sum)
-        assert isinstance(up, Sum)
-        return nn.Sequential(centre, down.path), nn.Sequential(up.path, scale)
+        patch, code = 64 * self.config.channels, self.config.code_channels
+        down = nn.Sequential(nn.PixelUnshuffle(8), nn.Conv2d(patch, code, 1))
+        up = nn.Sequential(nn.Conv2d(code, patch, 1), nn.PixelShuffle(8))
+        return (
+            nn.Sequential(encoder[0], Sum(encoder[1:], down)),
+            nn.Sequential(Sum(decoder[:-1], up), decoder[-1]),
+        )
+
+
+class Sum(nn.Module):
+    """The sum of two paths."""
+
+    def __init__(self, path: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.path, self.shortcut = path, shortcut
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.path(images) + self.shortcut(images)
 
 
 REFERENCE = replace(PRESETS["reference"], latent_noise=0.05)
 BETTER = PRESETS["better"]
-CAREFUL = replace(BETTER, learning_rate=REFERENCE.learning_rate, clip=0.0)
+FASTER = replace(BETTER, learning_rate=3e-3, clip=0.25)
 STEPS = {
     "reference, σ 0.05": (ConvolutionalAutoencoder, REFERENCE),
     "no batch norm and no ReLU on the code": (LinearCode, REFERENCE),
-    "pixels folded into channels, residual blocks without norms": (NoShortcut, CAREFUL),
-    "a linear path beside encoder and decoder": (ConvolutionalAutoencoder, CAREFUL),
-    "learning rate 3e-3 instead of 1e-3, gradient clipped at 0.25 (= better)": (ConvolutionalAutoencoder, BETTER),
+    "pixels folded into channels, residual blocks without norms (= better)": (ConvolutionalAutoencoder, BETTER),
+    "left out: a linear path beside encoder and decoder": (Shortcut, BETTER),
+    "left out: that, learning rate 3e-3 instead of 1e-3, gradient clipped at 0.25": (Shortcut, FASTER),
 }
 
 

@@ -94,8 +94,7 @@ MNIST = Config(
 PRESETS = {
     "reference": Config(),  # a 16×8×8 code
     "reference-16": Config(halvings=2),  # a 16×16×16 code
-    "better": Config(network="better", filters=(64, 256), learning_rate=3e-3, clip=0.25, latent_noise=0.05,
-                     images=380_000),
+    "better": Config(network="better", filters=(64, 256), latent_noise=0.05),
     "mnist": MNIST,
     "fashion-mnist": MNIST,
     "digits": replace(MNIST, batch_size=64, images=140_000),
@@ -188,38 +187,24 @@ class Residual(nn.Module):
         return input + self.second(self.first(input).relu())
 
 
-class Sum(nn.Module):
-    """The sum of two paths."""
-
-    def __init__(self, path: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.path, self.shortcut = path, shortcut
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.path(input) + self.shortcut(input)
-
-
 def better(config: Config) -> tuple[nn.Sequential, nn.Sequential]:
-    """Ours, for the same code: no squashing of the code, work done at low resolution, a linear path beside it all.
+    """Ours, for the same code: no squashing of the code, and the work done at low resolution.
 
-    Pixels are folded into channels (4×4, then 2×2 more) and never pooled away; residual blocks without norms; the
-    shortcuts alone would be a linear code of each 8×8 patch. What each change gave is in
-    results/convolutional-changes.json.
+    Pixels are folded into channels (4×4, then 2×2 more) and never pooled away; residual blocks without norms. What
+    each change gave is in results/convolutional-changes.json.
     """
     quarter, eighth = config.filters
     code = config.code_channels
-    down = nn.Sequential(
-        nn.PixelUnshuffle(4), nn.Conv2d(16 * config.channels, quarter, 3, padding=1), Residual(quarter),
+    encoder = nn.Sequential(
+        Affine(2, -1), nn.PixelUnshuffle(4), nn.Conv2d(16 * config.channels, quarter, 3, padding=1), Residual(quarter),
         nn.PixelUnshuffle(2), nn.Conv2d(4 * quarter, eighth, 1), Residual(eighth), nn.Conv2d(eighth, code, 1),
     )  # fmt: skip
-    linear_down = nn.Sequential(nn.PixelUnshuffle(8), nn.Conv2d(64 * config.channels, code, 1))
-    up = nn.Sequential(
+    decoder = nn.Sequential(
         nn.Conv2d(code, eighth, 3, padding=1), Residual(eighth), Residual(eighth),
         nn.Conv2d(eighth, 4 * quarter, 1), nn.PixelShuffle(2), Residual(quarter), Residual(quarter),
-        nn.Conv2d(quarter, 16 * config.channels, 3, padding=1), nn.PixelShuffle(4),
+        nn.Conv2d(quarter, 16 * config.channels, 3, padding=1), nn.PixelShuffle(4), Affine(2),
     )  # fmt: skip
-    linear_up = nn.Sequential(nn.Conv2d(code, 64 * config.channels, 1), nn.PixelShuffle(8))
-    return nn.Sequential(Affine(2, -1), Sum(down, linear_down)), nn.Sequential(Sum(up, linear_up), Affine(2))
+    return encoder, decoder
 
 
 def vector(config: Config) -> tuple[nn.Sequential, nn.Sequential]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..autoencoders.autoencoder import Autoencoder
+from ..autoencoders.convolutional import Affine
 from ..nets.convolution import UpsampleConv
 from ..nets.mlp import NarrowLinear
 
@@ -37,7 +38,11 @@ def layer_name(layer: nn.Module) -> str:
         return "BatchNorm"
     if isinstance(layer, nn.MaxPool2d):
         return f"MaxPool {layer.kernel_size}"
-    return layer._get_name() if isinstance(layer, nn.Flatten | nn.ReLU) else str(layer).replace("negative_slope=", "")
+    if isinstance(layer, nn.Flatten):
+        return "Flatten"
+    if isinstance(layer, Affine):
+        return f"× {layer.scale:g}" + (f", + {layer.shift:g}" if layer.shift else "")
+    return str(layer).replace("negative_slope=", "").removesuffix("()")
 
 
 def multiply_adds(system: Autoencoder) -> int:
