@@ -70,7 +70,7 @@ STEPS = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.changes", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", required=True, help="a folder or zip of pictures")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     data, runtime = open_data(arguments.data, 3, 64), choose()

@@ -9,10 +9,12 @@ they stand beside the measured ones and are never held against them.
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..autoencoders.autoencoder import Autoencoder
 from ..autoencoders.convolutional import ConvolutionalAutoencoder
@@ -40,6 +42,15 @@ FULL_EPOCHS = {"reference": 30, "noise": 30, "code-16": 25, "better": 40}
 QUICK_IMAGES = {"reference": 15_000, "noise": 10_000, "code-16": 10_000, "better": 15_000}
 MIN_IMAGES = 16  # of each split
 MAX_IMAGES = 2_000  # of each split that are measured
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What images become through a code without and with noise, and the signal-to-noise ratio of that code in dB."""
+
+    clean: Tensor
+    noisy: Tensor
+    snr: float
 
 
 class Dogs(SpaceStudy):
@@ -306,35 +317,20 @@ class Dogs(SpaceStudy):
         gains: dict[str, float] = {}
         cells, rows = [], {say.figure("image", "原图"): self.images[:SHOWN]}
         for name, level in self.levels.items():
-            system = self.system(name)
-            codes = encode(system, self.images, self.runtime)
-            sent = sent_codes(system, codes)
-            clean, noisy = decode(system, codes, self.runtime), decode(system, sent, self.runtime)
-            found = [psnr(self.images, clean), psnr(self.images, noisy), psnr(clean, noisy)]
-            train_codes = encode(system, self.train_images, self.runtime)
-            train_clean = decode(system, train_codes, self.runtime)
-            train_noisy = decode(system, sent_codes(system, train_codes), self.runtime)
-            train = [psnr(self.train_images, train_clean), psnr(train_clean, train_noisy)]
-            snr = measured_snr(codes, sent)
-            plan = self.plans[name]
+            sent, train = self._sent(name, self.images), self._sent(name, self.train_images)
             cells.append(
-                [self.label(name), f"{nominal_snr(level, 'variance'):.2f}", f"{nominal_snr(level, 'std'):.2f}", f"{snr:.2f}",
-                 *(f"{measures['psnr']:.2f} ({measures['psnr_pooled']:.2f})" for measures in (*found, *train))]
+                [self.label(name), f"{nominal_snr(level, 'variance'):.2f}", f"{nominal_snr(level, 'std'):.2f}",
+                 f"{sent.snr:.2f}", _pair(self.images, sent.clean), _pair(self.images, sent.noisy),
+                 _pair(sent.clean, sent.noisy), _pair(self.train_images, train.clean),
+                 _pair(train.clean, train.noisy)]
             )  # fmt: skip
-            self.row(f"{plan.en}: measured SNR of the codes", f"{plan.zh}：编码的实测信噪比", snr, "dB")
-            self.row(f"{plan.en}: psnr, held-out image and reconstruction from noisy code",
-                     f"{plan.zh}：留出图像与含噪编码重建的 psnr", found[1]["psnr"], "dB")  # fmt: skip
-            if name != "better":
-                self.row(f"{plan.en}: psnr, training image and reconstruction", f"{plan.zh}：训练图像与重建的 psnr",
-                         train[0]["psnr"], "dB", PUBLISHED_PSNR[level], "higher", comparable=False)  # fmt: skip
-                self.row(f"{plan.en}: psnr, reconstruction and noisy reconstruction (training)",
-                         f"{plan.zh}：重建与含噪重建的 psnr（训练）", train[1]["psnr"], "dB", PUBLISHED_AGREEMENT[level],
-                         "higher", comparable=False)  # fmt: skip
+            with_noise = psnr(self.images, sent.noisy)["psnr"]
+            self._noise_rows(name, level, sent.snr, with_noise, train)
             if level == LEVELS[0]:
-                gains[name] = found[1]["psnr"]
+                gains[name] = with_noise
             if level == LEVELS[-1]:
-                rows[say.figure("clean code", "无噪编码")] = clean[:SHOWN]
-                rows[say.figure("noisy code", "含噪编码")] = noisy[:SHOWN]
+                rows[say.figure("clean code", "无噪编码")] = sent.clean[:SHOWN]
+                rows[say.figure("noisy code", "含噪编码")] = sent.noisy[:SHOWN]
         head = ["", say("SNR if variance", "信噪比（方差）"), say("SNR if std", "信噪比（标准差）"), say("SNR measured", "实测信噪比"),
                 say("image, reconstruction", "图像与重建"), say("image, noisy", "图像与含噪重建"),
                 say("reconstruction, noisy", "重建与含噪重建"), say("image, reconstruction (train)", "图像与重建（训练）"),
@@ -363,6 +359,27 @@ class Dogs(SpaceStudy):
                 f"噪声最强时（σ {LEVELS[-1]:g}）的留出图像。",
             ),
         )
+
+    def _sent(self, name: str, images: Tensor) -> Sent:
+        """`images` through the run `name`, with and without the noise on its codes."""
+        system = self.system(name)
+        codes = encode(system, images, self.runtime)
+        sent = sent_codes(system, codes)
+        clean, noisy = decode(system, codes, self.runtime), decode(system, sent, self.runtime)
+        return Sent(clean, noisy, measured_snr(codes, sent))
+
+    def _noise_rows(self, name: str, level: float, snr: float, with_noise: float, train: Sent) -> None:
+        plan = self.plans[name]
+        self.row(f"{plan.en}: measured SNR of the codes", f"{plan.zh}：编码的实测信噪比", snr, "dB")
+        self.row(f"{plan.en}: psnr, held-out image and reconstruction from noisy code",
+                 f"{plan.zh}：留出图像与含噪编码重建的 psnr", with_noise, "dB")  # fmt: skip
+        if name != "better":
+            restored, agreement = psnr(self.train_images, train.clean)["psnr"], psnr(train.clean, train.noisy)["psnr"]
+            self.row(f"{plan.en}: psnr, training image and reconstruction", f"{plan.zh}：训练图像与重建的 psnr",
+                     restored, "dB", PUBLISHED_PSNR[level], "higher", comparable=False)  # fmt: skip
+            self.row(f"{plan.en}: psnr, reconstruction and noisy reconstruction (training)",
+                     f"{plan.zh}：重建与含噪重建的 psnr（训练）", agreement, "dB", PUBLISHED_AGREEMENT[level],
+                     "higher", comparable=False)  # fmt: skip
 
     def _published(self) -> None:
         say = self.say
@@ -397,6 +414,12 @@ def _chinese(baseline: str) -> str:
         .replace("patch PCA, ", "分块 PCA，")
         .replace(" numbers per ", " 个数 / ")
     )
+
+
+def _pair(images: Tensor, outputs: Tensor) -> str:
+    """Per image, and pooled in brackets."""
+    measures = psnr(images, outputs)
+    return f"{measures['psnr']:.2f} ({measures['psnr_pooled']:.2f})"
 
 
 def _cells(found: list[Measures]) -> list[str]:

@@ -45,15 +45,19 @@ def layer_name(layer: nn.Module) -> str:
     return str(layer).replace("negative_slope=", "").removesuffix("()")
 
 
-def multiply_adds(system: Autoencoder) -> int:
-    """Multiply-adds of all convolutions and linear layers for one image, as the layers are printed: an upsampling and
-    its convolution count as the convolution of the enlarged maps, however it is computed."""
+def multiply_adds(system: Autoencoder, as_printed: bool = True) -> int:
+    """Multiply-adds of all convolutions and linear layers for one image.
+
+    `as_printed`: an upsampling and its convolution count as the convolution of the enlarged maps; else as `UpsampleConv`
+    computes them, with four products for nine.
+    """
     total = 0
 
     def count(layer: nn.Module, _: object, output: Tensor) -> None:
         nonlocal total
         assert isinstance(layer, nn.Conv2d | nn.Linear)
-        total += output[0].numel() * layer.weight[0].numel()
+        products = output[0].numel() * layer.weight[0].numel()
+        total += products * 4 // 9 if isinstance(layer, UpsampleConv) and not as_printed else products
 
     hooks = [
         layer.register_forward_hook(count) for layer in system.modules() if isinstance(layer, nn.Conv2d | nn.Linear)
