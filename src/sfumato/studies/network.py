@@ -41,7 +41,7 @@ def layer_name(layer: nn.Module) -> str:
     if isinstance(layer, nn.Flatten):
         return "Flatten"
     if isinstance(layer, Affine):
-        return f"× {layer.scale:g}" + (f", + {layer.shift:g}" if layer.shift else "")
+        return f"× {layer.scale:g}" + (f", {layer.shift:+g}" if layer.shift else "")
     return str(layer).replace("negative_slope=", "").removesuffix("()")
 
 
