@@ -17,9 +17,7 @@ from .catalog import Entry
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
 NOISE_SEED = 0
-_FITTED: dict[
-    tuple[str, tuple[int, ...], tuple[int, ...]], dict[str, Restore]
-] = {}  # a study's runs share their baselines
+_FITTED: dict[tuple[Any, ...], dict[str, Restore]] = {}  # a study's runs share their baselines
 
 
 def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime) -> dict[str, Any]:
