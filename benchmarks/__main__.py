@@ -8,8 +8,6 @@ content does not change the time.
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,34 +24,9 @@ from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime, choose, hardware
 from sfumato.studies.network import multiply_adds
 
+from .measure import Row, interleaved, matmul_peak
+from .style import adain, gatys
 from .textbook import AutoencoderLoop, convolutional_network, stacked_network
-
-SIDE = 3072
-Row = dict[str, float | str]
-
-
-def matmul_peak(runtime: Runtime) -> float:
-    """Operations per second (two per multiply-add) of a square product: the best of several."""
-    dtype = torch.bfloat16 if runtime.precision == "bf16" else torch.float32
-    a, b = (torch.randn(SIDE, SIDE, device=runtime.device, dtype=dtype) for _ in range(2))
-    return 2 * SIDE**3 / min(_seconds(lambda: a @ b, runtime) for _ in range(8))
-
-
-def _seconds(work: Callable[[], object], runtime: Runtime) -> float:
-    began = time.perf_counter()
-    work()
-    if runtime.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
-
-
-def interleaved(
-    ours: Callable[[], object], textbook: Callable[[], object], rounds: int, runtime: Runtime
-) -> tuple[float, float]:
-    """Median seconds of each, alternating, after one unmeasured call of both."""
-    pairs = [(_seconds(ours, runtime), _seconds(textbook, runtime)) for _ in range(rounds + 1)][1:]
-    mine, theirs = zip(*pairs, strict=True)
-    return statistics.median(mine), statistics.median(theirs)
 
 
 def epochs_of(system: Autoencoder, images: torch.Tensor, runtime: Runtime, seed: int = 0) -> Callable[[], None]:
@@ -129,22 +102,27 @@ def beside(
     return rows
 
 
-BENCHMARKS = {"stacked": (stacked, 60_000), "convolutional": (convolutional, 1_280)}  # and the images in an epoch
+BENCHMARKS = {
+    "stacked": lambda images, rounds, runtime: stacked(images or 60_000, rounds, runtime),
+    "convolutional": lambda images, rounds, runtime: convolutional(images or 1_280, rounds, runtime),
+    "adain": lambda _, rounds, runtime: adain(rounds, runtime),
+    "gatys": lambda _, rounds, runtime: gatys(rounds, runtime),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="all by default")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
-    parser.add_argument("--images", type=int, help="images in an epoch; each has its own default")
-    parser.add_argument("--rounds", type=int, default=5, help="measured epochs of each")
+    parser.add_argument("--images", type=int, help="images in an epoch, for those that have one")
+    parser.add_argument("--rounds", type=int, default=5, help="measured epochs or steps of each")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="of our side")
     arguments = parser.parse_args()
     runtime = choose("cpu", arguments.precision)
     rows = [
         row
         for name in ([arguments.name] if arguments.name else BENCHMARKS)
-        for row in BENCHMARKS[name][0](arguments.images or BENCHMARKS[name][1], arguments.rounds, runtime)
+        for row in BENCHMARKS[name](arguments.images, arguments.rounds, runtime)
     ]
     if arguments.json:
         print(json.dumps({"hardware": hardware(), "runtime": runtime.describe(), "rows": rows}, indent=1))

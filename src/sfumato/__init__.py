@@ -5,6 +5,7 @@
     run = sfumato.train("stacked", data="digits", run="runs/first")
     run.sample(64, seed=0)             # (64, 1, 28, 28) in [0, 1]
     sfumato.open("runs/first").evaluate()
+    sfumato.stylize(photo, painting)               # PIL images or tensors
     sfumato.study("handwriting", out="handwriting", scale="quick")
 
 Names are imported on first use: `import sfumato` alone does not import torch.
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from sfumato.runs.catalog import systems
     from sfumato.runs.codes import Codes
     from sfumato.runs.open import Run, open
+    from sfumato.runs.stylize import stylize
     from sfumato.runs.train import resume, train
     from sfumato.studies.catalog import study
 
 __version__ = "0.1.0"
-__all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "systems", "train"]
+__all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "stylize", "systems", "train"]
 
 _HOMES = {
     "SfumatoError": "sfumato.errors",
@@ -33,6 +35,7 @@ _HOMES = {
     "open": "sfumato.runs.open",
     "train": "sfumato.runs.train",
     "resume": "sfumato.runs.train",
+    "stylize": "sfumato.runs.stylize",
     "systems": "sfumato.runs.catalog",
     "study": "sfumato.studies.catalog",
 }

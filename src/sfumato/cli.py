@@ -24,9 +24,11 @@ Precision = Annotated[
 Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file that cannot be used.")]
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
-Data = Annotated[
-    str,
-    Parameter(help="digits or patches (embedded), mnist, fashion-mnist, a folder of pictures, a .zip, or IDX files."),
+SOURCES = "digits, patches, photographs or paintings (embedded), mnist, fashion-mnist, a folder, a .zip, or IDX files"
+Data = Annotated[str, Parameter(help=f"{SOURCES}.")]
+TrainingData = Annotated[
+    list[str],
+    Parameter(help=f"{SOURCES}; two for style systems: contents and styles.", consume_multiple=True, negative=()),
 ]
 
 app = App(
@@ -98,7 +100,7 @@ def train(
     /,
     *,
     run: Annotated[Path, Parameter(name=["--run", "--run-dir"], help="The run folder to make.")],
-    data: Data = "digits",
+    data: TrainingData | None = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -111,7 +113,7 @@ def train(
     from .runs.train import train as train_run
 
     finished = train_run(
-        system, data=data, run=run, seed=seed, device=device, precision=precision, strict=strict,
+        system, data=data or (), run=run, seed=seed, device=device, precision=precision, strict=strict,
         save_every=save_every, log_every=log_every, **fields,
     )  # fmt: skip
     _summarise(finished)
@@ -129,7 +131,7 @@ def _offer_fields(tokens: Sequence[str]) -> None:
     system = next((word for word in words if word.partition(":")[0] in CATALOG), words[0])
     spread = [part for token in tokens for part in (token.split("=", 1) if token.startswith("--data=") else [token])]
     index = spread.index("--data") + 1 if "--data" in spread else len(spread)
-    entry, preset = find(system, spread[index] if index < len(spread) else "digits")
+    entry, preset = find(system, spread[index : index + 1])
     texts, kinds = help_texts(entry.config_class), get_type_hints(entry.config_class)
     group = Group(f"Fields of {entry.name}:{preset}")
     common = [item for name, item in inspect.signature(train).parameters.items() if name != "fields"]
@@ -213,17 +215,17 @@ def evaluate(
     run: Run,
     /,
     *,
-    data: Annotated[str | None, Parameter(help="Measure on this instead of the run's own data.")] = None,
+    data: Annotated[
+        list[str] | None, Parameter(help="Measure on this instead of the run's own data.", consume_multiple=True)
+    ] = None,
     as_json: JSON = False,
     device: Device = "auto",
 ) -> None:
     """Measure a run on held-out images, beside trivial baselines."""
-    from .data.sources import open_data
     from .runs.open import open as open_run
 
     opened = open_run(run, device)
-    config = opened.config["config"]
-    evaluation = opened.evaluate(open_data(data, config["channels"], config["resolution"]) if data else None)
+    evaluation = opened.evaluate(opened.open_data(data) if data else None)
     if as_json:
         print(json.dumps(evaluation, indent=1, ensure_ascii=False))
     else:
@@ -251,7 +253,7 @@ def codes(
     device: Device = "auto",
 ) -> None:
     """Look into the code space of an autoencoder: codes as pictures, drawn, blended, perturbed, interpolated."""
-    from .engine.checkpoint import write_atomically
+    from .files import write_atomically
     from .runs.codes import OPERATIONS, Codes, Options, possible
     from .runs.open import open as open_run
 
@@ -273,15 +275,89 @@ def codes(
 
 
 @app.command
+def stylize(
+    content: Annotated[Path, Parameter(help="A picture, a folder of pictures, or a clip.")],
+    styles: Annotated[list[Path], Parameter(help="One style, or several to be blended.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="What to write: a picture, a folder, a clip.")],
+    method: Annotated[Literal["adain", "gatys"], Parameter(help="adain: at once. gatys: by optimisation.")] = "adain",
+    preset: Annotated[
+        Literal["draft", "fine"], Parameter(help="adain: fine goes on from the draft by optimisation.")
+    ] = "draft",
+    recipe: Annotated[str, Parameter(help="gatys: gatys2016, d2l, keras or multiscale (ours).")] = "multiscale",
+    steps: Annotated[int | None, Parameter(help="gatys and fine: steps at full size; the recipe's by default.")] = None,
+    alpha: Annotated[float, Parameter(help="adain: strength of the style, from 0 to 1.")] = 1.0,
+    weights: Annotated[
+        list[float] | None, Parameter(help="Of several styles; equal by default.", consume_multiple=True, negative=())
+    ] = None,
+    content_size: Annotated[int | None, Parameter(help="Pixels on the shorter side of content and result.")] = None,
+    style_size: Annotated[int, Parameter(help="Pixels on the shorter side of styles: sets the size of strokes.")] = 512,
+    crop: Annotated[bool, Parameter(negative="", help="Cut contents and styles to their central squares.")] = False,
+    keep_color: Annotated[
+        Literal["luma", "coral", "histogram"] | None,
+        Parameter(help="Keep the content's colours: its chroma (luma), or styles recoloured first."),
+    ] = None,
+    mask: Annotated[
+        list[Path] | None,
+        Parameter(help="A grey picture per style, white where it goes.", consume_multiple=True, negative=()),
+    ] = None,
+    encoder: Annotated[
+        Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"],
+        Parameter(help="gatys: the network that pictures are compared with; sfumato comes with the package."),
+    ] = "sfumato",
+    weights_file: Annotated[Path | None, Parameter(help="gatys: the encoder's weights; fetched by default.")] = None,
+    run: Annotated[Path | None, Parameter(help="adain: your own `sfumato train adain` run.")] = None,
+    tile: Annotated[int, Parameter(help="adain: side of the tiles of large pictures.")] = 1024,
+    coherence: Annotated[
+        float, Parameter(help="clips: share of the frame before, warped along its motion; 0: each frame for itself.")
+    ] = 0.6,
+    watch: Annotated[
+        Path | None, Parameter(help="gatys: a folder for progress.png and TensorBoard, every 50 steps.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Give a picture the style of another, or of several."""
+    from .runs.stylize import Options, stylize_files
+
+    options = Options(
+        method=method, preset=preset, recipe=recipe, steps=steps, alpha=alpha, weights=tuple(weights or ()),
+        content_size=content_size, style_size=style_size, crop=crop, keep_color=keep_color, encoder=encoder,
+        weights_file=str(weights_file or ""), run=str(run or ""), tile=tile, coherence=coherence, seed=seed,
+    )  # fmt: skip
+    for path in stylize_files(content, styles, out, options, mask or [], device, precision, watch):
+        print(path)
+
+
+@app.command
+def export(
+    run: Run,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder for the two files of weights.")],
+) -> None:
+    """Write the encoder and the decoder of an `encoder` run as the two small files that the package ships."""
+    from .runs.export import export as export_run
+
+    for path in export_run(run, out):
+        print(path)
+
+
+@app.command
 def study(
-    name: Annotated[str, Parameter(help="handwriting or dogs")],
+    name: Annotated[str, Parameter(help="handwriting, dogs or restyle")],
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for report.html, report.docx, results.json, figures and runs.")],
     scale: Annotated[Literal["quick", "full"], Parameter(help="quick: minutes. full: the reference itself.")] = "quick",
-    data: Annotated[str | None, Parameter(help="As for train; by default the study's own embedded data.")] = None,
+    data: Annotated[
+        list[str] | None,
+        Parameter(help="As for train; by default the study's own embedded data.", consume_multiple=True, negative=()),
+    ] = None,
     features: Annotated[
-        Path | None, Parameter(help="dogs: SqueezeNet weights to measure distances with; random ones by default.")
+        Path | None, Parameter(help="dogs: SqueezeNet weights to measure distances with; by default our own encoder.")
     ] = None,
     language: Annotated[Literal["en", "zh"], Parameter(help="Of the report.")] = "en",
     seed: Seed = 0,
@@ -291,7 +367,7 @@ def study(
     """Run a reference experiment whole: every system, every figure, published vs. measured."""
     from .studies.catalog import study as run_study
 
-    result = run_study(name, scale=scale, out=out, data=data, language=language, seed=seed, device=device,
+    result = run_study(name, scale=scale, out=out, data=data or (), language=language, seed=seed, device=device,
                        precision=precision, features=features)  # fmt: skip
     for row in result["rows"]:
         published = "" if row["published"] is None else f"  (published {row['published']:g})"

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sfumato.data.batches import Batches, random_crops
-from sfumato.data.dataset import InMemory, Split
+from sfumato.data.batches import Batches
+from sfumato.data.dataset import InMemory, Split, random_crops
 from sfumato.data.digits import read_digits
 from sfumato.errors import SfumatoError
 

@@ -9,11 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sfumato import files
 from sfumato.autoencoders.stacked import Config, StackedAutoencoder
-from sfumato.engine import checkpoint
-from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
 from sfumato.errors import SfumatoError
+from sfumato.files import write_atomically
 
 SMALL = Config(widths=(4,), images=100)
 
@@ -181,14 +182,14 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
 def test_a_kill_between_the_two_files_leaves_the_previous_checkpoint(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = checkpoint.write_atomically
+    write = files.write_atomically
 
     def die_at_state(path: Path, action: Any) -> None:
         if path.name == "state.json":
             raise KeyboardInterrupt
         write(path, action)
 
-    monkeypatch.setattr(checkpoint, "write_atomically", die_at_state)
+    monkeypatch.setattr(files, "write_atomically", die_at_state)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(folder, trained(), Clock(128), {})
     clock, _ = load_checkpoint(folder, StackedAutoencoder(SMALL))

@@ -54,15 +54,25 @@ def test_average_forgets_half_after_its_half_life() -> None:
     average = Average(network, half_life=1000)
     nn.init.ones_(network.weight)
     for _ in range(10):
-        average.follow(network, images=100)
+        average.follow(network, images=100, seen=1_000_000)
     assert float(average.network.weight) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_average_soon_forgets_where_it_started() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = Average(network, half_life=10_000)
+    nn.init.ones_(network.weight)
+    for step in range(1, 11):
+        average.follow(network, images=100, seen=100 * step)
+    assert float(average.network.weight) > 0.999
 
 
 def test_average_copies_buffers() -> None:
     network = nn.BatchNorm1d(2)
     average = Average(network, half_life=10)
     network(torch.randn(8, 2) + 3)
-    average.follow(network, images=1)
+    average.follow(network, images=1, seen=1)
     assert torch.equal(average.network.running_mean, network.running_mean)
 
 

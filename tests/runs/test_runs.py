@@ -115,7 +115,7 @@ def test_a_known_name_is_stored_as_a_name_even_beside_a_folder_called_so(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     run = sfumato.train("stacked", data="digits", run="run", opened=toy, **SMALL)
-    assert run.config["data"]["source"] == "digits"
+    assert run.config["data"]["source"] == ["digits"]
 
 
 def test_two_pictures_of_four_pixels_can_be_measured(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "runs").iterdir()} == RUNS
     html = (tmp_path / "report.html").read_text()
     assert "not pictures of dogs" in html
-    assert "SqueezeNet with random weights" in html
+    assert "the encoder of Sfumato" in html
     assert "bad.jpg" in html
     assert results["images in each measured set"] == 20
     assert html.count("data:image/png") == len(FIGURES)

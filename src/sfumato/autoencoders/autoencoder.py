@@ -8,13 +8,14 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.batches import Batch
+from ..data.pictures import Fit
 from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
@@ -34,6 +35,7 @@ CODES_KEPT = 512  # the last training codes, all that `sample` knows of where co
 class AutoencoderConfig:
     """The fields that every autoencoder has; a system's own Config adds its network."""
 
+    fit: ClassVar[Fit] = "square"
     resolution: int = 28  # side of the square images, in pixels
     channels: int = 1  # 1 for grey, 3 for RGB
     bottleneck: int = 2  # numbers in a code

@@ -41,7 +41,8 @@ class Batches:
 
     `batch_size` counts the images of all processes together; each takes every `processes`-th of them. When an
     epoch's last batch does not divide by `processes`, its last images (fewer than `processes`) are left out, so that
-    averaged gradients weigh every image alike. `crop` cuts a random square of that side, `flip` mirrors half of them.
+    averaged gradients weigh every image alike. With `across`, a batch goes on into the next epoch instead, and all have
+    `batch_size` images. `crop` cuts a random square of that side, `flip` mirrors half of them.
     """
 
     split: Split
@@ -50,6 +51,7 @@ class Batches:
     image_range: tuple[float, float] = (0.0, 1.0)
     crop: int | None = None
     flip: bool = False
+    across: bool = False
     process: int = 0
     processes: int = 1
     device: torch.device = CPU
@@ -67,6 +69,10 @@ class Batches:
         """This process's part of the batch that begins after `images` drawn, and the size of the whole batch."""
         epoch, offset = divmod(images, len(self.split))
         whole = _order(self.seed, epoch, len(self.split))[offset : offset + self.batch_size]
+        while self.across and len(whole) < self.batch_size:
+            epoch += 1
+            more = _order(self.seed, epoch, len(self.split))[: self.batch_size - len(whole)]
+            whole = torch.cat([whole, more])
         kept = len(whole) - len(whole) % self.processes
         return whole[self.process : kept : self.processes], len(whole)
 
@@ -76,16 +82,17 @@ class Batches:
         if not len(indices):  # fewer images left than processes: go on with the next epoch
             batch, more = self.at(images + count)
             return Batch(batch.images, batch.labels, ends_epoch=True), count + more
-        pictures = self.split.pictures.take(indices)
-        self.split.pictures.prepare(self.indices(images + count)[0])
-        ends_epoch = (images + count) % len(self.split) == 0
-        labels = None if self.split.labels is None else self.split.labels[indices].to(self.device)
-        return Batch(self._finish(pictures, images), labels, ends_epoch), count
-
-    def _finish(self, pictures: Tensor, images: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive(self.seed, "augment", self.process, images))
-        if self.crop is not None:
-            pictures = random_crops(pictures, self.crop, generator)
+        if self.crop is None:
+            pictures = self.split.pictures.take(indices)
+        else:
+            pictures = self.split.pictures.crops(indices, self.crop, generator)
+        self.split.pictures.prepare(self.indices(images + count)[0])
+        ends_epoch = images // len(self.split) != (images + count) // len(self.split)
+        labels = None if self.split.labels is None else self.split.labels[indices].to(self.device)
+        return Batch(self._finish(pictures, generator), labels, ends_epoch), count
+
+    def _finish(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
         if self.flip:
             mirrored = torch.rand(len(pictures), generator=generator) < 0.5
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
@@ -98,12 +105,13 @@ class Batches:
         return images_float.contiguous(memory_format=self.memory_format)
 
 
-def random_crops(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """A random `side` × `side` square of each picture (b, c, h, w), all cut at once."""
-    count, _, height, width = pictures.shape
-    if side > min(height, width):
-        raise SfumatoError(f"crop {side}: larger than the {height}×{width} pictures")
-    top = torch.randint(height - side + 1, (count, 1), generator=generator) + torch.arange(side)
-    left = torch.randint(width - side + 1, (count, 1), generator=generator) + torch.arange(side)
-    which = torch.arange(count)
-    return pictures.permute(0, 2, 3, 1)[which[:, None, None], top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)
+@dataclass(frozen=True)
+class PairedBatches:
+    """Batches of two sets of images side by side, unpaired: as many of each. The clock counts those of the first."""
+
+    first: Batches
+    second: Batches
+
+    def at(self, images: int) -> tuple[tuple[Batch, Batch], int]:
+        batch, count = self.first.at(images)
+        return (batch, self.second.at(images)[0]), count

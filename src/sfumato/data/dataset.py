@@ -9,12 +9,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..errors import SfumatoError
+
 
 class Pictures(Protocol):
-    """Pictures by number: `take` returns uint8 (n, c, h, w)."""
+    """Pictures by number: `take` returns uint8 (n, c, h, w), `crops` a random `side` × `side` square of each."""
 
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...
+    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor: ...
     def prepare(self, indices: Tensor) -> None: ...
 
 
@@ -29,6 +32,28 @@ class InMemory:
 
     def take(self, indices: Tensor) -> Tensor:
         return self.images.index_select(0, indices)
+
+    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        return random_crops(self.take(indices), side, generator)
+
+    def prepare(self, indices: Tensor) -> None:
+        """Nothing: they are there."""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """Pictures of one shorter side and any longer one, uint8 (c, h, w) each; taken whole, they are central squares."""
+
+    images: list[Tensor]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: Tensor) -> Tensor:
+        return torch.stack([central_square(self.images[index]) for index in indices.tolist()])
+
+    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        return torch.cat([random_crops(self.images[index][None], side, generator) for index in indices.tolist()])
 
     def prepare(self, indices: Tensor) -> None:
         """Nothing: they are there."""
@@ -50,9 +75,15 @@ class Streamed:
         return self.count
 
     def take(self, indices: Tensor) -> Tensor:
+        return torch.stack([central_square(picture) for picture in self._pictures(indices)])
+
+    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        return torch.cat([random_crops(picture[None], side, generator) for picture in self._pictures(indices)])
+
+    def _pictures(self, indices: Tensor) -> list[Tensor]:
         key = tuple(indices.tolist())
         futures = self.ahead.pop(key, None) or [self.pool.submit(self.read, index) for index in key]
-        return torch.stack([future.result() for future in futures])
+        return [future.result() for future in futures]
 
     def prepare(self, indices: Tensor) -> None:
         key = tuple(indices.tolist())
@@ -94,7 +125,7 @@ class LeftOut:
 @dataclass(frozen=True, eq=False)
 class ImageData:
     """A source, opened. `notice` is what must be said wherever results on it are shown, in English and Chinese;
-    `fingerprint` names it."""
+    `fingerprint` names it. `second`: for systems that learn from two sets of images side by side, the other one."""
 
     name: str
     train: Split
@@ -104,6 +135,7 @@ class ImageData:
     notice: str = ""
     left_out: tuple[LeftOut, ...] = field(default=())
     notice_zh: str = ""
+    second: "ImageData | None" = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -120,3 +152,22 @@ def fingerprint(*parts: Tensor | str) -> str:
             part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part.contiguous().numpy().tobytes()
         )
     return digest.hexdigest()
+
+
+def central_square(picture: Tensor) -> Tensor:
+    """The largest central square of (c, h, w)."""
+    height, width = picture.shape[1:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[:, top : top + side, left : left + side]
+
+
+def random_crops(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """A random `side` × `side` square of each picture (b, c, h, w), all cut at once."""
+    count, _, height, width = pictures.shape
+    if side > min(height, width):
+        raise SfumatoError(f"crop {side}: larger than the {height}×{width} pictures")
+    top = torch.randint(height - side + 1, (count, 1), generator=generator) + torch.arange(side)
+    left = torch.randint(width - side + 1, (count, 1), generator=generator) + torch.arange(side)
+    which = torch.arange(count)
+    return pictures.permute(0, 2, 3, 1)[which[:, None, None], top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .dataset import ImageData, InMemory, LeftOut, Split, Streamed, fingerprint
-from .pictures import ENDINGS, read_picture, to_tensor
+from .dataset import ImageData, InMemory, LeftOut, Split, Streamed, Varied, fingerprint
+from .pictures import ENDINGS, Fit, read_picture, to_tensor
 
 MEMORY = 2 * 2**30  # bytes of decoded pictures; a larger set streams
+LONGER = 1.5  # a usual photograph's longer side over its shorter one
 MANY = 2000
 MAX_FILE = 512 * 2**20
 MAX_RATIO = 1000  # of unpacked to packed size: above it, a zip member is a bomb
@@ -120,8 +121,8 @@ class Placed:
     is_test: bool
 
 
-def read_folder(path: Path, channels: int, resolution: int, strict: bool = False) -> ImageData:
-    """The pictures below `path` (a folder or a zip), cut to their central square and resized to `resolution`.
+def read_folder(path: Path, channels: int, resolution: int, strict: bool = False, fit: Fit = "square") -> ImageData:
+    """The pictures below `path` (a folder or a zip), resized to `resolution` as `read_picture` does it.
 
     Pictures that fit into 2 GiB are decoded once into memory; more are streamed. Raises SfumatoError if nothing can
     be used, or, with `strict`, at the first file that cannot.
@@ -135,8 +136,9 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
             placed.append(file)
         else:
             left_out.append(LeftOut(file.name, "not a picture by its ending"))
-    in_memory = len(placed) * channels * resolution**2 <= MEMORY
-    reader = PictureReader(files, channels, resolution)
+    usual = LONGER if fit == "short" else 1  # how much larger than a square
+    in_memory = len(placed) * channels * resolution**2 * usual <= MEMORY
+    reader = PictureReader(files, channels, resolution, fit)
     good, pictures = [], []
     read = _shown(reader.read_all([file.name for file in placed]), len(placed), path.name)
     for file, picture in zip(placed, read, strict=True):
@@ -155,12 +157,13 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
 
 
 class PictureReader:
-    """Reads named files as uint8 (c, resolution, resolution)."""
+    """Reads named files as uint8 (c, h, w) of the shorter side `resolution`."""
 
-    def __init__(self, files: Files, channels: int, resolution: int) -> None:
+    def __init__(self, files: Files, channels: int, resolution: int, fit: Fit = "square") -> None:
         self.files = files
         self.channels = channels
         self.resolution = resolution
+        self.fit: Fit = fit
 
     def read(self, name: str) -> Tensor:
         """Raises SfumatoError with the fault, without the name."""
@@ -168,7 +171,7 @@ class PictureReader:
             content = self.files.content(name)
         except OSError as error:
             raise SfumatoError(f"cannot be read ({error.strerror})") from None
-        return to_tensor(read_picture(io.BytesIO(content), self.channels, self.resolution))
+        return to_tensor(read_picture(io.BytesIO(content), self.channels, self.resolution, self.fit))
 
     def read_again(self, name: str) -> Tensor:
         """A picture that could be read when the data was opened."""
@@ -239,7 +242,9 @@ def _data(
         chosen = [index for index, file in enumerate(good) if file.is_test == is_test]
         labels = torch.tensor([classes.index(good[index].label) for index in chosen]) if len(classes) > 1 else None
         if pictures:
-            splits.append(Split(InMemory(torch.stack([pictures[index] for index in chosen])), labels))
+            own = [pictures[index] for index in chosen]
+            alike = len({picture.shape for picture in own}) == 1
+            splits.append(Split(InMemory(torch.stack(own)) if alike else Varied(own), labels))
         else:
             names = [good[index].name for index in chosen]
             splits.append(Split(Streamed(lambda i, names=names: reader.read_again(names[i]), len(names)), labels))

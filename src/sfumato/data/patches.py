@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 from .dataset import ImageData, InMemory, Split, fingerprint
+from .photographs import photographs
 
 SIDE = 64
 STRIDES = {1: 32, 2: 16}  # pixels between training patches, by how often the photograph is smaller
@@ -21,19 +22,6 @@ NOTICE_ZH = (
     "这里用的是 scikit-image 和 scikit-learn 自带的七张照片切成的 64×64 小块，不是狗的照片，也不是别的什么数据集："
     "其数值不能与发表值相比较。"
 )
-
-
-def photographs() -> dict[str, Tensor]:
-    """uint8 (3, h, w) by name."""
-    from skimage import data
-    from sklearn.datasets import load_sample_images
-
-    china, flower = load_sample_images().images
-    pictures = {
-        "astronaut": data.astronaut(), "cat": data.chelsea(), "coffee": data.coffee(), "rocket": data.rocket(),
-        "motorcycle": data.stereo_motorcycle()[0], "china": china, "flower": flower,
-    }  # fmt: skip
-    return {name: torch.tensor(picture).permute(2, 0, 1) for name, picture in pictures.items()}
 
 
 def read_patches() -> ImageData:

@@ -5,33 +5,45 @@ EXIF orientation is applied; colour profiles are brought to sRGB; grey, RGBA, CM
 """
 
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import IO
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ..errors import SfumatoError
+from ..files import write_atomically
 
 ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+T = TypeVar("T")
+Fit = Literal["square", "short", "squash"]
+MAX_RATIO = 16  # of the sides of a picture that is kept whole
 MAX_PIXELS = 178_000_000  # just below Pillow's own limit
 _SRGB = ImageCms.createProfile("sRGB")
 
 
-def read_picture(file: IO[bytes], channels: int, resolution: int | None = None) -> Image.Image:
+def read_picture(file: IO[bytes], channels: int, resolution: int | None = None, fit: Fit = "square") -> Image.Image:
     """The picture as 8-bit `RGB` (3 channels) or `L` (1 channel), upright, in sRGB.
 
-    `resolution` cuts the central square and resizes it to that many pixels a side; a JPEG is then decoded at a
-    reduced size at once. Raises SfumatoError with the fault (without the name: the caller knows it).
+    `resolution`: pixels on the shorter side after resizing, which keeps the central square (`fit="square"`), the whole
+    picture (`"short"`), or squashes it into a square (`"squash"`); a JPEG is then decoded at a reduced size at once.
+    Raises SfumatoError with the fault (without the name: the caller knows it).
     """
+    return _guarded(lambda: _read(file, channels, resolution, fit))
+
+
+def _guarded(read: Callable[[], T]) -> T:
     try:
-        return _read(file, channels, resolution)
+        return read()
     except SfumatoError:
         raise
     except Image.DecompressionBombError:
@@ -49,7 +61,8 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _read(file: IO[bytes], channels: int, resolution: int | None) -> Image.Image:
+def _load(file: IO[bytes], resolution: int | None) -> tuple[Image.Image, bytes | None]:
+    """The picture as it is stored, upright, and its colour profile."""
     image = Image.open(file, formats=_formats())
     if image.width * image.height > MAX_PIXELS:
         raise SfumatoError(f"{image.width}×{image.height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
@@ -57,22 +70,47 @@ def _read(file: IO[bytes], channels: int, resolution: int | None) -> Image.Image
         image.draft(None, (2 * resolution, 2 * resolution))
     image.load()
     profile = image.info.get("icc_profile")
-    image = _opaque_eight_bit(ImageOps.exif_transpose(image))
+    return ImageOps.exif_transpose(image), profile
+
+
+def _finished(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image:
+    """An opaque 8-bit picture in sRGB and in `mode`."""
     if profile and image.mode in ("RGB", "CMYK", "L"):
         image = _to_srgb(image, profile)
-    image = image.convert("RGB" if channels == 3 else "L")
+    return image.convert(mode)
+
+
+def _read(file: IO[bytes], channels: int, resolution: int | None, fit: Fit) -> Image.Image:
+    image, profile = _load(file, resolution)
+    if _has_alpha(image):
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    image = _finished(_eight_bit(image), profile, "RGB" if channels == 3 else "L")
     if resolution is not None:
         side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
+        width, height = image.size if fit != "square" else (side, side)
+        left, top = (image.width - width) / 2, (image.height - height) / 2
+        across, down = (resolution, resolution) if fit == "squash" else _scaled(width, height, resolution)
         # The gap lets Pillow shrink by whole factors first: as sharp as Lanczos alone, and fast on large photographs.
         image = image.resize(
-            (resolution, resolution), Image.Resampling.LANCZOS, (left, top, left + side, top + side), reducing_gap=3.0
+            (across, down), Image.Resampling.LANCZOS, (left, top, left + width, top + height), reducing_gap=3.0
         )
     return image
 
 
-def _opaque_eight_bit(image: Image.Image) -> Image.Image:
-    """Modes of more than 8 bits scaled to 8, transparency laid on white; the rest as it is."""
+def _scaled(width: int, height: int, shorter: int) -> tuple[int, int]:
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise SfumatoError(f"{width}×{height} pixels: more than {MAX_RATIO} times as long as wide")
+    scale = shorter / min(width, height)
+    return max(shorter, round(width * scale)), max(shorter, round(height * scale))
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Modes of more than 8 bits scaled to 8; the rest as it is."""
     if image.mode.startswith("I"):  # I;16 and its byte orders; I is what some 16-bit files decode to
         values = np.asarray(image)
         if values.dtype.itemsize > 2 and (values.min() < 0 or values.max() > 65535):
@@ -80,13 +118,7 @@ def _opaque_eight_bit(image: Image.Image) -> Image.Image:
         return Image.fromarray((values // 257).astype(np.uint8))
     if image.mode == "F":
         raise SfumatoError("floating-point pixels: save it with 8 or 16 bits per channel")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    if image.mode in ("RGB", "L", "CMYK"):
-        return image
-    return image.convert("RGB")
+    return image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -97,6 +129,29 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         if converted is not None:
             return converted.convert(mode)
     return image
+
+
+def read_layers(file: IO[bytes]) -> tuple[Image.Image, Image.Image | None]:
+    """A whole picture as 8-bit `RGB`, upright, in sRGB, and its transparency as `L` if it has any.
+
+    Colours are not laid on anything: those of see-through pixels are what the file has, or the mean of the others where
+    nothing shows. Raises SfumatoError as `read_picture` does.
+    """
+    return _guarded(lambda: _read_layers(file))
+
+
+def _read_layers(file: IO[bytes]) -> tuple[Image.Image, Image.Image | None]:
+    image, profile = _load(file, None)
+    if not _has_alpha(image):
+        return _finished(_eight_bit(image), profile, "RGB"), None
+    layer = image.convert("RGBA")
+    alpha = layer.getchannel("A")
+    colours = _finished(layer.convert("RGB"), profile, "RGB")
+    if alpha.getextrema() == (255, 255):
+        return colours, None
+    pixels, shown = np.array(colours), np.asarray(alpha) > 0
+    pixels[~shown] = pixels[shown].mean(0).round() if shown.any() else 255
+    return Image.fromarray(pixels), alpha
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -111,3 +166,39 @@ def to_picture(image: Tensor) -> Image.Image:
     if levels.shape[0] == 1:
         return Image.fromarray(levels[0].numpy())
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
+
+
+WRITERS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".avif": "AVIF",
+    ".bmp": "BMP",
+}  # fmt: skip
+QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "AVIF": {"quality": 90},
+           "TIFF": {"compression": "tiff_adobe_deflate"}}  # fmt: skip
+OPAQUE = ("JPEG", "BMP")
+
+
+def writer(path: Path) -> str:
+    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here."""
+    Image.init()
+    name = WRITERS.get(path.suffix.lower(), "")
+    if name not in Image.SAVE:
+        raise SfumatoError(f"{path}: pictures are written as {', '.join(WRITERS)}, not as {path.suffix or 'nothing'!r}")
+    return name
+
+
+def write_picture(image: Image.Image, path: Path, alpha: Image.Image | None = None, note: str = "") -> None:
+    """Writes an `RGB` picture, whole or not at all, in the format of the ending of `path`.
+
+    `alpha`: its transparency, laid on white where the format has none. `note`: kept in a PNG's text, under `sfumato`.
+    """
+    name = writer(path)
+    if alpha is not None:
+        image = image.copy()
+        image.putalpha(alpha)
+        if name in OPAQUE:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    options: dict[str, Any] = dict(QUALITY.get(name, {}))
+    if name == "PNG" and note:
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_text("sfumato", note)
+    write_atomically(path, lambda beside: image.save(beside, name, **options))

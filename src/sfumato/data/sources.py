@@ -1,5 +1,6 @@
 """`--data SRC`: one name or path to an opened data set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,11 +9,14 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
 
 from ..errors import SfumatoError
-from .dataset import ImageData, InMemory, Split
+from .dataset import ImageData, InMemory, Split, fingerprint
 from .digits import read_digits
 from .folder import read_folder
 from .mnist import MIRRORS, cache_folder, fetch_mnist, is_fetched, is_idx_folder, read_mnist
+from .paintings import read_paintings
 from .patches import read_patches
+from .photographs import read_photographs
+from .pictures import Fit
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Source:
     state: str
 
 
-NAMES = ("digits", "patches", *MIRRORS)
+NAMES = ("digits", "patches", "photographs", "paintings", *MIRRORS)
 
 
 def sources() -> list[Source]:
@@ -40,6 +44,8 @@ def sources() -> list[Source]:
     return [
         Source("digits", "1,797 handwritten digits of 8×8, enlarged to 28×28", "embedded"),
         Source("patches", "64×64 patches of seven photographs", "embedded"),
+        Source("photographs", "squares of the same seven photographs, larger", "embedded"),
+        Source("paintings", "styles that a program draws, in four manners", "embedded"),
         *fetchable,
     ]
 
@@ -52,25 +58,47 @@ def fetch(name: str) -> Path:
 
 
 def open_data(
-    source: str, channels: int | None = None, resolution: int | None = None, strict: bool = False
+    source: str | Sequence[str],
+    channels: int | None = None,
+    resolution: int | None = None,
+    strict: bool = False,
+    fit: Fit = "square",
 ) -> ImageData:
-    """The data set that `source` names: `digits`, `patches`, `mnist`, `fashion-mnist`, or a path.
+    """The data set that `source` names: `digits`, `patches`, `photographs`, `paintings`, `mnist`, `fashion-mnist`, or a
+    path; or two of them, side by side: the second becomes the first one's `second`.
 
     A path is a folder of the four MNIST files, or a folder or zip of pictures. Pictures come with `channels` (1 or 3)
-    and `resolution`; None keeps what a data set of fixed size has (a tree of pictures then becomes 64×64 RGB).
-    Raises SfumatoError with the fault in one line.
+    and `resolution`, fitted as `fit` says (see `read_picture`); None keeps what a data set of fixed size has (a tree of
+    pictures then becomes 64×64 RGB). Raises SfumatoError with the fault in one line.
     """
+    if not isinstance(source, str):
+        if len(source) != 2:
+            raise SfumatoError(f"data {' '.join(source)}: two sets are needed, not {len(source)}")
+        first, second = (open_data(item, channels, resolution, strict, fit) for item in source)
+        return replace(
+            first,
+            name=f"{first.name} and {second.name}",
+            fingerprint=fingerprint(first.fingerprint, second.fingerprint),
+            notice=" ".join(filter(None, (first.notice, second.notice))),
+            notice_zh="".join(filter(None, (first.notice_zh, second.notice_zh))),
+            left_out=first.left_out + second.left_out,
+            second=second,
+        )
     path = Path(source).expanduser()
     if source == "digits":
         data = read_digits()
     elif source == "patches":
         data = read_patches()
+    elif source == "photographs":
+        data = read_photographs(resolution or 256)
+    elif source == "paintings":
+        data = read_paintings(resolution or 256)
     elif source in MIRRORS:
         data = read_mnist(fetch_mnist(source))
     elif path.is_dir() and is_idx_folder(path):
         data = read_mnist(path)
     elif path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
-        return read_folder(path, channels or 3, resolution or 64, strict)
+        return read_folder(path, channels or 3, resolution or 64, strict, fit)
     elif path.is_file():
         raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures or a .zip")
     else:

@@ -6,9 +6,7 @@ place, flushed to disk and renamed; `state.json` goes last, so at every instant 
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +16,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import SfumatoError
+from ..files import write_atomically, write_json
 from .clock import Clock
 from .system import System
 
 FORMAT = 1
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` on a path beside `path`, flushes it to disk and renames it. Leaves nothing behind on failure."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Writes `values` as JSON, whole or not at all."""
-    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda beside: beside.write_text(text, "utf-8"))
 
 
 def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, Any]) -> None:
@@ -89,6 +68,27 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
             _same_names(schedule.state(), saved, f"{folder / 'state.json'}: schedules.{name}")
             schedule.load(saved)
     return Clock(images=state["images"], before=state["images"]), state["log"]
+
+
+def save_snapshot(folder: Path, system: System, percent: int) -> None:
+    """Keeps the weights of `system` alone as `snapshots/<percent>.safetensors`."""
+    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+    content = save({key: value.detach().to("cpu").contiguous() for key, value in system.state_dict().items()})
+    write_atomically(folder / "snapshots" / f"{percent:03d}.safetensors", lambda path: path.write_bytes(content))
+
+
+def load_snapshot(folder: Path, system: System, percent: int) -> None:
+    """Loads what `save_snapshot` kept. Raises SfumatoError naming those that are there."""
+    path = folder / "snapshots" / f"{percent:03d}.safetensors"
+    if not path.is_file():
+        there = ", ".join(str(int(other.stem)) for other in sorted(path.parent.glob("[0-9]*.safetensors")))
+        raise SfumatoError(f"{folder}: no snapshot at {percent} %; there are {there or 'none'}")
+    try:
+        tensors = load(path.read_bytes())
+    except SafetensorError as error:
+        raise SfumatoError(f"{path}: damaged ({error})") from None
+    _compare(tensors, system.state_dict(), folder)
+    system.load_state_dict(tensors)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

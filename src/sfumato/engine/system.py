@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..errors import SfumatoError
 from .clock import Clock
 from .plateau import Plateau
 
@@ -18,13 +19,15 @@ Scalars = dict[str, Tensor]
 class Stage:
     """A stretch of training, `images` real images long, and how its batches are made.
 
-    `crop` cuts a random square of that side out of each image, `flip` mirrors half of them.
+    `crop` cuts a random square of that side out of each image, `flip` mirrors half of them. `across`: a batch goes on
+    into the next epoch, so that all are of one size.
     """
 
     images: int
     batch_size: int
     crop: int | None = None
     flip: bool = False
+    across: bool = False
 
 
 class System(nn.Module, ABC):
@@ -32,16 +35,21 @@ class System(nn.Module, ABC):
 
     A subclass builds its networks from `config` alone, fills `optimizers` (each one updates its own networks and
     nothing else) and, if it has any, `schedules`. `image_range` is the range of the images that `step` is fed
-    and `sample` returns.
+    and `sample` returns; `snapshots` are the shares of a run after which its weights are kept by name.
     """
 
     image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    snapshots: ClassVar[tuple[float, ...]] = ()
     config: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.schedules: dict[str, Plateau] = {}
+
+    def begin(self) -> None:
+        """Called once, before the first step of a new run: loads what was trained before. A resumed or opened run has
+        it in its checkpoint."""
 
     @abstractmethod
     def stages(self) -> Sequence[Stage]:
@@ -54,6 +62,9 @@ class System(nn.Module, ABC):
     def step(self, batches: Iterator[Any], clock: Clock) -> Scalars:
         """One whole iteration as the paper's algorithm prints it. Pulls as many batches as it needs."""
 
-    @abstractmethod
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """`count` images (count, c, h, w) in `image_range`, drawn from the model with `generator` (a CPU one)."""
+        """`count` images (count, c, h, w) in `image_range`, drawn from the model with `generator` (a CPU one).
+
+        Raises SfumatoError if the system is not one that draws images from nothing.
+        """
+        raise SfumatoError(f"{type(self).__name__}: makes images from images: it has nothing to sample from")

@@ -1,23 +1,28 @@
 """Convolutions that do the printed thing in a cheaper way."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class UpsampleConv(nn.Conv2d):
-    """Nearest upsampling by 2, then a 3×3 convolution with zero padding: (b, c, h, w) to (b, outputs, 2h, 2w).
+    """Nearest upsampling by 2, then a 3×3 convolution: (b, c, h, w) to (b, outputs, 2h, 2w).
 
     Computed as one transposed convolution of stride 2 whose 4×4 kernel is the 3×3 kernel spread by a 2×2 box: the same
-    function (to rounding) with 4/9 of the multiply-adds, and the enlarged maps are never made.
+    function (to rounding) with 4/9 of the multiply-adds, and the enlarged maps are never made. Reflecting the enlarged
+    map by one pixel repeats its border, so that is what happens to the small one.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1)
+    def __init__(self, inputs: int, outputs: int, padding_mode: Literal["zeros", "reflect"] = "zeros") -> None:
+        super().__init__(inputs, outputs, 3, padding=1, padding_mode=padding_mode)
 
     def forward(self, input: Tensor) -> Tensor:
         with torch.autocast(input.device.type, enabled=False):
             kernels = self.weight.flip(2, 3).reshape(-1, 1, 3, 3)
             spread = F.conv2d(kernels, torch.ones_like(kernels[:1, :, :2, :2]), padding=1)
         spread = spread.view(self.out_channels, self.in_channels, 4, 4).transpose(0, 1)
-        return F.conv_transpose2d(input, spread, self.bias, stride=2, padding=1)
+        if self.padding_mode == "zeros":
+            return F.conv_transpose2d(input, spread, self.bias, stride=2, padding=1)
+        return F.conv_transpose2d(F.pad(input, (1, 1, 1, 1), mode="replicate"), spread, self.bias, stride=2, padding=3)

@@ -1,23 +1,29 @@
 """Every system, a line each. The command line, the conformance tests and the docs read this list."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from ..data.dataset import ImageData
+from ..data.sources import open_data
 from ..engine.system import System
 from ..errors import SfumatoError
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a system lives: `sfumato.<family>.<name>` defines `class_name`, `Config` and `PRESETS`."""
+    """Where a system lives: `sfumato.<family>.<name>` defines `class_name`, `Config` and `PRESETS`.
+
+    `data`: what it is trained on where nobody says; two names for a system that learns from two sets side by side.
+    """
 
     family: str
     name: str
     class_name: str
+    data: tuple[str, ...] = ("digits",)
 
     @property
     def module(self) -> ModuleType:
@@ -46,12 +52,15 @@ class Entry:
         return found.group().rstrip(".") if found else ""
 
 
+STYLED = ("photographs", "paintings")
 CATALOG = {
     entry.name: entry
     for entry in (
         Entry("autoencoders", "stacked", "StackedAutoencoder"),
         Entry("autoencoders", "denoising", "DenoisingAutoencoder"),
         Entry("autoencoders", "convolutional", "ConvolutionalAutoencoder"),
+        Entry("style", "encoder", "DistilledEncoder", STYLED),
+        Entry("style", "adain", "AdaIN", STYLED),
     )
 }
 
@@ -70,17 +79,29 @@ def systems() -> list[dict[str, Any]]:
     ]
 
 
-def find(system: str, data: str) -> tuple[Entry, str]:
+def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     """The entry and the preset that `SYSTEM[:PRESET]` names.
 
-    Without a preset: the one called like the data, else the first. Raises SfumatoError for unknown names.
+    Without a preset: the one called like the data (the entry's own if none is given), else the first. Raises
+    SfumatoError for unknown names.
     """
     name, _, preset = system.partition(":")
     if name not in CATALOG:
         raise SfumatoError(f"system {name!r}: unknown; there are {', '.join(CATALOG)}")
-    presets = CATALOG[name].presets
+    entry = CATALOG[name]
     if not preset:
-        preset = data if data in presets else next(iter(presets))
-    if preset not in presets:
-        raise SfumatoError(f"preset {preset!r}: {name} has {', '.join(presets)}")
-    return CATALOG[name], preset
+        first = (data or entry.data)[0]
+        preset = first if first in entry.presets else next(iter(entry.presets))
+    if preset not in entry.presets:
+        raise SfumatoError(f"preset {preset!r}: {name} has {', '.join(entry.presets)}")
+    return entry, preset
+
+
+def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> ImageData:
+    """`data` (the entry's own if it is empty) as the system with this Config reads it: one set of images or two."""
+    data = data or entry.data
+    if len(data) != len(entry.data):
+        owed = "one data set" if len(entry.data) == 1 else f"two data sets, as in --data {' '.join(entry.data)}"
+        raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
+    source = data[0] if len(data) == 1 else data
+    return open_data(source, config.channels, config.resolution, strict, config.fit)

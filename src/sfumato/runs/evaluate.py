@@ -12,18 +12,77 @@ from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..metrics.reconstruction import Restore, cut, entropy_floor, fidelity, in_chunks, mean_image, patch_pca, pca
 from ..seeds import derive
+from ..style.transfer import StyleSystem, Stylizer
 from .catalog import Entry
 
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
 NOISE_SEED = 0
+PAIRED = 10  # contents, and as many styles
 _FITTED: dict[tuple[Any, ...], dict[str, Restore]] = {}  # a study's runs share their baselines
 
 
 def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime) -> dict[str, Any]:
-    """`rows`: a dict per line, its `name` and its measures; beside them what they were measured on."""
-    assert isinstance(system, Autoencoder), f"{entry.family} has no measures yet"
+    """`rows`: a dict per line, its `name` and its measures; `note`: what must be known to read them; beside them what
+    they were measured on."""
     system.eval()
+    if isinstance(system, Autoencoder):
+        measured = _measure_autoencoder(system, data, runtime)
+    else:
+        assert isinstance(system, StyleSystem), f"{entry.family} has no measures yet"
+        measured = _measure_style(system, data, runtime)
+    return {
+        "split": "test",
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "notice": data.notice,
+        "left_out": len(data.left_out),
+        **measured,
+    }
+
+
+def _measure_style(system: StyleSystem, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+    """Every one of ten test contents in every one of ten test styles, beside both as they are."""
+    content, style = test_pairs(data, PAIRED)
+    restyled = restyle(system.stylizer, content, style, runtime)
+    rows = []
+    for name, pictures in (("restyled", restyled), ("content, untouched", content), ("style, untouched", style)):
+        with torch.no_grad():
+            losses = [
+                torch.stack(system.judge(*(part.to(runtime.device) for part in parts)))
+                for parts in zip(*(item.split(PAIRED) for item in (pictures, content, style)), strict=True)
+            ]
+        of_content, of_style = torch.stack(losses).mean(0).tolist()
+        rows.append({"name": name, "content": of_content, "style": of_style})
+    return {
+        "images": len(content),
+        "resolution": content.shape[-1],
+        "note": "Pairs, not single images; content and style are the losses that were trained on.",
+        "rows": rows,
+    }
+
+
+def test_pairs(data: ImageData, count: int) -> tuple[Tensor, Tensor]:
+    """Each of `count` test contents with each of `count` test styles, spread over both sets: (count², 3, h, w) each."""
+    assert data.second is not None
+    content, style = (
+        split.images(torch.linspace(0, len(split) - 1, min(count, len(split))).long())
+        for split in (data.test, data.second.test)
+    )
+    return content.repeat_interleave(len(style), 0), style.repeat(len(content), 1, 1, 1)
+
+
+def restyle(stylizer: Stylizer, content: Tensor, style: Tensor, runtime: Runtime) -> Tensor:
+    """`content` in the style of `style`, pair by pair, in [0, 1], on the CPU."""
+    with torch.no_grad(), runtime.autocast():
+        parts = [
+            stylizer(one.to(runtime.device), other.to(runtime.device)).float().clamp(0, 1).cpu()
+            for one, other in zip(content.split(PAIRED), style.split(PAIRED), strict=True)
+        ]
+    return torch.cat(parts)
+
+
+def _measure_autoencoder(system: Autoencoder, data: ImageData, runtime: Runtime) -> dict[str, Any]:
     images = _test_images(data)
     codes = encode(system, images, runtime)
     rows = [{"name": "reconstruction", **fidelity(images, decode(system, codes, runtime))}]
@@ -36,16 +95,14 @@ def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime
         rows.append({"name": "noisy input, cut to [0, 1]", **fidelity(images, cut(noisy))})
     for name, restore in baselines(data, system.code_shape).items():
         rows.append({"name": name, **fidelity(images, restore(images))})
+    floor = entropy_floor(images)
     return {
-        "split": "test",
-        "data": data.name,
-        "fingerprint": data.fingerprint,
         "images": len(images),
         "resolution": data.shape[1],
-        "bce_floor": entropy_floor(images),
+        "bce_floor": floor,
         "noise_seed": NOISE_SEED if noisy is not images or sent is not codes else None,
-        "notice": data.notice,
-        "left_out": len(data.left_out),
+        "note": f"No reconstruction can have a BCE below {floor:.6f}. psnr: mean over images; psnr_pooled: of the mean "
+        "squared error, in dB.",
         "rows": rows,
     }
 

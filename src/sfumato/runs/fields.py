@@ -55,7 +55,8 @@ def from_json(config_class: type[Any], values: dict[str, Any], where: str) -> An
 
 def build(config_class: type[Any], values: dict[str, Any], where: str, base: Any = None) -> Any:
     """A Config from `base` (by default the class's own defaults) with `values` on top, each checked by its type."""
-    types_of = get_type_hints(config_class)
+    hints = get_type_hints(config_class)
+    types_of = {field.name: hints[field.name] for field in dataclasses.fields(config_class)}
     if unknown := [name for name in values if name not in types_of]:
         raise SfumatoError(f"{where}: unknown fields: {', '.join(unknown)}; there are {', '.join(types_of)}")
     checked = {name: _checked(value, types_of[name], f"{where}: {name}") for name, value in values.items()}

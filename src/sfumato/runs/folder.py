@@ -3,6 +3,7 @@
     config.json      system, preset, every field, data and its fingerprint, seed, device, precision, versions
     state.json       the clock, optimisers and schedules; names the weights it belongs to
     checkpoints/     the weights, *.safetensors
+    snapshots/       weights kept by name, in per cent of the run, where the system asks for it
     metrics.jsonl    one line per interval: images, epoch, losses, learning rate, seconds
     events.*         the same for TensorBoard
     samples/         pictures over time, named by images drawn
@@ -27,7 +28,7 @@ from .fields import from_json
 
 CONFIG = {"sfumato": str, "torch": str, "system": str, "preset": str, "config": dict, "data": dict, "seed": int,
           "device": str, "precision": str, "processes": int}  # fmt: skip
-DATA = {"source": str, "name": str, "fingerprint": str, "train": int, "test": int}
+DATA = {"source": list, "name": str, "fingerprint": str, "train": int, "test": int}
 
 
 class RunFolder:
@@ -61,10 +62,13 @@ class RunFolder:
 
     def build_system(self, values: dict[str, Any] | None = None) -> tuple[Entry, System]:
         """The untrained system that config.json describes, or `values` of the same form."""
-        values = values or self.read_config()
-        entry = CATALOG[values["system"]]
-        config = from_json(entry.config_class, values["config"], f"{self.path / 'config.json'}: config")
+        entry, config = self.build_config(values or self.read_config())
         return entry, entry.system_class(config)
+
+    def build_config(self, values: dict[str, Any]) -> tuple[Entry, Any]:
+        """The catalog's entry and the Config in `values`, which `read_config` gave."""
+        entry = CATALOG[values["system"]]
+        return entry, from_json(entry.config_class, values["config"], f"{self.path / 'config.json'}: config")
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; one cut short by a kill is passed over."""

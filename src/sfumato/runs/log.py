@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..engine.checkpoint import write_atomically
 from ..engine.loop import Tick
+from ..files import write_atomically
 
 
 class Meter:

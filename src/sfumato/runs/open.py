@@ -1,6 +1,7 @@
 """A run that is there: its numbers, its network, what it draws."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import ImageData
-from ..data.sources import open_data
-from ..engine.checkpoint import load_checkpoint
+from ..engine.checkpoint import load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
 from ..seeds import derive
+from .catalog import open_for
 from .evaluate import evaluate_run
 from .folder import RunFolder
 
@@ -54,13 +55,23 @@ class Run:
             self._system = system.to(runtime.device).eval()
         return self._system
 
+    def snapshot(self, percent: int) -> System:
+        """The system as it was after `percent` of its training, in evaluation mode."""
+        _, system = self.folder.build_system()
+        load_snapshot(self.path, system, percent)
+        return system.to(self.runtime.device).eval()
+
     @property
     def data(self) -> ImageData:
         """The data that the run was trained on, opened again."""
         if self._data is None:
-            config = self.config["config"]
-            self._data = open_data(self.config["data"]["source"], config["channels"], config["resolution"])
+            self._data = self.open_data(self.config["data"]["source"])
         return self._data
+
+    def open_data(self, source: Sequence[str]) -> ImageData:
+        """Other data, read as this run reads its own."""
+        entry, config = self.folder.build_config(self.config)
+        return open_for(entry, config, source)
 
     def sample(self, count: int, seed: int = 0) -> Tensor:
         """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed."""

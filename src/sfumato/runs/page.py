@@ -6,16 +6,20 @@ from typing import Any
 from PIL import Image
 
 from ..data.dataset import ImageData
-from ..engine.checkpoint import write_atomically
 from ..engine.system import System
+from ..files import write_atomically
 from ..reports.document import Report
 from ..reports.figures import curve
 from .catalog import Entry
 from .folder import RunFolder
+from .pictures import progress_caption
 
 WIDTH = 900
 MAX_LISTED = 200
-MEASURES = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
+MEASURES = {
+    "bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}",
+    "content": "{:.4f}", "style": "{:.4f}",
+}  # fmt: skip
 
 
 def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData, evaluation: dict[str, Any]) -> None:
@@ -42,8 +46,7 @@ def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData,
     report.picture("curve", curve(series, "epoch", "loss", rate), caption)
     samples = sorted((folder.path / "samples").glob("[0-9]*.png"))
     if samples:
-        caption = "Test images, what the encoder sees if that differs, reconstructions, and samples, at the end."
-        report.picture("samples", _enlarged(samples[-1].read_bytes()), caption)
+        report.picture("samples", _enlarged(samples[-1].read_bytes()), f"At the end. {progress_caption(system)}")
     report.heading("Measured")
     report.table(*evaluation_table(evaluation))
     if data.left_out:
@@ -64,8 +67,7 @@ def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[s
     rows = [[row["name"], *(MEASURES[key].format(row[key]) for key in measures)] for row in evaluation["rows"]]
     caption = (
         f"{evaluation['images']:,} {evaluation['split']} images of {evaluation['data']} "
-        f"at {evaluation['resolution']}×{evaluation['resolution']}. No reconstruction can have a BCE below "
-        f"{evaluation['bce_floor']:.6f}. psnr: mean over images; psnr_pooled: of the mean squared error, in dB."
+        f"at {evaluation['resolution']}×{evaluation['resolution']}. {evaluation['note']}"
     )
     if evaluation["notice"]:
         caption += f" {evaluation['notice']}"

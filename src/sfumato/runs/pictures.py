@@ -8,18 +8,39 @@ from torch import Tensor
 from ..autoencoders.autoencoder import Autoencoder
 from ..data.dataset import ImageData
 from ..data.pictures import to_picture
-from ..engine.checkpoint import write_atomically
 from ..engine.runtime import Runtime
 from ..engine.system import System
+from ..files import write_atomically
 from ..reports.grids import grid
-from .evaluate import noisy_images, reconstruct
+from ..style.transfer import StyleSystem
+from .evaluate import noisy_images, reconstruct, restyle
 
 COLUMNS = 10
 
 
 def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tensor:
-    """(c, h, w) in [0, 1]: test images, what the encoder sees of them (if that differs), what comes back, samples."""
+    """(c, h, w) in [0, 1]: what `progress_caption` says, of the first test images."""
     system.eval()
+    rows = _restyled(system, data, runtime) if isinstance(system, StyleSystem) else _drawn(system, data, runtime)
+    # NaN, of a run that is about to be stopped for diverging, becomes black.
+    return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
+
+
+def progress_caption(system: System) -> str:
+    """What the rows of `progress_picture` are."""
+    if isinstance(system, StyleSystem):
+        return "Test contents, test styles, and the first in the style of the second."
+    return "Test images, what the encoder sees if that differs, reconstructions, and samples."
+
+
+def _restyled(system: StyleSystem, data: ImageData, runtime: Runtime) -> list[Tensor]:
+    assert data.second is not None
+    count = min(COLUMNS, len(data.test), len(data.second.test))
+    content, style = (split.images(range(count)) for split in (data.test, data.second.test))
+    return [content, style, restyle(system.stylizer, content, style, runtime)]
+
+
+def _drawn(system: System, data: ImageData, runtime: Runtime) -> list[Tensor]:
     with torch.no_grad(), runtime.autocast():
         samples = system.sample(COLUMNS, torch.Generator().manual_seed(0)).float().cpu()
     rows = [samples]
@@ -29,8 +50,7 @@ def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tenso
         rows = [images, reconstruct(system, seen, runtime), samples]
         if seen is not images:
             rows.insert(1, seen.clamp(0, 1))
-    # NaN, of a run that is about to be stopped for diverging, becomes black.
-    return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
+    return rows
 
 
 def save_picture(image: Tensor, path: Path) -> None:

@@ -4,7 +4,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,18 @@ import torch
 import torch.distributed as dist
 
 from .. import __version__
-from ..data.batches import Batches
-from ..data.dataset import ImageData
-from ..data.sources import NAMES, open_data
-from ..engine.checkpoint import load_checkpoint, save_checkpoint, write_json
+from ..data.batches import Batches, PairedBatches
+from ..data.dataset import ImageData, Split
+from ..data.sources import NAMES
+from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.runtime import Runtime, choose, leave
 from ..engine.system import Stage
 from ..errors import SfumatoError
+from ..files import write_json
 from ..seeds import derive
-from .catalog import find
+from .catalog import find, open_for
 from .evaluate import evaluate_run
 from .fields import build, to_json
 from .folder import RunFolder
@@ -39,7 +40,7 @@ PICTURES = 10  # looks at the samples over a run
 def train(
     system: str,
     *,
-    data: str = "digits",
+    data: str | Sequence[str] = (),
     run: str | Path,
     seed: int = 0,
     device: str = "auto",
@@ -53,18 +54,21 @@ def train(
 ) -> Run:
     """Trains `system` (`NAME` or `NAME:PRESET`) on `data` and returns the finished run.
 
-    `run`: the folder to make. `save_every`: seconds between checkpoints. `log_every`: images between two rows of
-    metrics.jsonl, an epoch by default. `evaluate`: measure it at the end and write report.html. `opened`: `data`,
-    if the caller has opened it already. `fields`: any field of the system's Config, e.g. `images=100_000`.
+    `data`: a name or path as `open_data` takes it, two of them for a system that learns from two sets side by side, or
+    nothing for the embedded data of the system. `run`: the folder to make. `save_every`: seconds between checkpoints.
+    `log_every`: images between two rows of metrics.jsonl, an epoch by default. `evaluate`: measure it at the end and
+    write report.html. `opened`: `data`, if the caller has opened it already. `fields`: any field of the system's
+    Config, e.g. `images=100_000`.
     Raises SfumatoError for bad input and Stopped after SIGINT or SIGTERM, when everything is saved.
     """
-    entry, preset = find(system, data)
+    names = (data,) if isinstance(data, str) else tuple(data)
+    entry, preset = find(system, names)
     config = build(entry.config_class, fields, f"{entry.name}: field", base=entry.presets[preset])
     folder = RunFolder(run)
     runtime = choose(device, precision)
     if runtime.process == 0 and folder.is_run:
         raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
-    opened = opened or open_data(data, config.channels, config.resolution, strict)
+    opened = opened or open_for(entry, config, names, strict)
     values = {
         "sfumato": __version__,
         "torch": torch.__version__,
@@ -72,7 +76,9 @@ def train(
         "preset": preset,
         "config": to_json(config),
         "data": {
-            "source": data if data in NAMES else str(Path(data).expanduser().resolve()),
+            "source": [
+                name if name in NAMES else str(Path(name).expanduser().resolve()) for name in names or entry.data
+            ],
             "name": opened.name,
             "fingerprint": opened.fingerprint,
             "train": len(opened.train),
@@ -108,8 +114,8 @@ def resume(
             f"{folder.path}: was trained by {values['processes']} processes, not {runtime.processes}: "
             f"use torchrun --nproc-per-node {values['processes']}"
         )
-    config = values["config"]
-    opened = opened or open_data(values["data"]["source"], config.get("channels"), config.get("resolution"))
+    entry, config = folder.build_config(values)
+    opened = opened or open_for(entry, config, values["data"]["source"])
     if opened.fingerprint != values["data"]["fingerprint"]:
         raise SfumatoError(
             f"{folder.path}: its data {values['data']['source']!r} has changed since it was started "
@@ -180,6 +186,8 @@ class Training:
         self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
         self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
         self.feed(self.system.stages()[0])  # refuses batches that cannot be, before anything is written
+        if new is not None:
+            self.system.begin()
         if new is None and folder.has_checkpoint:
             self.clock, log = load_checkpoint(folder.path, self.system)
             try:
@@ -191,18 +199,25 @@ class Training:
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
+        first = self._batches(self.data.train, stage, self.seed)
+        if self.data.second is None:
+            return first.at
+        return PairedBatches(first, self._batches(self.data.second.train, stage, derive(self.seed, "second"))).at
+
+    def _batches(self, split: Split, stage: Stage, seed: int) -> Batches:
         return Batches(
-            self.data.train,
+            split,
             stage.batch_size,
-            self.seed,
+            seed,
             self.system.image_range,
             crop=stage.crop,
             flip=stage.flip,
+            across=stage.across,
             process=self.runtime.process,
             processes=self.runtime.processes,
             device=self.runtime.device,
             memory_format=self.runtime.memory_format,
-        ).at
+        )
 
     def ticks(self) -> Iterator[Tick]:
         """Trains, and yields each step after it has been logged and, when it is time, drawn and saved.
@@ -221,6 +236,8 @@ class Training:
                         self._write_row()
                     if leads and self.clock.crossed(max(1, self.total // PICTURES)):
                         self._draw()
+                    if leads:
+                        self._keep_snapshots()
                     if leads and time.monotonic() - saved_at >= self.save_every:
                         self._save()
                         saved_at = time.monotonic()
@@ -271,6 +288,11 @@ class Training:
         if self.log:
             self.log.picture("samples", picture, self.clock.images)
 
+    def _keep_snapshots(self) -> None:
+        for share in self.system.snapshots:
+            if self.clock.before < share * self.total <= self.clock.images:
+                save_snapshot(self.folder.path, self.system, round(100 * share))
+
     def _save(self) -> None:
         if self.log:
             meter = self.meter.state()
@@ -301,7 +323,7 @@ class Training:
 def fits(folder: RunFolder, system: str, data: ImageData, seed: int, precision: str, fields: dict[str, Any]) -> bool:
     """Whether the run in `folder` is the one that `train` would make of these."""
     values = folder.read_config()
-    entry, preset = find(system, data.name)
+    entry, preset = find(system, (data.name,))
     config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     return (
         values["system"] == entry.name

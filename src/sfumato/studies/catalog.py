@@ -1,12 +1,14 @@
 """The studies by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import SfumatoError
 from ..reports.language import Language
 
-STUDIES = {"handwriting": "digits", "dogs": "patches"}  # and the embedded data that each takes by default
+# And the embedded data that each takes by default: two sets, contents and styles, for restyle.
+STUDIES = {"handwriting": ("digits",), "dogs": ("patches",), "restyle": ("photographs", "paintings")}
 
 
 def study(
@@ -14,7 +16,7 @@ def study(
     *,
     out: str | Path,
     scale: str = "quick",
-    data: str | None = None,
+    data: str | Sequence[str] = (),
     language: Language = "en",
     seed: int = 0,
     device: str = "auto",
@@ -23,7 +25,7 @@ def study(
 ) -> dict[str, Any]:
     """Runs the study `name` into the folder `out` and returns what results.json holds.
 
-    `data`: the study's embedded default if None. `features`: a file of SqueezeNet weights for the distances between sets
+    `data`: the study's embedded default if none is given; restyle takes two, contents and styles. `features`: a file of SqueezeNet weights for the distances between sets
     of photographs (dogs only).
     A study that was stopped goes on where it stopped when it is called again with the same arguments.
     Raises SfumatoError for unknown names and bad data.
@@ -34,14 +36,20 @@ def study(
         raise SfumatoError(f"scale {scale!r}: must be quick or full")
     if language not in ("en", "zh"):
         raise SfumatoError(f"language {language!r}: must be en or zh")
-    source = data or STUDIES[name]
+    source = ((data,) if isinstance(data, str) else tuple(data)) or STUDIES[name]
+    if len(source) != len(STUDIES[name]):
+        raise SfumatoError(f"data {' '.join(source)}: study {name} takes {len(STUDIES[name])}, not {len(source)}")
+    if name != "dogs" and features is not None:
+        raise SfumatoError(f"study {name}: measures no distances between photographs and takes no features")
+    if name == "restyle":
+        from .restyle import Restyle
+
+        return Restyle(Path(out), source, scale == "full", language, seed, device, precision).run()
     if name == "handwriting":
         from .handwriting import Handwriting
 
-        if features is not None:
-            raise SfumatoError("study handwriting: measures no distances between photographs and takes no features")
-        return Handwriting(Path(out), source, scale == "full", language, seed, device, precision).run()
+        return Handwriting(Path(out), source[0], scale == "full", language, seed, device, precision).run()
     from .dogs import Dogs
 
     weights = None if features is None else Path(features)
-    return Dogs(Path(out), source, scale == "full", language, seed, device, precision, weights).run()
+    return Dogs(Path(out), source[0], scale == "full", language, seed, device, precision, weights).run()

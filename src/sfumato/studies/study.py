@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from .. import __version__
 from ..data.dataset import ImageData
-from ..engine.checkpoint import write_atomically, write_json
 from ..engine.runtime import choose, hardware
 from ..errors import SfumatoError
+from ..files import write_atomically, write_json
 from ..reports.document import Report
 from ..reports.language import Language, Speaker
 from ..runs.folder import RunFolder
@@ -49,7 +49,7 @@ class Study:
     name: str
 
     def __init__(
-        self, out: Path, data: ImageData, source: str, full: bool, language: Language, seed: int, device: str,
+        self, out: Path, data: ImageData, source: str | tuple[str, ...], full: bool, language: Language, seed: int, device: str,
         precision: str,
     ) -> None:  # fmt: skip
         self.out, self.data, self.source, self.full, self.seed = out, data, source, full, seed

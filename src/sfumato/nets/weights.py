@@ -1,0 +1,135 @@
+"""Weights that were trained elsewhere, or by us: read without running code, fetched with their checksum."""
+
+from pathlib import Path
+from typing import cast
+from urllib.error import URLError
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchvision.models.squeezenet import Fire
+
+from ..data.dataset import fingerprint
+from ..data.mnist import cache_folder
+from ..data.photographs import read_photographs
+from ..errors import SfumatoError
+from ..files import write_atomically
+from .encoders import Encoder
+
+SIDE = 224  # of the photographs that mean activations are taken on
+QUIET = 0.01
+SHIPPED = Path(__file__).parent.parent / "weights"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors or torch file. Raises SfumatoError if it holds none."""
+    if not path.is_file():
+        raise SfumatoError(f"weights {str(path)!r}: there is no such file")
+    try:
+        safe = path.suffix == ".safetensors"
+        values = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # both readers answer damage with whatever they stumble over
+        raise SfumatoError(f"weights {str(path)!r}: not a file of weights") from None
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) and value.isfinite().all() for name, value in values.items()
+    ):
+        raise SfumatoError(f"weights {str(path)!r}: not a file of finite weights")
+    return values
+
+
+def load_pretrained(encoder: Encoder, file: str | Path = "") -> Encoder:
+    """Fills `encoder` from `file`, or by its name: the weights of this package, or torchvision's, fetched once.
+
+    Raises SfumatoError if they cannot be had or are another network's.
+    """
+    path = Path(file).expanduser() if file else _known(encoder.name)
+    values = {name: value for name, value in read_weights(path).items() if name.startswith("features.")}
+    try:
+        encoder.load_state_dict({name: value.float() for name, value in values.items()})
+    except RuntimeError:
+        raise SfumatoError(f"weights {str(path)!r}: not those of encoder {encoder.name}") from None
+    return encoder
+
+
+def _known(name: str) -> Path:
+    shipped = SHIPPED / f"{name}-encoder.safetensors"
+    return shipped if shipped.is_file() else fetch_weights(name)
+
+
+def is_here(name: str) -> bool:
+    """Whether the weights of encoder `name` can be had without a network."""
+    return (SHIPPED / f"{name}-encoder.safetensors").is_file() or _cached(name)[1].is_file()
+
+
+def _cached(name: str) -> tuple[str, Path]:
+    """The address of torchvision's ImageNet weights of `name`, and their place in the cache."""
+    from torchvision.models import get_model_weights
+
+    url = get_model_weights(name)["IMAGENET1K_V1"].url
+    return url, cache_folder("weights") / url.rsplit("/", 1)[1]
+
+
+def fetch_weights(name: str) -> Path:
+    """torchvision's ImageNet weights of `name`, in the cache. Their names end in the first digits of their sha256."""
+    url, path = _cached(name)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1])
+        except (URLError, OSError, RuntimeError) as error:
+            raise SfumatoError(
+                f"encoder {name}: its weights are not here and cannot be fetched ({error}): give them with "
+                f"--weights-file FILE, or use --encoder sfumato"
+            ) from None
+    return path
+
+
+@torch.no_grad()
+def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
+    """Rescales the filters of `encoder` so that each is 1 on average over positions and the embedded photographs.
+
+    What a ReLU network computes stays the same up to one factor per channel; losses on it no longer depend on how loud
+    a layer happens to be. Filters that hardly ever fire stay quiet: what fires less than a
+    hundredth of its layer's mean counts as that. Returns the factors that the channels behind
+    each ReLU were divided by, (c,) by layer. The photographs take seconds: the result is kept in the cache.
+    """
+    before = fingerprint(*encoder.features.state_dict().values())
+    kept = cache_folder("weights") / f"{encoder.name}-{before}-mean-activations.safetensors"
+    factors = load_file(kept) if kept.is_file() else _mean_activations(encoder)
+    incoming = torch.ones(3)
+    for place, layer in enumerate(encoder.features):
+        if isinstance(layer, nn.Conv2d | Fire):
+            outgoing = factors[_active(encoder, place)]
+            first, last = (
+                (layer.squeeze, (layer.expand1x1, layer.expand3x3)) if isinstance(layer, Fire) else (layer, (layer,))
+            )
+            first.weight.mul_(incoming.view(1, -1, 1, 1))
+            for convolution, own in zip(last, outgoing.chunk(len(last)), strict=True):
+                convolution.weight.div_(own.view(-1, 1, 1, 1))
+                cast(Tensor, convolution.bias).div_(own)
+            incoming = outgoing
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, lambda path: save_file(factors, path))
+    return factors
+
+
+def _pictures() -> Tensor:
+    return read_photographs(SIDE).train.images()
+
+
+def _active(encoder: Encoder, place: int) -> str:
+    """The name of what stands behind the convolution, or the fire module, at `place`, and behind its ReLU."""
+    names = {index: name for name, index in encoder.places.items()}
+    return names[place + isinstance(encoder.features[place], nn.Conv2d)]
+
+
+def _mean_activations(encoder: Encoder) -> dict[str, Tensor]:
+    layers = [name for name in encoder.places if not name.startswith("conv")]
+    images = _pictures()
+    totals: dict[str, Tensor] = {}
+    for chunk in images.split(4):
+        for layer, values in encoder(chunk, layers).items():
+            totals[layer] = totals.get(layer, torch.zeros(())) + values.mean((2, 3)).sum(0)
+    means = {layer: total / len(images) for layer, total in totals.items()}
+    return {layer: mean.clamp_min(QUIET * float(mean.mean())).contiguous() for layer, mean in means.items()}

@@ -1,0 +1,58 @@
+"""Handing a trained encoder on: the two files that `sfumato stylize` and the measures use, small and without a run."""
+
+import copy
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..errors import SfumatoError
+from ..files import write_atomically
+from ..nets.decoder import Decoder
+from ..nets.weights import unit_mean_activation
+from ..style.encoder import DistilledEncoder
+from .open import open as open_run
+
+
+def export(run: str | Path, folder: str | Path) -> list[Path]:
+    """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` run into `folder`.
+
+    Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits. The files say what
+    run they are from. Raises SfumatoError for a run of another system.
+    """
+    opened = open_run(run, "cpu")
+    system = opened.system
+    if not isinstance(system, DistilledEncoder):
+        raise SfumatoError(f"{run}: is a run of {opened.config['system']}; only encoder runs can be exported")
+    stylizer = copy.deepcopy(system.stylizer)
+    rescale_inputs(stylizer.decoder, unit_mean_activation(stylizer.encoder))
+    origin = {key: json.dumps(opened.config[key], ensure_ascii=False) for key in ("sfumato", "config", "seed")}
+    origin |= {"data": opened.config["data"]["name"], "fingerprint": opened.config["data"]["fingerprint"]}
+    paths = []
+    for part, module in (("encoder", stylizer.encoder), ("decoder", stylizer.decoder)):
+        values = {name: _half(name, value) for name, value in module.state_dict().items()}
+        paths.append(Path(folder) / f"sfumato-{part}.safetensors")
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        content = save(values, origin)
+        write_atomically(paths[-1], lambda beside, content=content: beside.write_bytes(content))
+    return paths
+
+
+@torch.no_grad()
+def rescale_inputs(decoder: Decoder, factors: dict[str, Tensor]) -> None:
+    """Makes `decoder` read features that were divided by `factors` (c,) as it read them before."""
+    first = decoder.blocks[0]
+    assert isinstance(first, nn.ModuleList)
+    readers = {decoder.layers[0]: first[0], **dict(decoder.entries.items())}
+    for layer, reader in readers.items():
+        assert isinstance(reader, nn.Conv2d)
+        reader.weight.mul_(factors[layer].view(1, -1, 1, 1))
+
+
+def _half(name: str, value: Tensor) -> Tensor:
+    half = value.detach().half().contiguous()
+    if not half.isfinite().all():
+        raise SfumatoError(f"{name}: does not fit into 16 bits")
+    return half

@@ -1,0 +1,447 @@
+"""One picture in the style of others: what `sfumato stylize` does, for files, folders, PIL images and tensors.
+
+Pictures keep their size, their transparency and, in PNG files, a note of how they were made. Large ones are restyled
+tile by tile; what was chosen is said.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import __version__
+from ..data.pictures import ENDINGS, WRITERS, read_layers, to_picture, to_tensor, write_picture, writer
+from ..engine.runtime import Runtime, choose
+from ..errors import SfumatoError
+from ..nets.encoders import EncoderName, build_encoder
+from ..nets.weights import load_pretrained, unit_mean_activation
+from ..ops.colour import keep_chroma, match_covariance, match_histogram
+from ..ops.statistics import Moments
+from ..style.gatys import PictureTick, Recipe, paint, recipe_for
+from ..style.tiles import Restyler
+from ..style.transfer import MULTIPLE, Statistics, StyleSystem, Stylizer, shipped
+from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
+from .open import open as open_run
+
+Method = Literal["adain", "gatys"]
+Keep = Literal["luma", "coral", "histogram"]
+Effort = Literal["draft", "fine"]
+PAINTED = 768  # pixels on the longer side of what is optimised, unless a content size is given
+FINE_STEPS = 60  # of optimisation after AdaIN
+TILE = 1024
+LOOK, WATCHED = 5, 50  # steps of an optimisation between two looks at its losses, and at its picture
+MIN_SIDE = 8
+PictureT = TypeVar("PictureT", Image.Image, Tensor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How pictures are restyled."""
+
+    method: Method = "adain"  # adain: at once. gatys: by optimisation, slow and finer
+    recipe: str = "multiscale"  # gatys: layers, weights and optimiser of a known implementation
+    steps: int | None = None  # gatys: at the finest scale, instead of the recipe's
+    preset: Effort = "draft"  # adain: fine goes on from it by optimisation
+    alpha: float = 1.0  # adain: 0 keeps the content as it is, 1 is all style
+    weights: tuple[float, ...] = ()  # of several styles; equal by default
+    content_size: int | None = None  # pixels on the shorter side of the content, and of the result
+    style_size: int | None = 512  # pixels on the shorter side of a style
+    crop: bool = False  # cut contents and styles to their central squares
+    keep_color: Keep | None = None  # the content's colours: its chroma, or styles recoloured first
+    encoder: EncoderName = "sfumato"  # gatys: the network whose features are compared
+    weights_file: str = ""  # gatys: the encoder's weights, as torchvision or we name them
+    run: str = ""  # adain: a run folder of `sfumato train adain`, instead of the shipped network
+    tile: int = TILE  # adain: side of the tiles of large pictures
+    coherence: float = 0.6  # clips: share of the frame before, warped, in what is shown; 0: each frame for itself
+    seed: int = 0  # what all randomness is derived from
+
+    def __post_init__(self) -> None:
+        for name, kind in (("method", Method), ("keep_color", Keep), ("preset", Effort)):
+            value = getattr(self, name)
+            if value is not None and value not in get_args(kind):
+                raise SfumatoError(f"{name} {value!r}: must be one of {', '.join(get_args(kind))}")
+        for name in ("alpha", "coherence"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
+        if any(weight < 0 for weight in self.weights) or (self.weights and not sum(self.weights) > 0):
+            raise SfumatoError(f"weights {' '.join(map(str, self.weights))}: must not be negative, nor all 0")
+        for name in ("content_size", "style_size", "tile"):
+            value = getattr(self, name)
+            if value is not None and value < 4 * MIN_SIDE:
+                raise SfumatoError(f"{name} {value}: must be at least {4 * MIN_SIDE}")
+        if self.steps is not None and self.steps < 1:
+            raise SfumatoError(f"steps {self.steps}: must be at least 1")
+        if self.tile % MULTIPLE:
+            raise SfumatoError(f"tile {self.tile}: must be a multiple of {MULTIPLE}")
+        if self.method == "gatys" and self.alpha != 1:
+            raise SfumatoError(f"alpha {self.alpha}: is AdaIN's; with gatys, a recipe's weights set the strength")
+        if self.method == "adain" and self.encoder != "sfumato":
+            raise SfumatoError(
+                f"encoder {self.encoder!r}: no decoder for it is shipped: train one (sfumato train adain --encoder "
+                f"{self.encoder}) and give it with --run, or use --method gatys"
+            )
+
+
+class Restyling:
+    """Styles, made ready once and laid on any number of contents.
+
+    `masks`: one grey picture for each style, white where it goes; where none of them is white, the content stays.
+    `note` is told what was chosen, `follow` is handed every step of an optimisation.
+    """
+
+    def __init__(
+        self,
+        styles: Sequence[Image.Image],
+        options: Options,
+        runtime: Runtime,
+        masks: Sequence[Image.Image] = (),
+        note: Callable[[str], object] = lambda _: None,
+        follow: Callable[[PictureTick], object] = lambda _: None,
+    ) -> None:
+        self.options, self.runtime, self.note, self.follow = options, runtime, note, follow
+        if not styles:
+            raise SfumatoError("style: at least one is needed")
+        if options.weights and len(options.weights) != len(styles):
+            raise SfumatoError(f"weights: {len(options.weights)} for {len(styles)} styles")
+        if masks and (len(masks) != len(styles) or options.weights):
+            raise SfumatoError(f"masks: {len(masks)} for {len(styles)} styles; each style needs its own, and no weight")
+        if masks and (options.method == "gatys" or options.preset == "fine"):
+            raise SfumatoError("masks: are for --method adain with --preset draft")
+        weights = options.weights or (1.0,) * len(styles)
+        self.shares = [weight / sum(weights) for weight in weights]
+        self.masks = [_tensor(mask.convert("L")) for mask in masks]
+        self.styles = [_tensor(_sized(style, options.style_size, options.crop)) for style in styles]
+        self.restyler = Restyler(self._stylizer(), runtime, options.tile) if options.method == "adain" else None
+        self._known: list[Statistics] = []
+        self._encoder = None
+
+    def __call__(self, content: Image.Image, advance: Callable[[int, int], object] = lambda *_: None) -> Image.Image:
+        """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise.
+
+        `advance` is called with what is done and what there is to do: tiles, or steps.
+        """
+        options = self.options
+        sized = _tensor(_sized(content, options.content_size, options.crop))
+        if min(sized.shape[2:]) < MIN_SIDE:
+            raise SfumatoError(f"{sized.shape[3]}×{sized.shape[2]} pixels: too small, {MIN_SIDE} a side are needed")
+        styles = [self._recoloured(style, sized) for style in self.styles]
+        result = self._at_once(sized, styles, advance) if options.method == "adain" else sized
+        if options.method == "gatys" or options.preset == "fine":
+            result = self._painted(sized, styles, result, advance)
+        if options.keep_color == "luma":
+            result = _bytes(keep_chroma(_floats(result)[0], _floats(sized)[0]))[None]
+        return to_picture(_floats(result)[0])
+
+    def _stylizer(self) -> Stylizer:
+        if not self.options.run:
+            return shipped()
+        system = open_run(self.options.run, self.runtime.device.type).system
+        if not isinstance(system, StyleSystem):
+            raise SfumatoError(f"{self.options.run}: is not a run of a style system, such as adain")
+        return system.stylizer
+
+    def _recoloured(self, style: Tensor, content: Tensor) -> Tensor:
+        match = {"coral": match_covariance, "histogram": match_histogram}.get(self.options.keep_color or "")
+        return style if match is None else _bytes(match(_floats(style)[0], _floats(content)[0]))[None]
+
+    def _at_once(self, content: Tensor, styles: list[Tensor], advance: Callable[[int, int], object]) -> Tensor:
+        assert self.restyler is not None
+        if not self._known or self.options.keep_color in ("coral", "histogram"):
+            self._known = [self.restyler.style(style) for style in styles]
+        count = self.restyler.count(content)
+        if count > 1:
+            height, width = content.shape[2:]
+            self.note(f"{width}×{height} pixels: in {count} tiles of {self.options.tile}")
+        done = iter(range(1, count + 1))
+        goals: list[Statistics | None] = [*self._known]
+        masks = self._regions(content)
+        if masks is None:
+            goals = [blended(self._known, self.shares)]
+        elif len(masks) > len(goals):
+            goals.append(None)
+        return self.restyler.restyle(content, goals, masks, self.options.alpha, lambda: advance(next(done), count))
+
+    def _regions(self, content: Tensor) -> Tensor | None:
+        """(n, 1, h, w): the share of each style in each pixel, and last of what stays as it is."""
+        if not self.masks:
+            return None
+        size = list(content.shape[2:])
+        masks = torch.cat([F.interpolate(_floats(mask), size=size, mode="area") for mask in self.masks])
+        total = masks.sum(0, keepdim=True)
+        return torch.cat([masks / total.clamp_min(1), (1 - total).clamp_min(0)])
+
+    def _painted(
+        self, content: Tensor, styles: list[Tensor], start: Tensor, advance: Callable[[int, int], object]
+    ) -> Tensor:
+        size = content.shape[2:]
+        working = content
+        if self.options.content_size is None and max(size) > PAINTED:
+            scale = PAINTED / max(size)
+            working = _resized(content, (round(size[0] * scale), round(size[1] * scale)))
+            self.note(
+                f"{size[1]}×{size[0]} pixels: painted at {working.shape[3]}×{working.shape[2]} and enlarged; "
+                f"--content-size sets another size"
+            )
+        encoder, recipe = self._painter()
+        begin_with = None if self.options.method == "gatys" else _floats(_resized(start, working.shape[2:]))
+        steps = paint(
+            _floats(working), [_floats(style) for style in styles], encoder, recipe, self.runtime, self.shares,
+            self.options.seed, begin_with,
+        )  # fmt: skip
+        tick = None
+        for tick in steps:
+            self.follow(tick)
+            advance(tick.images, tick.total)
+        assert tick is not None
+        return _resized(_bytes(tick.canvas.image), size)
+
+    def _painter(self) -> tuple[Any, Recipe]:
+        options = self.options
+        changes: dict[str, Any] = {} if options.steps is None else {"steps": options.steps}
+        if options.preset == "fine":
+            changes = {"steps": options.steps or FINE_STEPS, "scale_factor": 1.0}
+        if self._encoder is None:
+            pooling = recipe_for(options.recipe, build_encoder(options.encoder)).pooling
+            self._encoder = load_pretrained(build_encoder(options.encoder, pooling=pooling), options.weights_file)
+            if recipe_for(options.recipe, self._encoder).rescaled and options.encoder != "sfumato":
+                unit_mean_activation(self._encoder)
+        return self._encoder, recipe_for(options.recipe, self._encoder, **changes)
+
+
+def stylize(
+    content: PictureT, style: Image.Image | Tensor | Sequence[Image.Image | Tensor], *, device: str = "auto",
+    precision: str = "auto", masks: Sequence[Image.Image] = (), **options: Any,
+) -> PictureT:  # fmt: skip
+    """`content` in the style of one picture or of several; of the kind that `content` is.
+
+    Pictures are PIL images, or tensors (3, h, w) in [0, 1]. `options`: the fields of `Options`. Raises SfumatoError for
+    what cannot be.
+    """
+    if wrong := sorted(options.keys() - {field.name for field in fields(Options)}):
+        raise SfumatoError(f"stylize: unknown options {', '.join(wrong)}")
+    styles = [style] if isinstance(style, Image.Image | Tensor) else list(style)
+    restyling = Restyling([_picture(item) for item in styles], Options(**options), choose(device, precision), masks)
+    result = restyling(_picture(content))
+    if isinstance(content, Tensor):
+        return (to_tensor(result).float() / 255).to(content)  # pyright: ignore[reportReturnType]
+    if "A" in content.getbands():
+        result.putalpha(content.getchannel("A").resize(result.size))
+    return result  # pyright: ignore[reportReturnType]
+
+
+def stylize_files(
+    content: Path, styles: Sequence[Path], out: Path, options: Options, masks: Sequence[Path] = (),
+    device: str = "auto", precision: str = "auto", watch: Path | None = None,
+) -> Iterator[Path]:  # fmt: skip
+    """What the command does: restyles `content`, a picture, a folder of them or a clip, and yields each file it has
+    written.
+
+    Of a folder, pictures that cannot be read are left out with a line each. Raises SfumatoError naming the file at
+    fault.
+    """
+    clip = open_clip(content, out) if is_clip(content) else None
+    work = [] if clip else list(jobs(content, out))
+    restyling = Restyling(
+        [read_file(path)[0] for path in styles], options, choose(device, precision),
+        [read_file(path)[0] for path in masks], note=lambda line: print(f"sfumato: {line}", file=sys.stderr),
+    )  # fmt: skip
+    recipe = described(options, styles, masks)
+    with Bars(clip.frames if clip else len(work), watch) as bars:
+        restyling.follow = bars.follow
+        if clip:
+            yield _restyle_clip(clip, out, restyling, recipe, bars)
+        else:
+            yield from _restyle_pictures(content, work, restyling, json.dumps(recipe, ensure_ascii=False), bars)
+
+
+def _restyle_pictures(
+    content: Path, work: Sequence[tuple[Path, Path]], restyling: "Restyling", recipe: str, bars: "Bars"
+) -> Iterator[Path]:
+    restyled = 0
+    for source, target in work:
+        try:
+            picture, alpha = read_file(source)
+            with bars.picture(source.name) as advance:
+                result = restyling(picture, advance)
+        except SfumatoError as error:
+            message = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
+            if not content.is_dir():
+                raise SfumatoError(message) from None
+            print(f"sfumato: left out: {message}", file=sys.stderr)
+            continue
+        if alpha is not None:
+            alpha = _sized(alpha, restyling.options.content_size, restyling.options.crop)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(result, target, alpha, recipe)
+        restyled += 1
+        yield target
+    if not restyled:
+        raise SfumatoError(f"{content}: none of its {len(work)} pictures could be restyled")
+
+
+def _restyle_clip(clip: Clip, out: Path, restyling: "Restyling", recipe: dict[str, Any], bars: "Bars") -> Path:
+    finished = ClipWork(out, {**recipe, "clip": clip.path.name, "bytes": clip.path.stat().st_size})
+    pictures = (picture for picture, _ in frames(clip))
+    with bars.picture(clip.path.name) as advance:
+        for done in restyle_frames(pictures, restyling, finished, restyling.options.coherence):
+            advance(done, clip.frames or done)
+    if not finished.done:
+        raise SfumatoError(f"{clip.path}: holds no frame that can be read")
+    write_clip(clip, finished, out)
+    if means := finished.means():
+        restyling.note(
+            f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}"
+        )
+    finished.remove()
+    return out
+
+
+class Bars:
+    """What one sees of the work: a bar over pictures, one over the tiles or steps of each, the losses of a step; and in
+    the folder `watch`, progress.png and TensorBoard's events."""
+
+    def __init__(self, pictures: int, watch: Path | None) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"), console=self.console, transient=True,
+            disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.all = self.bar.add_task("pictures", total=pictures, losses="", visible=pictures > 1)
+        self.one = self.bar.add_task("", total=None, losses="")
+        self.watch = watch
+        self.events: Any = None
+
+    def __enter__(self) -> "Bars":
+        if self.watch:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.watch.mkdir(parents=True, exist_ok=True)
+            self.events = SummaryWriter(str(self.watch))
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+        if self.events:
+            self.events.close()
+
+    @contextmanager
+    def picture(self, name: str) -> Iterator[Callable[[int, int], object]]:
+        """The function that is told how much of a picture is done."""
+        self.bar.update(self.one, description=name, completed=0, losses="")
+        yield lambda done, total: self.bar.update(self.one, completed=done, total=total)
+        self.bar.advance(self.all)
+
+    def follow(self, tick: PictureTick) -> None:
+        """Shows the losses of every step on a terminal, and every 50th step in `watch`."""
+        if self.console.is_terminal and tick.images % LOOK == 0:
+            self.bar.update(
+                self.one, losses=", ".join(f"{key} {float(value):.4g}" for key, value in tick.scalars.items())
+            )
+        if self.watch and (tick.images % WATCHED == 0 or tick.images == tick.total):
+            image = tick.canvas.image[0]
+            write_picture(to_picture(image), self.watch / "progress.png")
+            self.events.add_image("picture", image, tick.images)
+            for name, value in tick.scalars.items():
+                self.events.add_scalar(name, value, tick.images)
+
+
+def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
+    """A picture and its transparency. Raises SfumatoError naming the file."""
+    try:
+        with path.open("rb") as file:
+            return read_layers(file)
+    except SfumatoError as error:
+        raise SfumatoError(f"{path}: {error}") from None
+
+
+def described(options: Options, styles: Sequence[Path], masks: Sequence[Path]) -> dict[str, Any]:
+    """What is written into a PNG: how to make it again. Names of files only, no folders."""
+    changed = {name: value for name, value in asdict(options).items() if value not in (None, "", (), False)}
+    names = {"styles": [path.name for path in styles], "masks": [path.name for path in masks]}
+    return {"sfumato": __version__, **{key: value for key, value in names.items() if value}, **changed}
+
+
+def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
+    """Each picture to read and where its result goes: one, or those of a folder.
+
+    Raises SfumatoError if there is none, or if `out` cannot be what is asked for.
+    """
+    if not content.is_dir():
+        writer(out)
+        if out.resolve() == content.resolve():
+            raise SfumatoError(f"{out}: is the content itself: give another --out")
+        yield content, out
+        return
+    pictures = sorted(path for path in content.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
+    if not pictures:
+        raise SfumatoError(f"{content}: holds no picture; there are {', '.join(sorted(ENDINGS))}")
+    if out.resolve() == content.resolve():
+        raise SfumatoError(f"{out}: is the folder of the contents: give another --out")
+    if out.suffix.lower() in WRITERS or out.is_file():
+        raise SfumatoError(f"{out}: {content} is a folder, so --out must be one too")
+    for path in pictures:
+        yield path, out / (path.name if path.suffix.lower() in WRITERS else f"{path.name}.png")
+
+
+def blended(styles: Sequence[Statistics], shares: Sequence[float]) -> Statistics:
+    """The weighted mean of several styles' statistics."""
+    return {
+        layer: Moments(
+            *(
+                torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(0)
+                for parts in zip(*(style[layer] for style in styles), strict=True)
+            )
+        )
+        for layer in styles[0]
+    }
+
+
+def _sized(image: Image.Image, shorter: int | None, crop: bool) -> Image.Image:
+    """`image`, cut to its central square if `crop`, with `shorter` pixels on its shorter side."""
+    if crop:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if shorter is None or shorter == min(image.size):
+        return image
+    scale = shorter / min(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _picture(image: Image.Image | Tensor) -> Image.Image:
+    return to_picture(image) if isinstance(image, Tensor) else image.convert("RGB")
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    """uint8 (1, c, h, w)."""
+    return to_tensor(image)[None]
+
+
+def _floats(image: Tensor) -> Tensor:
+    return image.float() / 255
+
+
+def _bytes(image: Tensor) -> Tensor:
+    return image.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+
+
+def _resized(image: Tensor, size: Sequence[int]) -> Tensor:
+    """uint8 (1, 3, h, w) in another size."""
+    if image.shape[2:] == torch.Size(size):
+        return image
+    from torchvision.transforms.v2.functional import InterpolationMode, resize
+
+    return resize(image, list(size), InterpolationMode.BICUBIC, antialias=True)

@@ -1,0 +1,1 @@
+"""Style transfer: one file per system; transfer.py is what they share."""

@@ -1,0 +1,193 @@
+"""Restyling pictures of any size: tile by tile, with the statistics of the whole picture.
+
+A tile is read with a margin as wide as the network can see, and only what lies inside the margin is kept; at the
+picture's own border the network pads as it always does. So the tiles together are what the whole would be.
+Pictures are uint8 (1, 3, h, w), RGB, on the CPU; masks are (n, 1, h, w) in [0, 1]: each region's share of each pixel.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..engine.runtime import Runtime
+from ..nets.encoders import VGG
+from ..ops.statistics import Moments, exchange, moments
+from .transfer import MULTIPLE, Statistics, Stylizer
+
+TINY = 1e-8
+
+
+@dataclass(frozen=True)
+class Span:
+    """Along one side: what is read, and which part of that is kept, in pixels of the picture."""
+
+    start: int
+    stop: int
+    kept_start: int
+    kept_stop: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    down: Span
+    across: Span
+
+    def read(self, image: Tensor) -> Tensor:
+        return image[..., self.down.start : self.down.stop, self.across.start : self.across.stop]
+
+    def kept(self, values: Tensor, stride: int) -> Tensor:
+        """The kept part of (b, c, h, w) values that stand every `stride` pixels."""
+        rows, columns = (
+            slice((span.kept_start - span.start) // stride, -(-(span.kept_stop - span.start) // stride))
+            for span in (self.down, self.across)
+        )
+        return values[..., rows, columns]
+
+
+def margin(stylizer: Stylizer) -> int:
+    """How many pixels away something may lie and still change a pixel, rounded up to whole cells of the code."""
+    counts = VGG[stylizer.encoder.name].counts[:3]
+    strides = (1, 2, 4)
+    convolutions = sum(count * stride for count, stride in zip(counts, strides, strict=True))
+    encoder = convolutions + MULTIPLE + sum(strides)  # the first convolution of the fourth block, and the pooling
+    decoder = convolutions + MULTIPLE + sum(strides) + 1  # nearest upsampling may look one cell further
+    return -(-(encoder + decoder) // MULTIPLE) * MULTIPLE
+
+
+def spans(length: int, side: int, border: int) -> list[Span]:
+    """`length` pixels, a multiple of 8, in pieces of `side` at most, each read with `border` more at both ends."""
+    return [
+        Span(max(0, start - border), min(length, start + side + border), start, min(length, start + side))
+        for start in range(0, length, side)
+    ]
+
+
+def tiles(height: int, width: int, side: int, border: int) -> list[Tile]:
+    return [Tile(down, across) for down in spans(height, side, border) for across in spans(width, side, border)]
+
+
+class Restyler:
+    """A stylizer at work on pictures of any size. `side`: of the largest tile without its margin, a multiple of 8."""
+
+    def __init__(self, stylizer: Stylizer, runtime: Runtime, side: int) -> None:
+        self.stylizer = stylizer.to(runtime.device, memory_format=runtime.memory_format).eval()  # pyright: ignore[reportCallIssue]
+        self.runtime, self.side, self.border = runtime, side, margin(stylizer)
+
+    def style(self, image: Tensor) -> Statistics:
+        """The statistics of a style, of any size."""
+        (found,) = self._measured(_padded(image), None)
+        return self._finished(found, self.stylizer.style_eps)
+
+    def count(self, image: Tensor) -> int:
+        """How many tiles `image` takes."""
+        return len(self._tiles(_padded(image)))
+
+    @torch.no_grad()
+    def restyle(
+        self, image: Tensor, styles: Sequence[Statistics | None], masks: Tensor | None = None, alpha: float = 1.0,
+        advance: Callable[[], object] = lambda: None,
+    ) -> Tensor:  # fmt: skip
+        """`image` with the statistics `styles`, one for each region in `masks` (one for all without), `alpha` of the
+        way from its own; None leaves a region its own. `advance` is called after each tile. Returns uint8 of the same
+        shape."""
+        height, width = image.shape[2:]
+        image = _padded(image)
+        masks = None if masks is None else _padded(masks)
+        own = [self._finished(region, self.stylizer.eps) for region in self._measured(image, masks)]
+        goals = [
+            mine if style is None else {layer: mine[layer].lerp(style[layer], alpha) for layer in self.stylizer.layers}
+            for mine, style in zip(own, styles, strict=True)
+        ]
+        output = torch.empty_like(image)
+        for tile, features in self._features(image):
+            shares = None if masks is None else self._shares(tile.read(masks), features)
+            restyled = {}
+            for layer, values in features.items():
+                each = [exchange(values, mine[layer], goal[layer]) for mine, goal in zip(own, goals, strict=True)]
+                restyled[layer] = (
+                    each[0] if shares is None
+                    else sum(part * share for part, share in zip(each, shares[layer], strict=True))
+                )  # fmt: skip
+            with self.runtime.autocast():
+                pixels = self.stylizer.decoder(restyled)
+            kept = tile.kept(pixels, 1).float().clamp(0, 1).mul(255).round().to(torch.uint8)
+            down, across = tile.down, tile.across
+            output[..., down.kept_start : down.kept_stop, across.kept_start : across.kept_stop] = kept.cpu()
+            advance()
+        return output[..., :height, :width]
+
+    def _tiles(self, image: Tensor) -> list[Tile]:
+        return tiles(image.shape[2], image.shape[3], self.side, self.border)
+
+    def _features(self, image: Tensor) -> Iterator[tuple[Tile, dict[str, Tensor]]]:
+        for tile in self._tiles(image):
+            pixels = tile.read(image).to(self.runtime.device).float() / 255
+            pixels = pixels.contiguous(memory_format=self.runtime.memory_format)
+            with self.runtime.autocast():
+                yield tile, self.stylizer.encoder(pixels, self.stylizer.layers)
+
+    def _shares(self, masks: Tensor, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The part that each region has in each cell, (n, 1, h, w) by layer."""
+        found = {}
+        for layer, values in features.items():
+            stride = masks.shape[2] // values.shape[2]
+            found[layer] = F.avg_pool2d(masks.to(self.runtime.device), stride)
+        return found
+
+    def _finished(self, region: "dict[str, Merged]", eps: float) -> Statistics:
+        return {layer: merged.moments(eps, self.stylizer.unbiased) for layer, merged in region.items()}
+
+    @torch.no_grad()
+    def _measured(self, image: Tensor, masks: Tensor | None) -> "list[dict[str, Merged]]":
+        """Mean and variance of every layer over the whole picture, by region."""
+        regions: list[dict[str, Merged]] = [
+            {layer: Merged() for layer in self.stylizer.layers} for _ in range(1 if masks is None else len(masks))
+        ]
+        for tile, features in self._features(image):
+            shares = None if masks is None else self._shares(tile.read(masks), features)
+            for layer, values in features.items():
+                stride = tile.read(image).shape[2] // values.shape[2]
+                kept = tile.kept(values, stride)
+                for index, region in enumerate(regions):
+                    weights = None if shares is None else tile.kept(shares[layer][index : index + 1], stride)
+                    total = kept[0, 0].numel() if weights is None else float(weights.sum())
+                    region[layer].add(moments(kept, 0.0, weights=weights), total)
+        return regions
+
+
+class Merged:
+    """Mean and variance of pieces, put together (Chan et al. 1979) in fp64."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.mean = self.spread = torch.zeros(())
+
+    def add(self, piece: Moments, total: float) -> None:
+        if total < TINY:
+            return
+        mean, variance = piece.mean.double(), piece.std.double().square()
+        both = self.total + total
+        shift = mean - self.mean
+        self.spread = self.spread + variance * total + shift.square() * (self.total * total / both)
+        self.mean = self.mean + shift * (total / both)
+        self.total = both
+
+    def moments(self, eps: float, unbiased: bool) -> Moments:
+        variance = self.spread / max(self.total - unbiased, TINY)
+        return Moments(self.mean.float(), (variance + eps).sqrt().float())
+
+
+def _padded(image: Tensor) -> Tensor:
+    """`image`, reflected at the bottom and the right until its sides are multiples of 8, and 16 at least."""
+    height, width = image.shape[2:]
+    down, across = (max(2 * MULTIPLE, -(-side // MULTIPLE) * MULTIPLE) for side in (height, width))
+    while (height, width) != (down, across):
+        # A reflection is one pixel shorter than what it reflects; a single row can only be repeated.
+        more = (min(down - height, max(height - 1, 1)), min(across - width, max(width - 1, 1)))
+        image = torch.cat([image, image.flip(2)[..., min(1, height - 1) :, :][..., : more[0], :]], 2)
+        image = torch.cat([image, image.flip(3)[..., min(1, width - 1) :][..., : more[1]]], 3)
+        height, width = image.shape[2:]
+    return image

@@ -1,0 +1,129 @@
+"""What the style systems share: a network that gives one picture the feature statistics of another.
+
+Images are (b, 3, h, w) in [0, 1], RGB, with sides that are multiples of 8.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ..data.pictures import Fit
+from ..engine.system import Stage, System
+from ..errors import SfumatoError
+from ..nets.decoder import LAYERS, Decoder
+from ..nets.encoders import Encoder, build_encoder
+from ..nets.weights import SHIPPED, read_weights
+from ..ops.statistics import Moments, exchange, moments
+
+DETAILED = (*LAYERS, "relu3_1")  # where the shipped networks exchange statistics
+Statistics = dict[str, Moments]  # by layer
+MULTIPLE = 8  # how often the encoder pools, as a factor of size
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig:
+    """The fields that every style system has."""
+
+    channels: ClassVar[int] = 3
+    resolution: int = 256  # shorter side of the training pictures, in pixels
+    fit: Fit = "short"  # how they get there: whole, squashed to a square, or cut to one
+    crop: int = 128  # side of the random squares that are trained on, a multiple of 8
+    flip: bool = True  # mirror half of the training pictures
+    batch_size: int = 8  # content images per step, and as many styles
+    learning_rate: float = 1e-3  # of Adam
+    images: int = 80_000  # content images drawn in the whole run
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
+                raise SfumatoError(f"{field.name} {value}: must be a finite number, not negative")
+        for name in ("resolution", "crop", "batch_size", "images", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
+        if self.crop % MULTIPLE or self.crop > self.resolution:
+            raise SfumatoError(
+                f"crop {self.crop}: must be a multiple of {MULTIPLE}, and not above resolution {self.resolution}"
+            )
+
+
+class Stylizer(nn.Module):
+    """Encoder, exchange of statistics at the decoder's layers, decoder.
+
+    `eps` and `style_eps` stand beside the variances of content and style; `unbiased` as in `moments`.
+    """
+
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, eps: float = 1e-5, style_eps: float = 1e-5, unbiased: bool = False
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.eps, self.style_eps, self.unbiased = eps, style_eps, unbiased
+
+    @property
+    def layers(self) -> Sequence[str]:
+        return self.decoder.layers
+
+    def statistics(self, features: Mapping[str, Tensor], weights: Mapping[str, Tensor] | None = None) -> Statistics:
+        """Of contents, at the decoder's layers; `weights` by layer: a soft mask."""
+        return self._statistics(features, self.eps, weights)
+
+    def style_statistics(
+        self, features: Mapping[str, Tensor], weights: Mapping[str, Tensor] | None = None
+    ) -> Statistics:
+        """Of styles, at the decoder's layers; `weights` by layer: a soft mask."""
+        return self._statistics(features, self.style_eps, weights)
+
+    def _statistics(
+        self, features: Mapping[str, Tensor], eps: float, weights: Mapping[str, Tensor] | None
+    ) -> Statistics:
+        return {
+            layer: moments(features[layer], eps, self.unbiased, weights[layer] if weights else None)
+            for layer in self.layers
+        }
+
+    def restyled(
+        self, features: Mapping[str, Tensor], style: Statistics, own: Statistics | None = None
+    ) -> dict[str, Tensor]:
+        """`features` of the decoder's layers with the statistics `style` instead of their `own` (8)."""
+        own = own or self.statistics(features)
+        return {layer: exchange(features[layer], own[layer], style[layer]) for layer in self.layers}
+
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        """`content` in the style of `style`, whole: (b, 3, h, w), meant to lie in [0, 1]."""
+        statistics = self.style_statistics(self.encoder(style, self.layers))
+        return self.decoder(self.restyled(self.encoder(content, self.layers), statistics))
+
+
+def shipped() -> Stylizer:
+    """The network that comes with the package: its encoder, and the AdaIN decoder that was trained with it."""
+    stylizer = Stylizer(build_encoder("sfumato", "reflect"), Decoder("sfumato", DETAILED))
+    parts = [read_weights(SHIPPED / f"sfumato-{part}.safetensors") for part in ("encoder", "decoder")]
+    for module, values in zip((stylizer.encoder, stylizer.decoder), parts, strict=True):
+        module.load_state_dict({name: value.float() for name, value in values.items()})
+    return stylizer.eval()
+
+
+class StyleSystem(System):
+    """A system that learns to restyle pictures. `step` is fed pairs of batches: contents and styles."""
+
+    snapshots = (0.1, 0.5, 0.8, 1.0)
+    config: TransferConfig
+
+    @property
+    @abstractmethod
+    def stylizer(self) -> Stylizer:
+        """The network that training is for."""
+
+    @abstractmethod
+    def judge(self, output: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """The content loss and the style loss that this system minimises, of pictures in [0, 1]."""
+
+    def stages(self) -> Sequence[Stage]:
+        """One stage: random squares of `crop` pixels, batches that are all of one size."""
+        config = self.config
+        return [Stage(config.images, config.batch_size, crop=config.crop, flip=config.flip, across=True)]

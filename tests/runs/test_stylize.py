@@ -1,0 +1,236 @@
+"""`sfumato stylize` and `sfumato.stylize`: the image contract, and what other implementations get wrong."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, features
+
+import sfumato
+from sfumato.data.paintings import painting
+from sfumato.errors import SfumatoError
+from sfumato.runs.stylize import Options, jobs, stylize_files
+
+from ..conftest import Command, one_line
+
+SIZE = (61, 43)
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    levels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(levels).resize(SIZE, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def style(tmp_path: Path) -> Path:
+    path = tmp_path / "style.png"
+    painting("glass", 0, 64).save(path)
+    return path
+
+
+def restyled(content: Path, styles: list[Path], out: Path, **options: object) -> Image.Image:
+    list(stylize_files(content, styles, out, Options(style_size=64, **options)))  # pyright: ignore[reportArgumentType]
+    with Image.open(out) as image:
+        image.load()
+        return image
+
+
+MODES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "L": lambda image: image.convert("L"),
+    "RGBA": lambda image: image.convert("RGBA"),
+    "LA": lambda image: image.convert("LA"),
+    "P": lambda image: image.convert("P"),
+    "1": lambda image: image.convert("1"),
+    "I;16": lambda image: Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_kind_of_picture_is_content_and_style(photo: Image.Image, mode: str, tmp_path: Path) -> None:
+    """The port in common use converts nothing to RGB and crashes on a grey picture."""
+    path = tmp_path / "picture.png"
+    MODES[mode](photo).save(path)
+    assert restyled(path, [path], tmp_path / "out.png").size == SIZE
+
+
+def test_a_cmyk_jpeg_is_read(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    photo.convert("CMYK").save(tmp_path / "print.jpg")
+    assert restyled(tmp_path / "print.jpg", [style], tmp_path / "out.png").mode == "RGB"
+
+
+ENDINGS = [".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", *([".avif"] if features.check("avif") else [])]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_format_is_written(photo: Image.Image, style: Path, ending: str, tmp_path: Path) -> None:
+    """In the port, a `.jpeg` style writes nothing and says nothing."""
+    content = tmp_path / f"content{ending}"
+    photo.save(content)
+    assert restyled(content, [content, style], tmp_path / f"out{ending}").size == SIZE
+
+
+def test_sizes_are_the_contents_unless_told(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    """Others turn 414×274 into 776×512, or crash on what is not a multiple of 8."""
+    content = tmp_path / "content.png"
+    for size in ((61, 43), (8, 9), (130, 17)):
+        photo.resize(size).save(content)
+        assert restyled(content, [style], tmp_path / "out.png").size == size
+    assert restyled(content, [style], tmp_path / "out.png", content_size=34).size == (260, 34)
+    assert restyled(content, [style], tmp_path / "out.png", content_size=32, crop=True).size == (32, 32)
+
+
+def test_exif_orientation_is_applied(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "turned.jpg", exif=exif)
+    assert restyled(tmp_path / "turned.jpg", [style], tmp_path / "out.png").size == SIZE[::-1]
+
+
+def test_transparency_is_passed_through(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    alpha = Image.linear_gradient("L").resize(SIZE)
+    content = photo.copy()
+    content.putalpha(alpha)
+    content.save(tmp_path / "clear.png")
+    out = restyled(tmp_path / "clear.png", [style], tmp_path / "out.png")
+    assert out.mode == "RGBA"
+    assert out.getchannel("A").tobytes() == alpha.tobytes()
+    assert restyled(tmp_path / "clear.png", [style], tmp_path / "out.jpg").mode == "RGB"
+
+
+def test_weights_may_be_fractions_and_meet_colour(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    """The port cuts weights to integers, and forgets the colours when it blends."""
+    content, other = tmp_path / "content.png", tmp_path / "other.png"
+    photo.save(content)
+    painting("points", 3, 64).save(other)
+
+    def pixels(**options: object) -> np.ndarray:
+        return np.asarray(restyled(content, [style, other], tmp_path / "out.png", **options)).astype(float)
+
+    first, half, second = (pixels(weights=(1 - share, share)) for share in (0.0, 0.5, 1.0))
+    assert np.abs(first - second).mean() > 5
+    between = np.minimum(np.abs(half - first).mean(), np.abs(half - second).mean())
+    assert 0.2 * np.abs(first - second).mean() < between
+    coral = pixels(weights=(0.5, 0.5), keep_color="coral")
+    colours = np.asarray(photo).astype(float).mean((0, 1))
+    assert np.abs(coral.mean((0, 1)) - colours).max() < np.abs(half.mean((0, 1)) - colours).max()
+
+
+@pytest.mark.parametrize("keep", ["luma", "coral", "histogram"])
+def test_colours_are_kept_even_where_there_are_none(keep: str, style: Path, tmp_path: Path) -> None:
+    content = tmp_path / "flat.png"
+    Image.new("RGB", SIZE, (90, 90, 90)).save(content)
+    out = np.asarray(restyled(content, [style], tmp_path / "out.png", keep_color=keep)).astype(int)
+    assert np.abs(out - out.mean(2, keepdims=True)).mean() < 12
+
+
+def test_a_mask_says_where(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    content, mask, other = tmp_path / "content.png", tmp_path / "mask.png", tmp_path / "other.png"
+    Image.new("RGB", (128, 64), (200, 200, 200)).save(content)
+    halves = Image.new("L", (128, 64), 0)
+    halves.paste(255, (64, 0, 128, 64))
+    halves.save(mask)
+    painting("strokes", 1, 64).save(other)
+    results = [
+        np.asarray(
+            Image.open(next(iter(stylize_files(content, [used], tmp_path / "out.png", Options(style_size=64), [mask]))))
+        ).astype(int)
+        for used in (style, other)
+    ]
+    difference = np.abs(results[0] - results[1]).mean((0, 2))
+    assert difference[72:].mean() > 10 * difference[:24].mean()
+
+
+def test_the_recipe_is_in_the_png(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    photo.save(tmp_path / "content.png")
+    out = restyled(tmp_path / "content.png", [style], tmp_path / "out.png", alpha=0.5)
+    note = json.loads(out.info["sfumato"])  # pyright: ignore[reportArgumentType]
+    assert (note["alpha"], note["styles"], note["method"]) == (0.5, ["style.png"], "adain")
+    assert str(tmp_path) not in out.info["sfumato"]
+
+
+def test_a_folder_is_restyled_whole_and_bad_files_are_left_out(
+    photo: Image.Image, style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg"):
+        photo.save(folder / name)
+    photo.convert("P").save(folder / "c.gif")
+    (folder / "d.png").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no picture either")
+    written = list(stylize_files(folder, [style], tmp_path / "out", Options(style_size=64)))
+    assert [path.name for path in written] == ["a.png", "b.jpg", "c.gif.png"]
+    assert "d.png: not an image" in capsys.readouterr().err
+
+
+def test_python_gives_back_what_it_was_given(photo: Image.Image) -> None:
+    picture = sfumato.stylize(photo, painting("blocks", 0, 64), style_size=64)
+    assert isinstance(picture, Image.Image)
+    assert picture.size == SIZE
+    tensor = torch.rand(3, 40, 48)
+    result = sfumato.stylize(tensor, [torch.rand(3, 32, 32), painting("points", 0, 64)], weights=(0.3, 0.7))
+    assert result.shape == tensor.shape
+    assert 0 <= float(result.min()) <= float(result.max()) <= 1
+    with pytest.raises(SfumatoError, match="unknown options colour"):
+        sfumato.stylize(photo, photo, colour="luma")
+
+
+def test_fine_goes_on_from_the_draft(photo: Image.Image, tmp_path: Path) -> None:
+    draft = sfumato.stylize(photo, painting("glass", 0, 64), style_size=64)
+    fine = sfumato.stylize(photo, painting("glass", 0, 64), style_size=64, preset="fine", steps=3)
+    difference = np.abs(np.asarray(draft).astype(int) - np.asarray(fine).astype(int)).mean()
+    assert 0 < difference < 40
+
+
+def test_gatys_paints_and_can_be_watched(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    content = tmp_path / "content.png"
+    photo.save(content)
+    options = Options(method="gatys", steps=3, style_size=64)
+    list(stylize_files(content, [style], tmp_path / "out.png", options, watch=tmp_path / "watched"))
+    names = {path.name.split(".")[0] for path in (tmp_path / "watched").iterdir()}
+    assert names == {"progress", "events"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"alpha": 1.5}, "alpha 1.5: must lie between 0 and 1"),
+        ({"weights": (0.0, 0.0)}, "must not be negative, nor all 0"),
+        ({"style_size": 3}, "style_size 3: must be at least"),
+        ({"method": "magic"}, "method 'magic': must be one of adain, gatys"),
+        ({"encoder": "vgg19"}, "no decoder for it is shipped"),
+        ({"tile": 100}, "tile 100: must be a multiple of 8"),
+    ],
+)
+def test_options_that_cannot_be_are_named(options: dict[str, object], words: str) -> None:
+    with pytest.raises(SfumatoError, match=words):
+        Options(**options)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_content_is_never_written_over(photo: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "content.png"
+    photo.save(path)
+    with pytest.raises(SfumatoError, match="is the content itself"):
+        list(jobs(path, path))
+    with pytest.raises(SfumatoError, match="is the folder of the contents"):
+        list(jobs(tmp_path, tmp_path))
+    with pytest.raises(SfumatoError, match="pictures are written as"):
+        list(jobs(path, tmp_path / "out.gif"))
+
+
+def test_the_command_and_its_errors(sfumato: Command, photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    photo.save(tmp_path / "photo.jpg")
+    done = sfumato("stylize", "photo.jpg", "style.png", "-o", "out.png", "--style-size", "64", "--seed", "1")
+    assert (done.returncode, done.stdout) == (0, "out.png\n"), done.stderr
+    buffer = io.BytesIO()
+    photo.save(buffer, "PNG")
+    (tmp_path / "cut.png").write_bytes(buffer.getvalue()[:200])
+    one_line(sfumato("stylize", "photo.jpg", "nowhere.png", "-o", "bad.png"), "nowhere.png")
+    one_line(sfumato("stylize", "cut.png", "style.png", "-o", "bad.png"), "cut.png", "damaged image")
+    one_line(sfumato("stylize", "photo.jpg", "style.png", "-o", "bad.png", "--weights", "1", "2"), "2 for 1 styles")
+    assert not (tmp_path / "bad.png").exists()

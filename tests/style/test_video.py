@@ -1,0 +1,36 @@
+import torch
+from torch.nn import functional as F
+
+from sfumato.style.video import Shown, follow
+
+
+def scene(shift: int) -> torch.Tensor:
+    noise = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+    return F.interpolate(noise, size=(96, 128), mode="bicubic").clamp(0, 1)[0, :, 8:72, 8 + shift : 104 + shift]
+
+
+def flickering(frames: list[torch.Tensor], coherence: float) -> list[float]:
+    """The warp errors of frames that are restyled with noise of their own."""
+    before: Shown | None = None
+    found = []
+    for index, frame in enumerate(frames):
+        noise = 0.1 * torch.randn(frame.shape, generator=torch.Generator().manual_seed(index))
+        before, errors = follow(frame, (1 - frame + noise).clamp(0, 1), before, coherence)
+        if errors.shown is not None:
+            found.append(errors.shown)
+            assert errors.alone is not None
+    return found
+
+
+def test_coherence_lowers_the_warp_error() -> None:
+    frames = [scene(shift) for shift in (0, 2, 4, 6)]
+    alone, coherent = flickering(frames, 0.0), flickering(frames, 0.7)
+    assert len(alone) == len(coherent) == 3
+    assert sum(coherent) < 0.4 * sum(alone)
+
+
+def test_what_cannot_be_trusted_is_left_as_it_was_painted() -> None:
+    first, second = torch.rand(2, 3, 40, 48)
+    before, _ = follow(first, first, None, 1.0)
+    shown, _ = follow(second, second, before, 1.0)
+    assert (shown.output == second).float().mean() > 0.2
