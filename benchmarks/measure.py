@@ -22,8 +22,7 @@ def matmul_peak(runtime: Runtime) -> float:
 def _seconds(work: Callable[[], object], runtime: Runtime) -> float:
     began = time.perf_counter()
     work()
-    if runtime.device.type == "cuda":
-        torch.cuda.synchronize()
+    runtime.wait()
     return time.perf_counter() - began
 
 

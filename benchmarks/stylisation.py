@@ -30,10 +30,10 @@ def judged(judge: StyleSystem, pictures: Tensor, content: Tensor, style: Tensor)
     """The mean losses of `pictures`, in [0, 1]."""
     with torch.no_grad():
         losses = [
-            torch.stack(judge.judge(*parts))
+            torch.stack(judge.judge(*parts)) * len(parts[0])
             for parts in zip(*(item.split(PAIRED) for item in (pictures, content, style)), strict=True)
         ]
-    of_content, of_style = torch.stack(losses).mean(0).tolist()
+    of_content, of_style = (torch.stack(losses).sum(0) / len(content)).tolist()
     return {"content": round(of_content, 4), "style": round(of_style, 4)}
 
 

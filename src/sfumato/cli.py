@@ -286,6 +286,9 @@ def stylize(
         Literal["draft", "fine"], Parameter(help="adain: fine goes on from the draft by optimisation.")
     ] = "draft",
     recipe: Annotated[str, Parameter(help="gatys: gatys2016, d2l, keras or multiscale (ours).")] = "multiscale",
+    init: Annotated[
+        str, Parameter(help="gatys: what is changed: content, noise, style (its colours), or a picture.")
+    ] = "content",
     steps: Annotated[int | None, Parameter(help="gatys and fine: steps at full size; the recipe's by default.")] = None,
     alpha: Annotated[float, Parameter(help="adain: strength of the style, from 0 to 1.")] = 1.0,
     weights: Annotated[
@@ -312,6 +315,9 @@ def stylize(
     coherence: Annotated[
         float, Parameter(help="clips: share of the frame before, warped along its motion; 0: each frame for itself.")
     ] = 0.6,
+    as_frames: Annotated[
+        bool, Parameter(name="--frames", negative="", help="The pictures of a folder are the frames of a clip.")
+    ] = False,
     watch: Annotated[
         Path | None, Parameter(help="gatys: a folder for progress.png and TensorBoard, every 50 steps.")
     ] = None,
@@ -323,11 +329,11 @@ def stylize(
     from .runs.stylize import Options, stylize_files
 
     options = Options(
-        method=method, preset=preset, recipe=recipe, steps=steps, alpha=alpha, weights=tuple(weights or ()),
+        method=method, preset=preset, recipe=recipe, init=init, steps=steps, alpha=alpha, weights=tuple(weights or ()),
         content_size=content_size, style_size=style_size, crop=crop, keep_color=keep_color, encoder=encoder,
         weights_file=str(weights_file or ""), run=str(run or ""), tile=tile, coherence=coherence, seed=seed,
     )  # fmt: skip
-    for path in stylize_files(content, styles, out, options, mask or [], device, precision, watch):
+    for path in stylize_files(content, styles, out, options, mask or [], device, precision, watch, as_frames):
         print(path)
 
 

@@ -60,3 +60,12 @@ def test_a_square_root_squared_is_the_matrix(features: Tensor) -> None:
     _, matrices = covariance(features)
     root = square_root(matrices, steps=20)
     torch.testing.assert_close(root @ root, matrices, rtol=1e-3, atol=1e-3)
+
+
+def test_products_are_exact_whatever_surrounds_them(features: Tensor) -> None:
+    alone = gram(features), square_root(covariance(features)[1])
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = gram(features), square_root(covariance(features)[1])
+    for found, expected in zip(inside, alone, strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, expected)

@@ -9,6 +9,7 @@ import torch
 
 import sfumato
 from sfumato.autoencoders.autoencoder import Autoencoder
+from sfumato.autoencoders.stacked import StackedAutoencoder
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.runs.fields import build, from_json, help_texts
@@ -212,3 +213,16 @@ def test_fields_from_json_are_checked_by_their_types() -> None:
     assert build(Config, {"learning_rate": 1, "widths": [4]}, "x") == Config(learning_rate=1.0, widths=(4,))
     with pytest.raises(SfumatoError, match="missing fields"):
         from_json(Config, {}, "x")
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(
+    tmp_path: Path, toy: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was trained before must be loaded then too."""
+    begun: list[int] = []
+    monkeypatch.setattr(StackedAutoencoder, "begin", lambda self: begun.append(1))
+    sfumato.train("stacked", data="digits", run=tmp_path / "run", opened=toy, **SMALL)
+    (tmp_path / "run" / "state.json").unlink()
+    sfumato.resume(tmp_path / "run", opened=toy)
+    sfumato.resume(tmp_path / "run", opened=toy)  # finished: nothing to begin
+    assert len(begun) == 2

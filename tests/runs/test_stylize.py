@@ -12,8 +12,9 @@ from PIL import Image, features
 
 import sfumato
 from sfumato.data.paintings import painting
+from sfumato.data.pictures import layers_of, write_picture
 from sfumato.errors import SfumatoError
-from sfumato.runs.stylize import Options, jobs, stylize_files
+from sfumato.runs.stylize import Options, _masked, jobs, stylize_files
 
 from ..conftest import Command, one_line
 
@@ -145,12 +146,17 @@ def test_a_mask_says_where(photo: Image.Image, style: Path, tmp_path: Path) -> N
     assert difference[72:].mean() > 10 * difference[:24].mean()
 
 
+def test_what_a_mask_does_not_cover_is_black() -> None:
+    layer = Image.new("RGBA", (4, 2), (255, 255, 255, 0))
+    layer.putpixel((3, 1), (255, 255, 255, 255))
+    assert list(_masked(*layers_of(layer)).get_flattened_data()) == [0] * 7 + [255]
+
+
 def test_the_recipe_is_in_the_png(photo: Image.Image, style: Path, tmp_path: Path) -> None:
     photo.save(tmp_path / "content.png")
-    out = restyled(tmp_path / "content.png", [style], tmp_path / "out.png", alpha=0.5)
+    out = restyled(tmp_path / "content.png", [style], tmp_path / "out.png", alpha=0.0)
     note = json.loads(out.info["sfumato"])  # pyright: ignore[reportArgumentType]
-    assert (note["alpha"], note["styles"], note["method"]) == (0.5, ["style.png"], "adain")
-    assert str(tmp_path) not in out.info["sfumato"]
+    assert note == {"sfumato": sfumato.__version__, "styles": ["style.png"], "style_size": 64, "alpha": 0.0}
 
 
 def test_a_folder_is_restyled_whole_and_bad_files_are_left_out(
@@ -168,6 +174,17 @@ def test_a_folder_is_restyled_whole_and_bad_files_are_left_out(
     assert "d.png: not an image" in capsys.readouterr().err
 
 
+def test_the_pictures_of_a_folder_can_be_frames(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for index in range(3):
+        photo.save(folder / f"{index}.jpg")
+    options = Options(style_size=64)
+    written = list(stylize_files(folder, [style], tmp_path / "out", options, as_frames=True))
+    assert [path.name for path in written] == ["0.png", "1.png", "2.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out", "style.png"]
+
+
 def test_python_gives_back_what_it_was_given(photo: Image.Image) -> None:
     picture = sfumato.stylize(photo, painting("blocks", 0, 64), style_size=64)
     assert isinstance(picture, Image.Image)
@@ -178,6 +195,20 @@ def test_python_gives_back_what_it_was_given(photo: Image.Image) -> None:
     assert 0 <= float(result.min()) <= float(result.max()) <= 1
     with pytest.raises(SfumatoError, match="unknown options colour"):
         sfumato.stylize(photo, photo, colour="luma")
+    for wrong in (torch.rand(1, 3, 40, 48), torch.rand(1, 40, 48), torch.zeros(3, 40, 48, dtype=torch.uint8)):
+        with pytest.raises(SfumatoError, match=r"must be \(3, h, w\), floats"):
+            sfumato.stylize(wrong, photo)
+
+
+def test_python_keeps_the_image_contract_too(photo: Image.Image, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "turned.jpg", exif=exif)
+    with Image.open(tmp_path / "turned.jpg") as turned:
+        assert sfumato.stylize(turned, photo, style_size=64).size == SIZE[::-1]
+    clear = photo.copy()
+    clear.putalpha(Image.linear_gradient("L").resize(SIZE))
+    assert sfumato.stylize(clear, photo, style_size=64, crop=True).getchannel("A").size == (43, 43)
 
 
 def test_fine_goes_on_from_the_draft(photo: Image.Image, tmp_path: Path) -> None:
@@ -185,6 +216,15 @@ def test_fine_goes_on_from_the_draft(photo: Image.Image, tmp_path: Path) -> None
     fine = sfumato.stylize(photo, painting("glass", 0, 64), style_size=64, preset="fine", steps=3)
     difference = np.abs(np.asarray(draft).astype(int) - np.asarray(fine).astype(int)).mean()
     assert 0 < difference < 40
+
+
+def test_gatys_starts_from_what_it_is_told(photo: Image.Image, tmp_path: Path) -> None:
+    painting("glass", 0, 64).save(tmp_path / "start.png")
+    results = [
+        np.asarray(sfumato.stylize(photo, photo, method="gatys", steps=1, recipe="d2l", init=init)).astype(int)
+        for init in ("content", "noise", str(tmp_path / "start.png"))
+    ]
+    assert min(np.abs(results[0] - results[1]).mean(), np.abs(results[0] - results[2]).mean()) > 10
 
 
 def test_gatys_paints_and_can_be_watched(photo: Image.Image, style: Path, tmp_path: Path) -> None:
@@ -205,6 +245,11 @@ def test_gatys_paints_and_can_be_watched(photo: Image.Image, style: Path, tmp_pa
         ({"method": "magic"}, "method 'magic': must be one of adain, gatys"),
         ({"encoder": "vgg19"}, "no decoder for it is shipped"),
         ({"tile": 100}, "tile 100: must be a multiple of 8"),
+        ({"method": "gatys", "alpha": 0.5}, "alpha 0.5: is AdaIN's alone"),
+        ({"method": "gatys", "preset": "fine"}, "preset 'fine': is AdaIN"),
+        ({"weights_file": "x.pth"}, "is for optimisation"),
+        ({"weights": (float("inf"), 1.0)}, "must not be negative"),
+        ({"init": "nowhere.png"}, "init 'nowhere.png': must be content, noise, style, or a picture"),
     ],
 )
 def test_options_that_cannot_be_are_named(options: dict[str, object], words: str) -> None:
@@ -221,6 +266,15 @@ def test_the_content_is_never_written_over(photo: Image.Image, tmp_path: Path) -
         list(jobs(tmp_path, tmp_path))
     with pytest.raises(SfumatoError, match="pictures are written as"):
         list(jobs(path, tmp_path / "out.gif"))
+    with pytest.raises(SfumatoError, match="is a style or a mask"):
+        list(stylize_files(path, [tmp_path / "s.png"], tmp_path / "s.png", Options()))
+
+
+def test_sizes_that_a_format_or_the_memory_cannot_take_are_named(tmp_path: Path, photo: Image.Image) -> None:
+    with pytest.raises(SfumatoError, match=r"WEBP pictures have at most 16,383 pixels a side, not 20,000"):
+        write_picture(Image.new("RGB", (20_000, 1)), tmp_path / "out.webp")
+    with pytest.raises(SfumatoError, match="would be too many"):
+        sfumato.stylize(photo, Image.new("RGB", (10_000, 1)))
 
 
 def test_the_command_and_its_errors(sfumato: Command, photo: Image.Image, style: Path, tmp_path: Path) -> None:

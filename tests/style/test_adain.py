@@ -96,6 +96,10 @@ def test_only_the_decoder_learns() -> None:
 def test_wrong_fields_are_named() -> None:
     with pytest.raises(SfumatoError, match="crop 100: must be a multiple of 8"):
         Config(crop=100)
+    with pytest.raises(SfumatoError, match="resolution 250: must be a multiple of 8"):
+        Config(resolution=250)
+    with pytest.raises(SfumatoError, match="warmup -1: must not be negative"):
+        Config(warmup=-1)
     with pytest.raises(SfumatoError, match="mirrors a VGG network"):
         Config(encoder="squeezenet1_0")
     with pytest.raises(SfumatoError, match="relu4_1 first"):

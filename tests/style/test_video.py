@@ -33,4 +33,4 @@ def test_what_cannot_be_trusted_is_left_as_it_was_painted() -> None:
     first, second = torch.rand(2, 3, 40, 48)
     before, _ = follow(first, first, None, 1.0)
     shown, _ = follow(second, second, before, 1.0)
-    assert (shown.output == second).float().mean() > 0.2
+    assert ((shown.output - second).abs() < 0.003).float().mean() > 0.2

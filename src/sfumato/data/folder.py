@@ -139,7 +139,7 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
     usual = LONGER if fit == "short" else 1  # how much larger than a square
     in_memory = len(placed) * channels * resolution**2 * usual <= MEMORY
     reader = PictureReader(files, channels, resolution, fit)
-    good, pictures = [], []
+    good, pictures, held = [], [], 0
     read = _shown(reader.read_all([file.name for file in placed]), len(placed), path.name)
     for file, picture in zip(placed, read, strict=True):
         if isinstance(picture, str):
@@ -148,6 +148,10 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
             good.append(file)
             if in_memory:
                 pictures.append(picture)
+                held += picture.numel()
+            if held > MEMORY:  # longer pictures than usual: they are read again when they are needed
+                in_memory, held = False, 0
+                pictures.clear()
     if strict and left_out:
         raise SfumatoError(f"{path}: {left_out[0]} (--strict stops at the first such file)")
     if not good:

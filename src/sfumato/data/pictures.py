@@ -137,11 +137,15 @@ def read_layers(file: IO[bytes]) -> tuple[Image.Image, Image.Image | None]:
     Colours are not laid on anything: those of see-through pixels are what the file has, or the mean of the others where
     nothing shows. Raises SfumatoError as `read_picture` does.
     """
-    return _guarded(lambda: _read_layers(file))
+    return _guarded(lambda: _layers(*_load(file, None)))
 
 
-def _read_layers(file: IO[bytes]) -> tuple[Image.Image, Image.Image | None]:
-    image, profile = _load(file, None)
+def layers_of(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """`read_layers` of a picture that somebody has opened already."""
+    return _guarded(lambda: _layers(ImageOps.exif_transpose(image), image.info.get("icc_profile")))
+
+
+def _layers(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Image.Image | None]:
     if not _has_alpha(image):
         return _finished(_eight_bit(image), profile, "RGB"), None
     layer = image.convert("RGBA")
@@ -175,14 +179,18 @@ WRITERS = {
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "AVIF": {"quality": 90},
            "TIFF": {"compression": "tiff_adobe_deflate"}}  # fmt: skip
 OPAQUE = ("JPEG", "BMP")
+LONGEST = {"JPEG": 65_535, "WEBP": 16_383, "AVIF": 65_535}  # pixels on a side
 
 
-def writer(path: Path) -> str:
-    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here."""
+def writer(path: Path, size: tuple[int, int] = (1, 1)) -> str:
+    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here, or not in that
+    size."""
     Image.init()
     name = WRITERS.get(path.suffix.lower(), "")
     if name not in Image.SAVE:
         raise SfumatoError(f"{path}: pictures are written as {', '.join(WRITERS)}, not as {path.suffix or 'nothing'!r}")
+    if max(size) > LONGEST.get(name, MAX_PIXELS):
+        raise SfumatoError(f"{path}: {name} pictures have at most {LONGEST[name]:,} pixels a side, not {max(size):,}")
     return name
 
 
@@ -191,7 +199,7 @@ def write_picture(image: Image.Image, path: Path, alpha: Image.Image | None = No
 
     `alpha`: its transparency, laid on white where the format has none. `note`: kept in a PNG's text, under `sfumato`.
     """
-    name = writer(path)
+    name = writer(path, image.size)
     if alpha is not None:
         image = image.copy()
         image.putalpha(alpha)
@@ -201,4 +209,9 @@ def write_picture(image: Image.Image, path: Path, alpha: Image.Image | None = No
     if name == "PNG" and note:
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("sfumato", note)
-    write_atomically(path, lambda beside: image.save(beside, name, **options))
+    try:
+        write_atomically(path, lambda beside: image.save(beside, name, **options))
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # a full disk, a folder that may not be written to
+            raise
+        raise SfumatoError(f"{path}: cannot be written as {name} ({error})") from None

@@ -47,6 +47,13 @@ class Runtime:
         elif self.device.type == "mps":
             torch.mps.manual_seed(seed)
 
+    def wait(self) -> None:
+        """Until everything that was asked of the device is done: before a look at the time."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
     def describe(self) -> str:
         """One line for people: `cpu (2 threads), bf16`."""
         if self.device.type == "cuda":

@@ -42,7 +42,7 @@ class Features(nn.Module):
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()
-        self.encoder = _squeezenet(weights) if weights else load_pretrained(build_encoder("sfumato", "reflect"))
+        self.encoder = _squeezenet(weights) if weights else load_pretrained(build_encoder("sfumato"))
         self.requires_grad_(False).eval()
         digest = fingerprint(*self.encoder.state_dict().values())
         self.name = f"{weights.name if weights else 'the encoder of Sfumato'} ({digest}), {SIDE}×{SIDE}"

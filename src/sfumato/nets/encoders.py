@@ -84,10 +84,12 @@ class Encoder(nn.Module):
         return self.places[layer]
 
 
-def build_encoder(name: EncoderName, padding: Padding = "zeros", pooling: Pooling = "max") -> Encoder:
-    """The untrained encoder `name`; `padding` and `pooling` apply to the VGG networks."""
+def build_encoder(name: EncoderName, padding: Padding | None = None, pooling: Pooling = "max") -> Encoder:
+    """The untrained encoder `name`. `padding` and `pooling` apply to the VGG networks; by default they are padded as
+    they were trained: ours with reflections, the others with zeros."""
     if name in VGG:
-        return Encoder(name, *_vgg(VGG[name], padding, pooling))
+        native: Padding = "reflect" if name == "sfumato" else "zeros"
+        return Encoder(name, *_vgg(VGG[name], padding or native, pooling))
     if name in SQUEEZENET:
         from torchvision import models
 

@@ -1,5 +1,6 @@
 """Weights that were trained elsewhere, or by us: read without running code, fetched with their checksum."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 from urllib.error import URLError
@@ -28,11 +29,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         safe = path.suffix == ".safetensors"
         values = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # both readers answer damage with whatever they stumble over
+        fine = isinstance(values, dict) and all(
+            isinstance(name, str) and isinstance(value, Tensor) and bool(value.isfinite().all())
+            for name, value in values.items()
+        )
+    except Exception:  # both readers, and odd kinds of tensors, answer with whatever they stumble over
         raise SfumatoError(f"weights {str(path)!r}: not a file of weights") from None
-    if not isinstance(values, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) and value.isfinite().all() for name, value in values.items()
-    ):
+    if not fine:
         raise SfumatoError(f"weights {str(path)!r}: not a file of finite weights")
     return values
 
@@ -79,7 +82,7 @@ def fetch_weights(name: str) -> Path:
         except (URLError, OSError, RuntimeError) as error:
             raise SfumatoError(
                 f"encoder {name}: its weights are not here and cannot be fetched ({error}): give them with "
-                f"--weights-file FILE, or use --encoder sfumato"
+                f"--weights-file FILE (--teacher-file to train an encoder), or use --encoder sfumato"
             ) from None
     return path
 
@@ -93,9 +96,9 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
     hundredth of its layer's mean counts as that. Returns the factors that the channels behind
     each ReLU were divided by, (c,) by layer. The photographs take seconds: the result is kept in the cache.
     """
-    before = fingerprint(*encoder.features.state_dict().values())
+    before = fingerprint(repr(encoder.features), *encoder.features.state_dict().values())
     kept = cache_folder("weights") / f"{encoder.name}-{before}-mean-activations.safetensors"
-    factors = load_file(kept) if kept.is_file() else _mean_activations(encoder)
+    factors = _known_activations(encoder, kept) or _mean_activations(encoder)
     incoming = torch.ones(3)
     for place, layer in enumerate(encoder.features):
         if isinstance(layer, nn.Conv2d | Fire):
@@ -108,10 +111,25 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
                 convolution.weight.div_(own.view(-1, 1, 1, 1))
                 cast(Tensor, convolution.bias).div_(own)
             incoming = outgoing
-    if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, lambda path: save_file(factors, path))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(kept, lambda path: save_file(factors, path))
     return factors
+
+
+def _known_activations(encoder: Encoder, path: Path) -> dict[str, Tensor] | None:
+    """What was kept of an earlier call, if it is whole."""
+    if not path.is_file():
+        return None
+    with suppress(SfumatoError):
+        values = read_weights(path)
+        if values.keys() == set(_firing(encoder)):
+            return values
+    return None
+
+
+def _firing(encoder: Encoder) -> list[str]:
+    """The layers behind a ReLU."""
+    return [name for name in encoder.places if not name.startswith("conv")]
 
 
 def _pictures() -> Tensor:
@@ -125,7 +143,7 @@ def _active(encoder: Encoder, place: int) -> str:
 
 
 def _mean_activations(encoder: Encoder) -> dict[str, Tensor]:
-    layers = [name for name in encoder.places if not name.startswith("conv")]
+    layers = _firing(encoder)
     images = _pictures()
     totals: dict[str, Tensor] = {}
     for chunk in images.split(4):

@@ -4,6 +4,7 @@ Features are (b, c, h, w), any real numbers; statistics are fp32, (b, c, 1, 1), 
 (b or 1, 1, h, w), not negative, say how much each position counts: a soft mask.
 """
 
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -67,15 +68,18 @@ def exchange(features: Tensor, own: Moments, other: Moments) -> Tensor:
 
 def gram(features: Tensor) -> Tensor:
     """(b, c, c) inner products of channels, summed over positions (Gatys et al. 2016, eq. 3)."""
-    flat = features.flatten(2).float()
-    return flat @ flat.transpose(1, 2)
+    flat = _rows(features)
+    with exact(features):
+        return flat.transpose(1, 2) @ flat
 
 
 def covariance(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (b, c, 1) and covariance (b, c, c) of the channels over positions."""
-    flat = features.flatten(2).float()
-    mean = flat.mean(2, keepdim=True)
-    return mean, gram(features.float() - mean[..., None]) / flat.shape[2]
+    """Mean (b, 1, c) and covariance (b, c, c) of the channels over positions."""
+    flat = _rows(features)
+    mean = flat.mean(1, keepdim=True)
+    centred = flat - mean
+    with exact(features):
+        return mean, centred.transpose(1, 2) @ centred / flat.shape[1]
 
 
 def square_root(matrices: Tensor, steps: int = 12) -> Tensor:
@@ -84,7 +88,18 @@ def square_root(matrices: Tensor, steps: int = 12) -> Tensor:
     identity = torch.eye(matrices.shape[-1], device=matrices.device)
     norm = torch.linalg.matrix_norm(matrices, keepdim=True).clamp_min(TINY)
     root, inverse = matrices / norm, identity.expand_as(matrices)
-    for _ in range(steps):
-        middle = 1.5 * identity - 0.5 * inverse @ root
-        root, inverse = root @ middle, middle @ inverse
+    with exact(matrices):
+        for _ in range(steps):
+            middle = 1.5 * identity - 0.5 * inverse @ root
+            root, inverse = root @ middle, middle @ inverse
     return root * norm.sqrt()
+
+
+def exact(values: Tensor) -> AbstractContextManager[object]:
+    """Products in fp32, whatever surrounds them: bf16 would leave 8 bits of a sum over thousands of positions."""
+    return torch.autocast(values.device.type, enabled=False)
+
+
+def _rows(features: Tensor) -> Tensor:
+    """fp32 (b, h·w, c): in channels-last memory, nothing moves."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2).float()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .statistics import TINY, Moments, covariance, square_root
+from .statistics import TINY, Moments, covariance, exact, square_root
 
 
 def relative_error(found: Tensor, target: Tensor) -> Tensor:
@@ -38,8 +38,10 @@ def gaussian_distance(features: Tensor, mean: Tensor, covariance_root: Tensor, e
     """
     own_mean, own = covariance(features)
     own = own + eps * torch.eye(own.shape[-1], device=own.device)
-    cross = square_root(covariance_root @ own @ covariance_root)
-    traces = [matrix.diagonal(dim1=1, dim2=2).sum(1) for matrix in (covariance_root @ covariance_root, own, cross)]
+    with exact(features):
+        cross = square_root(covariance_root @ own @ covariance_root)
+        style = covariance_root @ covariance_root
+    traces = [matrix.diagonal(dim1=1, dim2=2).sum(1) for matrix in (style, own, cross)]
     distance = (own_mean - mean).square().sum((1, 2)) + traces[0] + traces[1] - 2 * traces[2]
     return distance.mean() / features.shape[1]
 
@@ -49,9 +51,10 @@ def sliced_distance(found: Tensor, target: Tensor, directions: Tensor) -> Tensor
 
     `directions`: (n, c) of norm 1. Along each, sorted values are compared; the longer set is read at even steps.
     """
-    sorted_found, sorted_target = (
-        (directions @ values.flatten(2).float()).sort(2).values for values in (found, target)
-    )
+    with exact(found):
+        sorted_found, sorted_target = (
+            (directions @ values.flatten(2).float()).sort(2).values for values in (found, target)
+        )
     if sorted_found.shape[2] != sorted_target.shape[2]:
         sorted_target = F.interpolate(sorted_target, size=sorted_found.shape[2], mode="linear", align_corners=False)
     return (sorted_found - sorted_target).square().mean()

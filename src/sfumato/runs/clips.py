@@ -7,6 +7,7 @@ Finished frames wait in a folder beside the result, so that a stopped call goes 
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,8 @@ CLIPS = {".mp4": ("h264", "aac"), ".mkv": ("h264", "aac"), ".mov": ("h264", "aac
 KEPT_SOUND = {".mp4": ("aac", "mp3"), ".mov": ("aac", "mp3"), ".mkv": ("aac", "mp3", "opus", "vorbis", "flac"),
               ".webm": ("opus", "vorbis")}  # fmt: skip
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg"
+FORMAT_OF = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+OPUS_RATE = 48_000  # samples a second; it takes few others
 QUALITY = {"h264": {"crf": "18"}, "libvpx-vp9": {"crf": "24", "b": "0"}}
 Restyle = Callable[[Image.Image], Image.Image]
 
@@ -58,15 +61,22 @@ def open_clip(path: Path, out: Path) -> Clip:
         return Clip(path, Fraction(rate), stream.frames)
 
 
-def frames(clip: Clip) -> Iterator[tuple[Image.Image, int | None]]:
-    """Each frame as an `RGB` picture, with its time in units of the stream. Damaged ones are passed over."""
-    av = _av()
+def frames(clip: Clip) -> Iterator[Image.Image]:
+    """Each frame as an `RGB` picture, upright, all of the size of the first."""
+    size: tuple[int, int] | None = None
     with _opened(clip.path) as container:
-        try:
-            for frame in container.decode(container.streams.video[0]):
-                yield frame.to_image(), frame.pts
-        except av.FFmpegError as error:
-            raise SfumatoError(f"{clip.path}: damaged clip ({error.strerror})") from None
+        for frame in _decoded(container, container.streams.video[0]):
+            picture = frame.to_image()
+            if frame.rotation:  # how a phone says that it was held upright
+                picture = picture.rotate(frame.rotation, expand=True)
+            size = size or picture.size
+            yield picture if picture.size == size else picture.resize(size)
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """The frames of `stream` up to the first that is damaged."""
+    with suppress(_av().FFmpegError):
+        yield from container.decode(stream)
 
 
 class ClipWork:
@@ -74,20 +84,28 @@ class ClipWork:
 
     def __init__(self, out: Path, recipe: dict[str, Any]) -> None:
         self.path = out.with_name(f"{out.name}.frames")
-        self.state = self.path / "state.json"
-        self.recipe = recipe
+        self.made, self.measured = self.path / "recipe.json", self.path / "errors.jsonl"
         self.errors: list[list[float | None]] = []
-        if self.state.is_file():
-            try:
-                saved = json.loads(self.state.read_text("utf-8"))
-            except (ValueError, OSError):
-                saved = {}
-            if saved.get("recipe") != recipe:
-                raise SfumatoError(
-                    f"{self.path}: holds frames that were made otherwise: remove that folder, or repeat that command"
-                )
-            self.errors = saved["errors"]
-        self.path.mkdir(parents=True, exist_ok=True)
+        recipe = json.loads(json.dumps(recipe))
+        if self.path.exists():
+            self._take_up(recipe)
+        else:
+            self.path.mkdir(parents=True)
+            write_json(self.made, recipe)
+
+    def _take_up(self, recipe: dict[str, Any]) -> None:
+        try:
+            saved = json.loads(self.made.read_text("utf-8"))
+            lines = self.measured.read_text("utf-8").splitlines() if self.measured.exists() else []
+        except (ValueError, OSError):
+            raise SfumatoError(f"{self.path}: is there and is not the frames of a clip: move it away") from None
+        if saved != recipe:
+            raise SfumatoError(
+                f"{self.path}: holds frames that were made otherwise: remove that folder, or repeat that command"
+            )
+        for line in lines:
+            with suppress(ValueError):  # one cut short by a kill
+                self.errors.append(json.loads(line))
 
     @property
     def done(self) -> int:
@@ -99,7 +117,8 @@ class ClipWork:
     def keep(self, picture: Image.Image, errors: WarpErrors) -> None:
         write_picture(picture, self.frame(self.done))
         self.errors.append([errors.shown, errors.alone])
-        write_json(self.state, {"recipe": self.recipe, "errors": self.errors})
+        with self.measured.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.errors[-1]) + "\n")
 
     def means(self) -> tuple[float, float] | None:
         """The warp errors, as shown and frame by frame, over all frames that have them."""
@@ -113,13 +132,13 @@ class ClipWork:
 def restyle_frames(
     pictures: Iterator[Image.Image], restyle: Restyle, work: ClipWork, coherence: float
 ) -> Iterator[int]:
-    """Restyles what is not done yet, frame after frame, and yields how many are."""
+    """Restyles what is not done yet, frame after frame, and yields how many are. `restyle` keeps sizes."""
     before: Shown | None = None
     for index, picture in enumerate(pictures):
         if index < work.done - 1:
             continue
         alone = restyle(picture)
-        content = _floats(picture.resize(alone.size))
+        content = _floats(picture)
         if index == work.done - 1:  # the last one that was finished: what the next one follows
             with work.frame(index).open("rb") as file:
                 before = Shown(content, _floats(alone), _floats(read_layers(file)[0]))
@@ -132,56 +151,59 @@ def restyle_frames(
 def write_clip(clip: Clip, work: ClipWork, out: Path) -> None:
     """Puts the finished frames together at the times of `clip`, with its sound."""
     av = _av()
-    video_codec, sound_codec = CLIPS[out.suffix.lower()]
-
-    def write(beside: Path) -> None:
-        with _opened(clip.path) as source, av.open(str(beside), "w", format=_format(out)) as target:
-            stream = source.streams.video[0]
-            with Image.open(work.frame(0)) as first:
-                width, height = first.size
-            video = target.add_stream(video_codec, rate=clip.rate, options=QUALITY[video_codec])
-            video.width, video.height = width, height
-            video.pix_fmt = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
-            video.time_base = stream.time_base
-            sounds = [_sound(target, sound, out.suffix.lower(), sound_codec) for sound in source.streams.audio[:1]]
-            index = 0
-            for packet in source.demux(stream, *source.streams.audio[:1]):
-                if packet.stream.type == "audio":
-                    target.mux(sounds[0](packet))
-                    continue
-                for frame in packet.decode():
-                    if index >= work.done:
-                        break
-                    with Image.open(work.frame(index)) as picture:
-                        painted = av.VideoFrame.from_image(picture.convert("RGB"))
-                    painted.pts, painted.time_base = frame.pts, stream.time_base
-                    target.mux(video.encode(painted))
-                    index += 1
-            target.mux(video.encode(None))
-
-    write_atomically(out, write)
+    try:
+        write_atomically(out, lambda beside: _mux(clip, work, beside, out.suffix.lower()))
+    except (av.FFmpegError, ValueError) as error:
+        raise SfumatoError(f"{out}: could not be put together ({error}); its frames are in {work.path}") from None
 
 
-def _sound(target: Any, source: Any, ending: str, codec: str) -> Callable[[Any], Any]:
-    """The function that turns packets of the sound into packets for `target`: copied where the format takes them."""
-    if source.codec_context.name in KEPT_SOUND[ending]:
-        copied = target.add_stream_from_template(source)
+def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> None:
+    av = _av()
+    video_codec, sound_codec = CLIPS[ending]
+    with _opened(clip.path) as source, av.open(str(beside), "w", format=FORMAT_OF[ending]) as target:
+        stream = source.streams.video[0]
+        with Image.open(work.frame(0)) as first:
+            width, height = first.size
+        video = target.add_stream(video_codec, rate=clip.rate, options=QUALITY[video_codec])
+        video.width, video.height = width, height
+        video.pix_fmt = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
+        video.codec_context.time_base = stream.time_base  # times as they are, however uneven
+        sounds = source.streams.audio[:1]
+        sound = _Sound(target, sounds[0], ending, sound_codec) if sounds else None
+        for index, frame in enumerate(_decoded(source, stream)):
+            if index >= work.done:
+                break
+            with Image.open(work.frame(index)) as picture:
+                painted = av.VideoFrame.from_image(picture.convert("RGB"))
+            painted.pts, painted.time_base = frame.pts, stream.time_base
+            target.mux(video.encode(painted))
+        target.mux(video.encode(None))
+        if sound:
+            with _opened(clip.path) as again:
+                for packet in again.demux(again.streams.audio[0]):
+                    target.mux(sound.packets(packet))
+            target.mux(sound.rest())
 
-        def copy(packet: Any) -> Any:
-            packet.stream = copied
-            return packet if packet.dts is not None else []
 
-        return copy
-    encoded = target.add_stream(codec, rate=source.codec_context.sample_rate)
+class _Sound:
+    """The sound of a clip on its way into another: copied where the format takes it, else encoded anew."""
 
-    def encode(packet: Any) -> Any:
-        return [made for frame in packet.decode() for made in encoded.encode(frame)]
+    def __init__(self, target: Any, source: Any, ending: str, codec: str) -> None:
+        self.copied = source.codec_context.name in KEPT_SOUND[ending]
+        if self.copied:
+            self.stream = target.add_stream_from_template(source)
+        else:
+            rate = OPUS_RATE if codec == "libopus" else source.codec_context.sample_rate
+            self.stream = target.add_stream(codec, rate=rate)
 
-    return encode
+    def packets(self, packet: Any) -> list[Any]:
+        if not self.copied:
+            return [made for frame in packet.decode() for made in self.stream.encode(frame)]
+        packet.stream = self.stream
+        return [packet] if packet.dts is not None else []
 
-
-def _format(out: Path) -> str:
-    return {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}[out.suffix.lower()]
+    def rest(self) -> list[Any]:
+        return [] if self.copied else self.stream.encode(None)
 
 
 def _floats(picture: Image.Image) -> Any:

@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from importlib.metadata import requires, version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from ..engine.runtime import choose, hardware
 from ..reports.language import cjk_font
 
 FREE = 5 * 2**30
+
+
+def _clips() -> str | None:
+    with suppress(PackageNotFoundError):
+        return f"av {version('av')}"
+    return None
 
 
 def examine() -> dict[str, Any]:
@@ -33,6 +40,7 @@ def examine() -> dict[str, Any]:
         "auto means": choose().describe(),
         "free disk": f"{free / 2**30:.0f} GiB",
         "Chinese font": cjk_font() or "none",
+        "clips": _clips() or "not without the extra: pip install 'sfumato[video]'",
         **{f"data {source.name}": source.state for source in sources()},
     }
     advice = []

@@ -49,10 +49,10 @@ def _measure_style(system: StyleSystem, data: ImageData, runtime: Runtime) -> di
     for name, pictures in (("restyled", restyled), ("content, untouched", content), ("style, untouched", style)):
         with torch.no_grad():
             losses = [
-                torch.stack(system.judge(*(part.to(runtime.device) for part in parts)))
+                torch.stack(system.judge(*(part.to(runtime.device) for part in parts))) * len(parts[0])
                 for parts in zip(*(item.split(PAIRED) for item in (pictures, content, style)), strict=True)
             ]
-        of_content, of_style = torch.stack(losses).mean(0).tolist()
+        of_content, of_style = (torch.stack(losses).sum(0) / len(content)).tolist()
         rows.append({"name": name, "content": of_content, "style": of_style})
     return {
         "images": len(content),

@@ -5,6 +5,7 @@ tile by tile; what was chosen is said.
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,21 +14,32 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.nn import functional as F
 
 from .. import __version__
-from ..data.pictures import ENDINGS, WRITERS, read_layers, to_picture, to_tensor, write_picture, writer
+from ..data.dataset import fingerprint
+from ..data.pictures import (
+    ENDINGS,
+    MAX_PIXELS,
+    WRITERS,
+    layers_of,
+    read_layers,
+    to_picture,
+    to_tensor,
+    write_picture,
+    writer,
+)  # fmt: skip
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
-from ..nets.encoders import EncoderName, build_encoder
+from ..nets.encoders import Encoder, EncoderName, build_encoder
 from ..nets.weights import load_pretrained, unit_mean_activation
 from ..ops.colour import keep_chroma, match_covariance, match_histogram
 from ..ops.statistics import Moments
-from ..style.gatys import PictureTick, Recipe, paint, recipe_for
+from ..style.gatys import RECIPES, PictureTick, Recipe, Start, paint, recipe_for
 from ..style.tiles import Restyler
 from ..style.transfer import MULTIPLE, Statistics, StyleSystem, Stylizer, shipped
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
@@ -39,6 +51,7 @@ Effort = Literal["draft", "fine"]
 PAINTED = 768  # pixels on the longer side of what is optimised, unless a content size is given
 FINE_STEPS = 60  # of optimisation after AdaIN
 TILE = 1024
+TAUGHT = ("vgg16", "vgg19")  # encoders whose pooling a recipe may change; ours was trained with its own
 LOOK, WATCHED = 5, 50  # steps of an optimisation between two looks at its losses, and at its picture
 MIN_SIDE = 8
 PictureT = TypeVar("PictureT", Image.Image, Tensor)
@@ -50,6 +63,7 @@ class Options:
 
     method: Method = "adain"  # adain: at once. gatys: by optimisation, slow and finer
     recipe: str = "multiscale"  # gatys: layers, weights and optimiser of a known implementation
+    init: str = "content"  # gatys: what is changed: content, noise, style (its colours), or a picture
     steps: int | None = None  # gatys: at the finest scale, instead of the recipe's
     preset: Effort = "draft"  # adain: fine goes on from it by optimisation
     alpha: float = 1.0  # adain: 0 keeps the content as it is, 1 is all style
@@ -73,7 +87,8 @@ class Options:
         for name in ("alpha", "coherence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
-        if any(weight < 0 for weight in self.weights) or (self.weights and not sum(self.weights) > 0):
+        usable = all(weight >= 0 and math.isfinite(weight) for weight in self.weights)
+        if not usable or (self.weights and not sum(self.weights) > 0):
             raise SfumatoError(f"weights {' '.join(map(str, self.weights))}: must not be negative, nor all 0")
         for name in ("content_size", "style_size", "tile"):
             value = getattr(self, name)
@@ -83,13 +98,26 @@ class Options:
             raise SfumatoError(f"steps {self.steps}: must be at least 1")
         if self.tile % MULTIPLE:
             raise SfumatoError(f"tile {self.tile}: must be a multiple of {MULTIPLE}")
-        if self.method == "gatys" and self.alpha != 1:
-            raise SfumatoError(f"alpha {self.alpha}: is AdaIN's; with gatys, a recipe's weights set the strength")
-        if self.method == "adain" and self.encoder != "sfumato":
+        painted = self.method == "gatys" or self.preset == "fine"
+        if self.method == "gatys" and self.preset == "fine":
+            raise SfumatoError(
+                "preset 'fine': is AdaIN followed by optimisation; --method gatys optimises from the start"
+            )
+        if painted and self.alpha != 1:
+            raise SfumatoError(f"alpha {self.alpha}: is AdaIN's alone; in an optimisation the recipe sets the strength")
+        if self.method == "gatys" and self.run:
+            raise SfumatoError(f"run {self.run!r}: holds an AdaIN network; --method gatys uses an --encoder")
+        if not painted and self.weights_file:
+            raise SfumatoError(
+                f"weights_file {self.weights_file!r}: is for optimisation: --method gatys or --preset fine"
+            )
+        if not painted and self.encoder != "sfumato":
             raise SfumatoError(
                 f"encoder {self.encoder!r}: no decoder for it is shipped: train one (sfumato train adain --encoder "
                 f"{self.encoder}) and give it with --run, or use --method gatys"
             )
+        if self.init not in get_args(Start) and not Path(self.init).is_file():
+            raise SfumatoError(f"init {self.init!r}: must be {', '.join(get_args(Start))}, or a picture")
 
 
 class Restyling:
@@ -119,11 +147,12 @@ class Restyling:
             raise SfumatoError("masks: are for --method adain with --preset draft")
         weights = options.weights or (1.0,) * len(styles)
         self.shares = [weight / sum(weights) for weight in weights]
-        self.masks = [_tensor(mask.convert("L")) for mask in masks]
+        self.masks = [_tensor(_sized(mask.convert("L"), None, options.crop)) for mask in masks]
         self.styles = [_tensor(_sized(style, options.style_size, options.crop)) for style in styles]
         self.restyler = Restyler(self._stylizer(), runtime, options.tile) if options.method == "adain" else None
         self._known: list[Statistics] = []
-        self._encoder = None
+        self._said: set[str] = set()
+        self.painter = self._painter() if options.method == "gatys" or options.preset == "fine" else None
 
     def __call__(self, content: Image.Image, advance: Callable[[int, int], object] = lambda *_: None) -> Image.Image:
         """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise.
@@ -141,6 +170,19 @@ class Restyling:
         if options.keep_color == "luma":
             result = _bytes(keep_chroma(_floats(result)[0], _floats(sized)[0]))[None]
         return to_picture(_floats(result)[0])
+
+    def digest(self) -> str:
+        """Changes with whatever a result depends on: styles, masks, networks, precision."""
+        networks = [self.restyler.stylizer] if self.restyler else []
+        networks += [self.painter[0]] if self.painter else []
+        values = [value.cpu() for network in networks for value in network.state_dict().values()]
+        return fingerprint(self.runtime.describe(), *self.styles, *self.masks, *values)
+
+    def _say(self, kind: str, line: str) -> None:
+        """Tells `note` what was chosen, once of each kind: a clip has many frames."""
+        if kind not in self._said:
+            self._said.add(kind)
+            self.note(line)
 
     def _stylizer(self) -> Stylizer:
         if not self.options.run:
@@ -161,7 +203,7 @@ class Restyling:
         count = self.restyler.count(content)
         if count > 1:
             height, width = content.shape[2:]
-            self.note(f"{width}×{height} pixels: in {count} tiles of {self.options.tile}")
+            self._say("tiles", f"{width}×{height} pixels: in {count} tiles of {self.options.tile}")
         done = iter(range(1, count + 1))
         goals: list[Statistics | None] = [*self._known]
         masks = self._regions(content)
@@ -183,39 +225,50 @@ class Restyling:
     def _painted(
         self, content: Tensor, styles: list[Tensor], start: Tensor, advance: Callable[[int, int], object]
     ) -> Tensor:
-        size = content.shape[2:]
-        working = content
-        if self.options.content_size is None and max(size) > PAINTED:
+        options, size, working = self.options, content.shape[2:], content
+        if options.content_size is None and max(size) > PAINTED:
             scale = PAINTED / max(size)
             working = _resized(content, (round(size[0] * scale), round(size[1] * scale)))
-            self.note(
+            self._say(
+                "size",
                 f"{size[1]}×{size[0]} pixels: painted at {working.shape[3]}×{working.shape[2]} and enlarged; "
-                f"--content-size sets another size"
+                f"--content-size sets another size",
             )
-        encoder, recipe = self._painter()
-        begin_with = None if self.options.method == "gatys" else _floats(_resized(start, working.shape[2:]))
+        assert self.painter is not None
+        encoder, recipe = self.painter
+        begin_with = None
+        if options.preset == "fine":
+            begin_with = _floats(_resized(start, working.shape[2:]))
+        elif options.init not in get_args(Start):
+            begin_with = _floats(_resized(_tensor(read_file(Path(options.init))[0]), working.shape[2:]))
         steps = paint(
             _floats(working), [_floats(style) for style in styles], encoder, recipe, self.runtime, self.shares,
-            self.options.seed, begin_with,
+            options.seed, begin_with,
         )  # fmt: skip
         tick = None
         for tick in steps:
             self.follow(tick)
             advance(tick.images, tick.total)
         assert tick is not None
+        if not tick.canvas.image.isfinite().all():
+            raise SfumatoError("the optimisation diverged: try another --recipe, or --precision fp32")
         return _resized(_bytes(tick.canvas.image), size)
 
-    def _painter(self) -> tuple[Any, Recipe]:
+    def _painter(self) -> tuple[Encoder, Recipe]:
+        """The network that pictures are compared with, and how."""
         options = self.options
         changes: dict[str, Any] = {} if options.steps is None else {"steps": options.steps}
         if options.preset == "fine":
             changes = {"steps": options.steps or FINE_STEPS, "scale_factor": 1.0}
-        if self._encoder is None:
-            pooling = recipe_for(options.recipe, build_encoder(options.encoder)).pooling
-            self._encoder = load_pretrained(build_encoder(options.encoder, pooling=pooling), options.weights_file)
-            if recipe_for(options.recipe, self._encoder).rescaled and options.encoder != "sfumato":
-                unit_mean_activation(self._encoder)
-        return self._encoder, recipe_for(options.recipe, self._encoder, **changes)
+        if options.init in get_args(Start):
+            changes["start"] = options.init
+        pooling = RECIPES[options.recipe].pooling if options.recipe in RECIPES and options.encoder in TAUGHT else "max"
+        encoder = build_encoder(options.encoder, pooling=pooling)
+        recipe = recipe_for(options.recipe, encoder, **changes)
+        load_pretrained(encoder, options.weights_file)
+        if recipe.rescaled and options.encoder != "sfumato":  # ours comes rescaled
+            unit_mean_activation(encoder)
+        return encoder, recipe
 
 
 def stylize(
@@ -230,36 +283,47 @@ def stylize(
     if wrong := sorted(options.keys() - {field.name for field in fields(Options)}):
         raise SfumatoError(f"stylize: unknown options {', '.join(wrong)}")
     styles = [style] if isinstance(style, Image.Image | Tensor) else list(style)
-    restyling = Restyling([_picture(item) for item in styles], Options(**options), choose(device, precision), masks)
-    result = restyling(_picture(content))
+    restyling = Restyling(
+        [_picture(item)[0] for item in styles], Options(**options), choose(device, precision),
+        [_masked(*layers_of(mask)) for mask in masks],
+    )  # fmt: skip
+    picture, alpha = _picture(content)
+    result = restyling(picture)
     if isinstance(content, Tensor):
         return (to_tensor(result).float() / 255).to(content)  # pyright: ignore[reportReturnType]
-    if "A" in content.getbands():
-        result.putalpha(content.getchannel("A").resize(result.size))
+    if alpha is not None:
+        result.putalpha(_sized(alpha, restyling.options.content_size, restyling.options.crop))
     return result  # pyright: ignore[reportReturnType]
 
 
 def stylize_files(
     content: Path, styles: Sequence[Path], out: Path, options: Options, masks: Sequence[Path] = (),
-    device: str = "auto", precision: str = "auto", watch: Path | None = None,
+    device: str = "auto", precision: str = "auto", watch: Path | None = None, as_frames: bool = False,
 ) -> Iterator[Path]:  # fmt: skip
     """What the command does: restyles `content`, a picture, a folder of them or a clip, and yields each file it has
-    written.
+    written. `as_frames`: the pictures of a folder, in the order of their names, are the frames of a clip.
 
     Of a folder, pictures that cannot be read are left out with a line each. Raises SfumatoError naming the file at
     fault.
     """
+    if watch and not (options.method == "gatys" or options.preset == "fine"):
+        raise SfumatoError(f"watch {watch}: there is nothing to watch without --method gatys or --preset fine")
+    if out.resolve() in {path.resolve() for path in (*styles, *masks)}:
+        raise SfumatoError(f"{out}: is a style or a mask: give another --out")
     clip = open_clip(content, out) if is_clip(content) else None
     work = [] if clip else list(jobs(content, out))
     restyling = Restyling(
         [read_file(path)[0] for path in styles], options, choose(device, precision),
-        [read_file(path)[0] for path in masks], note=lambda line: print(f"sfumato: {line}", file=sys.stderr),
+        [_masked(*read_file(path)) for path in masks],
+        note=lambda line: print(f"sfumato: {line}", file=sys.stderr),
     )  # fmt: skip
     recipe = described(options, styles, masks)
     with Bars(clip.frames if clip else len(work), watch) as bars:
         restyling.follow = bars.follow
         if clip:
             yield _restyle_clip(clip, out, restyling, recipe, bars)
+        elif as_frames:
+            yield from _restyle_frames(work, out, restyling, recipe, bars)
         else:
             yield from _restyle_pictures(content, work, restyling, json.dumps(recipe, ensure_ascii=False), bars)
 
@@ -289,21 +353,41 @@ def _restyle_pictures(
         raise SfumatoError(f"{content}: none of its {len(work)} pictures could be restyled")
 
 
-def _restyle_clip(clip: Clip, out: Path, restyling: "Restyling", recipe: dict[str, Any], bars: "Bars") -> Path:
-    finished = ClipWork(out, {**recipe, "clip": clip.path.name, "bytes": clip.path.stat().st_size})
-    pictures = (picture for picture, _ in frames(clip))
-    with bars.picture(clip.path.name) as advance:
-        for done in restyle_frames(pictures, restyling, finished, restyling.options.coherence):
-            advance(done, clip.frames or done)
+def _restyle_clip(clip: Clip, out: Path, restyling: Restyling, recipe: dict[str, Any], bars: "Bars") -> Path:
+    made = {**recipe, "clip": clip.path.name, "bytes": clip.path.stat().st_size, "digest": restyling.digest()}
+    finished = ClipWork(out, made)
+    _follow_frames(frames(clip), clip.path.name, clip.frames, finished, restyling, bars)
     if not finished.done:
         raise SfumatoError(f"{clip.path}: holds no frame that can be read")
     write_clip(clip, finished, out)
+    finished.remove()
+    return out
+
+
+def _restyle_frames(
+    work: Sequence[tuple[Path, Path]], out: Path, restyling: Restyling, recipe: dict[str, Any], bars: "Bars"
+) -> Iterator[Path]:
+    finished = ClipWork(out, {**recipe, "frames": [path.name for path, _ in work], "digest": restyling.digest()})
+    _follow_frames((read_file(path)[0] for path, _ in work), out.name, len(work), finished, restyling, bars)
+    out.mkdir(parents=True, exist_ok=True)
+    for index, (_, target) in enumerate(work):
+        finished.frame(index).replace(target.with_suffix(".png"))
+        yield target.with_suffix(".png")
+    finished.remove()
+
+
+def _follow_frames(
+    pictures: Iterator[Image.Image], name: str, count: int, finished: ClipWork, restyling: Restyling, bars: "Bars"
+) -> None:
+    options = restyling.options
+    sized = (_sized(picture, options.content_size, options.crop) for picture in pictures)
+    with bars.picture(name) as advance:
+        for done in restyle_frames(sized, restyling, finished, options.coherence):
+            advance(done, count or done)
     if means := finished.means():
         restyling.note(
             f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}"
         )
-    finished.remove()
-    return out
 
 
 class Bars:
@@ -364,13 +448,20 @@ def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
             return read_layers(file)
     except SfumatoError as error:
         raise SfumatoError(f"{path}: {error}") from None
+    except OSError as error:
+        raise SfumatoError(f"{path}: {error.strerror}") from None
 
 
 def described(options: Options, styles: Sequence[Path], masks: Sequence[Path]) -> dict[str, Any]:
     """What is written into a PNG: how to make it again. Names of files only, no folders."""
-    changed = {name: value for name, value in asdict(options).items() if value not in (None, "", (), False)}
-    names = {"styles": [path.name for path in styles], "masks": [path.name for path in masks]}
-    return {"sfumato": __version__, **{key: value for key, value in names.items() if value}, **changed}
+    usual = Options()
+    found: dict[str, Any] = {"sfumato": __version__, "styles": [path.name for path in styles]}
+    if masks:
+        found["masks"] = [path.name for path in masks]
+    for name, value in asdict(options).items():
+        if value != getattr(usual, name):
+            found[name] = Path(value).name if name in ("run", "weights_file", "init") else value
+    return found
 
 
 def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
@@ -418,11 +509,24 @@ def _sized(image: Image.Image, shorter: int | None, crop: bool) -> Image.Image:
         return image
     scale = shorter / min(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    if size[0] * size[1] > MAX_PIXELS:
+        raise SfumatoError(f"{image.width}×{image.height} pixels: {size[0]}×{size[1]} would be too many")
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _picture(image: Image.Image | Tensor) -> Image.Image:
-    return to_picture(image) if isinstance(image, Tensor) else image.convert("RGB")
+def _picture(image: Image.Image | Tensor) -> tuple[Image.Image, Image.Image | None]:
+    """An `RGB` picture and its transparency, of what a caller gave."""
+    if isinstance(image, Image.Image):
+        return layers_of(image)
+    if image.dim() != 3 or image.shape[0] != 3 or not image.is_floating_point():
+        raise SfumatoError(f"tensor {tuple(image.shape)} of {image.dtype}: must be (3, h, w), floats in [0, 1]")
+    return to_picture(image), None
+
+
+def _masked(mask: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """A mask as `L`: what is see-through is black."""
+    grey = mask.convert("L")
+    return grey if alpha is None else ImageChops.multiply(grey, alpha)
 
 
 def _tensor(image: Image.Image) -> Tensor:

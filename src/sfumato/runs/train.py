@@ -183,12 +183,13 @@ class Training:
         self.save_every, self.log_every = save_every, log_every or len(data.train)
         torch.manual_seed(derive(self.seed, "weights"))
         self.entry, self.system = folder.build_system(self.values)
+        resumed = new is None and folder.has_checkpoint
+        if not resumed:  # a run that was killed before its first checkpoint begins anew
+            self.system.begin()
         self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
         self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
         self.feed(self.system.stages()[0])  # refuses batches that cannot be, before anything is written
-        if new is not None:
-            self.system.begin()
-        if new is None and folder.has_checkpoint:
+        if resumed:
             self.clock, log = load_checkpoint(folder.path, self.system)
             try:
                 self.meter, self.seconds = Meter(log["meter"]), float(log["seconds"])

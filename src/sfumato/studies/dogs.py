@@ -103,8 +103,7 @@ class Dogs(SpaceStudy):
     def run(self) -> dict[str, Any]:
         """Trains what is not there yet, measures, and writes the report."""
         began = time.monotonic()
-        for plan in self.plans.values():
-            self.runs[plan.name] = self.obtain(plan.name, plan.system, **plan.fields)
+        self.train_plans()
         self.spaces = {
             name: Codes(run, min(FITTED, len(self.data.train)), self.seed) for name, run in self.runs.items()
         }

@@ -105,9 +105,9 @@ class Handwriting(Study):
     def run(self) -> dict[str, Any]:
         """Trains what is not there yet, measures, and writes the report."""
         began = time.monotonic()
-        for plan in self.plans.values():
-            self.runs[plan.name] = self.obtain(plan.name, plan.system, **plan.fields)
-            self.outputs[plan.name] = reconstruct(self.system(plan.name), self.images, self.runtime)
+        self.train_plans()
+        for name in self.runs:
+            self.outputs[name] = reconstruct(self.system(name), self.images, self.runtime)
         self.reader = train_reader(self.data, self.runtime, self.seed)
         self._opening()
         self._network()

@@ -75,8 +75,7 @@ class Restyle(Study):
     def run(self) -> dict[str, Any]:
         """Trains what is not there yet, restyles, measures, and writes the report."""
         began = time.monotonic()
-        for plan in self.plans.values():
-            self.runs[plan.name] = self.obtain(plan.name, plan.system, **plan.fields)
+        self.train_plans()
         self.shipped = Restyler(shipped(), self.runtime, TILE)
         self.own = Restyler(self.stylizer(100), self.runtime, TILE)
         self.best, self.maker = (
@@ -273,14 +272,15 @@ class Restyle(Study):
                 self.own.restyle(_bytes(one), [self.own.style(_bytes(other))]) for one, other in zip(content, style, strict=True)
             ]).to(self.runtime.device) / 255  # fmt: skip
             of_passes += time.monotonic() - began
-            passed.append(_losses(objective, output))
+            passed += [_losses(objective, output)] * len(content)
             canvas = Canvas(content, SAME_LOSSES)
             began, measuring = time.monotonic(), 0.0
             for step in range(1, marks[-1] + 1):
                 canvas.step(objective, self.runtime)
                 if step in measured:
+                    self.runtime.wait()
                     now = time.monotonic()
-                    measured[step].append(_losses(objective, canvas.image))
+                    measured[step] += [_losses(objective, canvas.image)] * len(content)
                     measuring += time.monotonic() - now
             of_steps += time.monotonic() - began - measuring
         content_loss, style_loss = (sum(pair[index] for pair in passed) / len(passed) for index in (0, 1))
@@ -304,8 +304,15 @@ class Restyle(Study):
         if reached is not None:
             self.row(
                 "steps after which optimisation has AdaIN's style loss", "优化达到 AdaIN 风格损失所需步数", reached, "steps",
-                PUBLISHED_STEPS, "higher", comparable=self.full,
+                PUBLISHED_STEPS, "higher", comparable=False,
             )  # fmt: skip
+        else:
+            self.report.say(
+                say(
+                    f"Optimisation did not reach AdaIN's style loss within {marks[-1]} steps.",
+                    f"{marks[-1]} 步内优化没有达到 AdaIN 的风格损失。",
+                )
+            )
         self._speed()
 
     def _comparison_figure(

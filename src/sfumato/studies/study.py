@@ -88,6 +88,11 @@ class Study:
             return Run(path, self.runtime.device.type, self.data)
         return resume(path, opened=self.data)
 
+    def train_plans(self) -> None:
+        """Fills `runs` with a finished run of each plan."""
+        for plan in self.plans.values():
+            self.runs[plan.name] = self.obtain(plan.name, plan.system, **plan.fields)
+
     def label(self, name: str) -> str:
         """What the run `name` is called in text."""
         return self.say(self.plans[name].en, self.plans[name].zh)

@@ -66,8 +66,6 @@ class Config(TransferConfig):
             raise SfumatoError(f"encoder {self.encoder!r}: AdaIN's decoder mirrors a VGG network: {', '.join(VGG)}")
         if not self.layers or self.layers[0] != STYLE[-1] or not set(self.layers) <= set(STYLE):
             raise SfumatoError(f"layers {' '.join(self.layers)}: must be relu4_1 first, then any of {', '.join(STYLE)}")
-        if self.half_life < 0:
-            raise SfumatoError(f"half_life {self.half_life}: must not be negative")
 
 
 PAPER = Config(
@@ -121,7 +119,7 @@ class AdaIN(StyleSystem):
         loss = content_loss + self.config.style_weight * style_loss
         descend(loss, self.optimizers["decoder"])
         if self.average is not None:
-            self.average.follow(self.network.decoder, len(content), clock.images)
+            self.average.follow(self.network.decoder, clock.images - clock.before, clock.images)
         return {"loss": loss.detach(), "content": content_loss.detach(), "style": style_loss.detach()}
 
     def judge(self, output: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,7 @@ class Config(TransferConfig):
     identity_weight: float = 20.0  # of the squared error of pictures restyled by themselves
     range_weight: float = 10.0  # of squared excess over [0, 1]
     smoothness: float = 1.0  # of the total variation
-    same: int = 1  # pairs in a batch that are one picture twice
+    same: int = 1  # pairs in a batch, or in each process's part of it, that are one picture twice
     warmup: int = 4_000  # images over which the learning rate climbs; it falls along a cosine after that
     clip: float = 1.0  # largest 2-norm of the gradient
     half_life: int = 4_000  # images after which half of an average is forgotten
@@ -63,6 +63,8 @@ class Config(TransferConfig):
             raise SfumatoError(f"teacher {self.teacher!r}: must be {' or '.join(TEACHERS)}")
         if not 0 <= self.same < self.batch_size:
             raise SfumatoError(f"same {self.same}: must lie between 0 and batch_size {self.batch_size}, below it")
+        if self.half_life < 1:
+            raise SfumatoError(f"half_life {self.half_life}: must be at least 1")
 
 
 PRESETS = {"sfumato": Config()}
@@ -74,7 +76,7 @@ class DistilledEncoder(StyleSystem):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.network = Stylizer(build_encoder("sfumato", "reflect"), Decoder("sfumato", DETAILED))
+        self.network = Stylizer(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
         self.teacher = build_encoder(config.teacher).requires_grad_(False)
         self.predictors = nn.ModuleDict(
             {
@@ -99,7 +101,8 @@ class DistilledEncoder(StyleSystem):
         config = self.config
         anneal(self.optimizers["network"], config.learning_rate, clock.before, config.warmup, config.images)
         content, style = (batch.images for batch in next(batches))
-        style = torch.cat([content[: config.same], style[config.same :]])
+        same = min(config.same, len(content) - 1)
+        style = torch.cat([content[:same], style[same:]])
         both = torch.cat([content, style])
         features = self.network.encoder(both, tuple(LESSONS))
         with torch.no_grad():
@@ -109,7 +112,7 @@ class DistilledEncoder(StyleSystem):
         output = self.network.decoder(self.network.restyled(contents, self.network.style_statistics(styles))).float()
         seen, shown = _from_an_offset(output.clamp(0, 1), content)
         content_loss, style_loss, texture = self._losses(seen, shown, _halves(taught)[1])
-        identity = F.mse_loss(output[: config.same], content[: config.same]) if config.same else output.new_zeros(())
+        identity = F.mse_loss(output[:same], content[:same]) if same else output.new_zeros(())
         excess = (output - output.clamp(0, 1)).square().mean()
         loss = (
             content_loss
@@ -121,7 +124,7 @@ class DistilledEncoder(StyleSystem):
             + config.smoothness * total_variation(output)
         )
         descend(loss, self.optimizers["network"], config.clip or None)
-        self.average.follow(self.network, len(content), clock.images)
+        self.average.follow(self.network, clock.images - clock.before, clock.images)
         return {
             "loss": loss.detach(),
             "content": content_loss.detach(),

@@ -75,6 +75,7 @@ class Restyler:
     def __init__(self, stylizer: Stylizer, runtime: Runtime, side: int) -> None:
         self.stylizer = stylizer.to(runtime.device, memory_format=runtime.memory_format).eval()  # pyright: ignore[reportCallIssue]
         self.runtime, self.side, self.border = runtime, side, margin(stylizer)
+        self._latest: tuple[Tensor, dict[str, Tensor]] | None = None
 
     def style(self, image: Tensor) -> Statistics:
         """The statistics of a style, of any size."""
@@ -117,17 +118,24 @@ class Restyler:
             down, across = tile.down, tile.across
             output[..., down.kept_start : down.kept_stop, across.kept_start : across.kept_stop] = kept.cpu()
             advance()
+        self._latest = None
         return output[..., :height, :width]
 
     def _tiles(self, image: Tensor) -> list[Tile]:
         return tiles(image.shape[2], image.shape[3], self.side, self.border)
 
     def _features(self, image: Tensor) -> Iterator[tuple[Tile, dict[str, Tensor]]]:
-        for tile in self._tiles(image):
+        everything = self._tiles(image)
+        for tile in everything:
+            if len(everything) == 1 and self._latest is not None and self._latest[0] is image:
+                yield tile, self._latest[1]  # a picture of one tile is encoded once
+                continue
             pixels = tile.read(image).to(self.runtime.device).float() / 255
             pixels = pixels.contiguous(memory_format=self.runtime.memory_format)
             with self.runtime.autocast():
-                yield tile, self.stylizer.encoder(pixels, self.stylizer.layers)
+                features = self.stylizer.encoder(pixels, self.stylizer.layers)
+            self._latest = (image, features) if len(everything) == 1 else None
+            yield tile, features
 
     def _shares(self, masks: Tensor, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """The part that each region has in each cell, (n, 1, h, w) by layer."""
@@ -138,7 +146,8 @@ class Restyler:
         return found
 
     def _finished(self, region: "dict[str, Merged]", eps: float) -> Statistics:
-        return {layer: merged.moments(eps, self.stylizer.unbiased) for layer, merged in region.items()}
+        found = {layer: merged.moments(eps, self.stylizer.unbiased) for layer, merged in region.items()}
+        return {layer: Moments(*(part.to(self.runtime.device) for part in parts)) for layer, parts in found.items()}
 
     @torch.no_grad()
     def _measured(self, image: Tensor, masks: Tensor | None) -> "list[dict[str, Merged]]":
@@ -159,7 +168,7 @@ class Restyler:
 
 
 class Merged:
-    """Mean and variance of pieces, put together (Chan et al. 1979) in fp64."""
+    """Mean and variance of pieces, put together (Chan et al. 1979) in fp64, on the CPU: not every device has it."""
 
     def __init__(self) -> None:
         self.total = 0.0
@@ -168,7 +177,7 @@ class Merged:
     def add(self, piece: Moments, total: float) -> None:
         if total < TINY:
             return
-        mean, variance = piece.mean.double(), piece.std.double().square()
+        mean, variance = piece.mean.cpu().double(), piece.std.cpu().double().square()
         both = self.total + total
         shift = mean - self.mean
         self.spread = self.spread + variance * total + shift.square() * (self.total * total / both)

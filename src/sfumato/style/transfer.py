@@ -42,9 +42,13 @@ class TransferConfig:
             value = getattr(self, field.name)
             if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
                 raise SfumatoError(f"{field.name} {value}: must be a finite number, not negative")
+            if isinstance(value, int) and value < 0:
+                raise SfumatoError(f"{field.name} {value}: must not be negative")
         for name in ("resolution", "crop", "batch_size", "images", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
+        if self.resolution % MULTIPLE:
+            raise SfumatoError(f"resolution {self.resolution}: must be a multiple of {MULTIPLE}")
         if self.crop % MULTIPLE or self.crop > self.resolution:
             raise SfumatoError(
                 f"crop {self.crop}: must be a multiple of {MULTIPLE}, and not above resolution {self.resolution}"
@@ -68,30 +72,16 @@ class Stylizer(nn.Module):
     def layers(self) -> Sequence[str]:
         return self.decoder.layers
 
-    def statistics(self, features: Mapping[str, Tensor], weights: Mapping[str, Tensor] | None = None) -> Statistics:
-        """Of contents, at the decoder's layers; `weights` by layer: a soft mask."""
-        return self._statistics(features, self.eps, weights)
+    def style_statistics(self, features: Mapping[str, Tensor]) -> Statistics:
+        """Of styles, at the decoder's layers."""
+        return {layer: moments(features[layer], self.style_eps, self.unbiased) for layer in self.layers}
 
-    def style_statistics(
-        self, features: Mapping[str, Tensor], weights: Mapping[str, Tensor] | None = None
-    ) -> Statistics:
-        """Of styles, at the decoder's layers; `weights` by layer: a soft mask."""
-        return self._statistics(features, self.style_eps, weights)
-
-    def _statistics(
-        self, features: Mapping[str, Tensor], eps: float, weights: Mapping[str, Tensor] | None
-    ) -> Statistics:
+    def restyled(self, features: Mapping[str, Tensor], style: Statistics) -> dict[str, Tensor]:
+        """`features` of the decoder's layers with the statistics `style` instead of their own (8)."""
         return {
-            layer: moments(features[layer], eps, self.unbiased, weights[layer] if weights else None)
+            layer: exchange(features[layer], moments(features[layer], self.eps, self.unbiased), style[layer])
             for layer in self.layers
         }
-
-    def restyled(
-        self, features: Mapping[str, Tensor], style: Statistics, own: Statistics | None = None
-    ) -> dict[str, Tensor]:
-        """`features` of the decoder's layers with the statistics `style` instead of their `own` (8)."""
-        own = own or self.statistics(features)
-        return {layer: exchange(features[layer], own[layer], style[layer]) for layer in self.layers}
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         """`content` in the style of `style`, whole: (b, 3, h, w), meant to lie in [0, 1]."""
@@ -101,7 +91,7 @@ class Stylizer(nn.Module):
 
 def shipped() -> Stylizer:
     """The network that comes with the package: its encoder, and the AdaIN decoder that was trained with it."""
-    stylizer = Stylizer(build_encoder("sfumato", "reflect"), Decoder("sfumato", DETAILED))
+    stylizer = Stylizer(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
     parts = [read_weights(SHIPPED / f"sfumato-{part}.safetensors") for part in ("encoder", "decoder")]
     for module, values in zip((stylizer.encoder, stylizer.decoder), parts, strict=True):
         module.load_state_dict({name: value.float() for name, value in values.items()})

@@ -45,6 +45,7 @@ def follow(content: Tensor, alone: Tensor, before: Shown | None, coherence: floa
     carried = warp(before.output, flow)
     soft = F.avg_pool2d(trust[None], BLUR, 1, BLUR // 2, count_include_pad=False)[0]
     output = alone + coherence * soft * (carried - alone)
+    output = output.mul(255).round() / 255  # what is kept of it, so that a resumed clip goes on from the same
     if not trust.any():
         return Shown(content, alone, output), WarpErrors(None, None)
     errors = WarpErrors(
