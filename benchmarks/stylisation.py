@@ -10,7 +10,6 @@ out are those pictures that `sfumato train encoder` on the same data sets does n
 import argparse
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -18,12 +17,15 @@ from torch import Tensor
 
 from sfumato.data.sources import open_data
 from sfumato.engine.runtime import Runtime, choose, hardware
-from sfumato.runs.evaluate import PAIRED, restyle, test_pairs
+from sfumato.runs.evaluate import PAIRED, test_pairs
 from sfumato.style.encoder import PRESETS, DistilledEncoder
-from sfumato.style.transfer import StyleSystem, Stylizer, shipped
+from sfumato.style.tiles import Restyler
+from sfumato.style.transfer import StyleSystem, shipped
 
 RATE = 0.03
 STEPS = (10, 25, 50)
+STRENGTHS = (1.0, 0.8, 0.6)
+TILE = 1024
 
 
 def judged(judge: StyleSystem, pictures: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
@@ -54,23 +56,31 @@ def optimised(judge: StyleSystem, content: Tensor, style: Tensor, weight: float,
     return {steps: torch.cat(parts) for steps, parts in found.items()}
 
 
+def as_bytes(images: Tensor) -> Tensor:
+    return images.mul(255).round().to(torch.uint8)
+
+
 def measure(contents: str, styles: str, judge_file: str) -> dict[str, object]:
-    runtime = choose("cpu", "fp32")
     data = open_data((contents, styles), 3, 256, fit="short")
     content, style = test_pairs(data, PAIRED)
     config = replace(PRESETS["sfumato"], teacher_file=judge_file)
     judge = DistilledEncoder(config)
     judge.begin()
     judge.requires_grad_(False).eval()
-    stylizer: Stylizer = shipped()
-
-    def timed(work: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    restyler = Restyler(shipped(), choose("cpu"), TILE)
+    rows = []
+    for strength in STRENGTHS:
         began = time.perf_counter()
-        return work(), round((time.perf_counter() - began) / len(content), 3)
-
-    restyled, seconds = timed(lambda: restyle(stylizer, content, style, runtime))
-    rows = [
-        {"name": "shipped network", **judged(judge, restyled, content, style), "seconds a picture": seconds},
+        pictures = torch.cat(
+            [
+                restyler.restyle(one[None], [restyler.style(other[None])], alpha=strength)
+                for one, other in zip(as_bytes(content), as_bytes(style), strict=True)
+            ]
+        )
+        seconds = (time.perf_counter() - began) / len(content)
+        measured = judged(judge, pictures.float() / 255, content, style)
+        rows.append({"name": f"shipped network, α {strength:g}", **measured, "seconds a picture": round(seconds, 3)})
+    rows += [
         {"name": "content, untouched", **judged(judge, content, content, style)},
         {"name": "style, untouched", **judged(judge, style, content, style)},
     ]

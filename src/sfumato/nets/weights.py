@@ -1,4 +1,7 @@
-"""Weights that were trained elsewhere, or by us: read without running code, fetched with their checksum."""
+"""Weights that were trained elsewhere, or by us: read without running code, fetched with their checksum.
+
+torchvision is imported where it is needed: `sfumato stylize` starts in half the time without it.
+"""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,11 +11,9 @@ from urllib.error import URLError
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models.squeezenet import Fire
 
 from ..data.dataset import fingerprint
 from ..data.mnist import cache_folder
-from ..data.photographs import read_photographs
 from ..errors import SfumatoError
 from ..files import write_atomically
 from .encoders import Encoder
@@ -99,6 +100,8 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
     before = fingerprint(repr(encoder.features), *encoder.features.state_dict().values())
     kept = cache_folder("weights") / f"{encoder.name}-{before}-mean-activations.safetensors"
     factors = _known_activations(encoder, kept) or _mean_activations(encoder)
+    from torchvision.models.squeezenet import Fire
+
     incoming = torch.ones(3)
     for place, layer in enumerate(encoder.features):
         if isinstance(layer, nn.Conv2d | Fire):
@@ -133,6 +136,8 @@ def _firing(encoder: Encoder) -> list[str]:
 
 
 def _pictures() -> Tensor:
+    from ..data.photographs import read_photographs
+
     return read_photographs(SIDE).train.images()
 
 

@@ -28,14 +28,21 @@ def export(run: str | Path, folder: str | Path) -> list[Path]:
         raise SfumatoError(f"{run}: is a run of {opened.config['system']}; only encoder runs can be exported")
     stylizer = copy.deepcopy(system.stylizer)
     rescale_inputs(stylizer.decoder, unit_mean_activation(stylizer.encoder))
-    origin = {key: json.dumps(opened.config[key], ensure_ascii=False) for key in ("sfumato", "config", "seed")}
-    origin |= {"data": opened.config["data"]["name"], "fingerprint": opened.config["data"]["fingerprint"]}
+    values = opened.config
+    fields = {**values["config"], "teacher_file": Path(values["config"]["teacher_file"]).name}  # no folders of ours
+    origin = {
+        "sfumato": values["sfumato"],
+        "config": json.dumps(fields, ensure_ascii=False),
+        "seed": str(values["seed"]),
+        "data": values["data"]["name"],
+        "fingerprint": values["data"]["fingerprint"],
+    }
     paths = []
     for part, module in (("encoder", stylizer.encoder), ("decoder", stylizer.decoder)):
-        values = {name: _half(name, value) for name, value in module.state_dict().items()}
+        halves = {name: _half(name, value) for name, value in module.state_dict().items()}
         paths.append(Path(folder) / f"sfumato-{part}.safetensors")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        content = save(values, origin)
+        content = save(halves, origin)
         write_atomically(paths[-1], lambda beside, content=content: beside.write_bytes(content))
     return paths
 

@@ -16,10 +16,8 @@ from .pictures import progress_caption
 
 WIDTH = 900
 MAX_LISTED = 200
-MEASURES = {
-    "bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}",
-    "content": "{:.4f}", "style": "{:.4f}",
-}  # fmt: skip
+RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
+MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}"}
 
 
 def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData, evaluation: dict[str, Any]) -> None:

@@ -43,7 +43,6 @@ from ..style.gatys import RECIPES, PictureTick, Recipe, Start, paint, recipe_for
 from ..style.tiles import Restyler
 from ..style.transfer import MULTIPLE, Statistics, StyleSystem, Stylizer, shipped
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
-from .open import open as open_run
 
 Method = Literal["adain", "gatys"]
 Keep = Literal["luma", "coral", "histogram"]
@@ -187,6 +186,8 @@ class Restyling:
     def _stylizer(self) -> Stylizer:
         if not self.options.run:
             return shipped()
+        from .open import open as open_run  # and with it all that trains and measures
+
         system = open_run(self.options.run, self.runtime.device.type).system
         if not isinstance(system, StyleSystem):
             raise SfumatoError(f"{self.options.run}: is not a run of a style system, such as adain")

@@ -28,7 +28,7 @@ from ..reports.figures import code_pictures, curve, labelled_rows
 from ..reports.language import Language
 from ..runs.codes import FITTED, Codes
 from ..runs.evaluate import baselines, decode, encode, sent_codes
-from ..runs.page import MEASURES
+from ..runs.page import RECONSTRUCTION
 from ..seeds import derive
 from .network import layer_rows, multiply_adds
 from .spaces import SHOWN, SpaceStudy
@@ -423,4 +423,4 @@ def _pair(images: Tensor, outputs: Tensor) -> str:
 
 
 def _cells(found: list[Measures]) -> list[str]:
-    return [MEASURES[key].format(measures[key]) for measures in found for key in ("psnr", "psnr_pooled", "ssim")]
+    return [RECONSTRUCTION[key].format(measures[key]) for measures in found for key in ("psnr", "psnr_pooled", "ssim")]

@@ -24,7 +24,7 @@ from ..ops.penalties import sum_of_norms
 from ..reports.figures import curve, labelled_rows, plane, scatter
 from ..reports.language import Language
 from ..runs.evaluate import decode, encode, noisy_images, reconstruct
-from ..runs.page import MEASURES
+from ..runs.page import RECONSTRUCTION
 from ..seeds import derive
 from .network import layer_rows
 from .study import Plan, Study, whole_epochs
@@ -459,7 +459,7 @@ class Handwriting(Study):
         named: list[tuple[str, str, dict[str, float]]] = []
         for row in rows:
             name = str(row["name"])
-            named.append((name, chinese.get(name, name), {key: row[key] for key in MEASURES}))
+            named.append((name, chinese.get(name, name), {key: row[key] for key in RECONSTRUCTION}))
         return named
 
     def _legibility_baselines(self) -> tuple[float, bool, float]:
@@ -495,8 +495,8 @@ class Handwriting(Study):
         )
 
     def _measures_table(self, rows: list[tuple[str, dict[str, float]]], caption: str) -> None:
-        cells = [[name, *(form.format(values[key]) for key, form in MEASURES.items())] for name, values in rows]
-        self.report.table(["", *MEASURES], cells, caption)
+        cells = [[name, *(form.format(values[key]) for key, form in RECONSTRUCTION.items())] for name, values in rows]
+        self.report.table(["", *RECONSTRUCTION], cells, caption)
 
     reader: DigitReader
 

@@ -1,0 +1,53 @@
+"""What is shipped paints as the run that it is from does, and says where it comes from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import sfumato
+from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.errors import SfumatoError
+from sfumato.nets import weights
+from sfumato.runs.export import export
+from sfumato.style.encoder import DistilledEncoder
+from sfumato.style.transfer import StyleSystem, shipped
+
+
+def test_the_exported_files_paint_the_same(toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(DistilledEncoder, "begin", lambda self: None)  # a teacher that knows nothing will do
+    images = Split(InMemory(torch.randint(256, (16, 3, 64, 64), dtype=torch.uint8)))
+    data = replace(toy, train=images, test=images)
+    run = sfumato.train(
+        "encoder", data=("a", "b"), run=tmp_path / "run", opened=replace(data, second=data), precision="fp32",
+        resolution=64, crop=64, images=16, teacher_file=str(tmp_path / "secret" / "teacher.pth"),
+    )  # fmt: skip
+    paths = export(run.path, tmp_path / "out")
+    assert [path.name for path in paths] == ["sfumato-encoder.safetensors", "sfumato-decoder.safetensors"]
+    with safe_open(paths[0], "pt") as file:
+        assert "teacher.pth" in file.metadata()["config"]
+        assert "secret" not in str(file.metadata())
+    monkeypatch.setattr("sfumato.style.transfer.SHIPPED", tmp_path / "out")
+    assert isinstance(run.system, StyleSystem)
+    content, style = torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        expected, found = run.system.stylizer(content, style), shipped()(content, style)
+    assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path) -> None:
+    sfumato.train("stacked", run=tmp_path / "run", opened=toy, images=16, batch_size=8)
+    with pytest.raises(SfumatoError, match="is a run of stacked; only encoder runs"):
+        export(tmp_path / "run", tmp_path / "out")
+
+
+def test_what_the_package_ships_is_small_and_names_no_folder() -> None:
+    paths = sorted(weights.SHIPPED.glob("*.safetensors"))
+    assert len(paths) == 2
+    assert sum(path.stat().st_size for path in paths) < 8_000_000
+    for path in paths:
+        with safe_open(path, "pt") as file:
+            assert "/" not in file.metadata()["config"]
