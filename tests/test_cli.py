@@ -41,7 +41,7 @@ def test_systems_lists_the_catalog(capsys: pytest.CaptureFixture[str]) -> None:
 def test_train_help_offers_every_field(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["train", name, "--help"])
     shown = capsys.readouterr().out
-    for field in ("--bottleneck", "--learning-rate", "--images", "--seed", "--run"):
+    for field in ("--batch-size", "--learning-rate", "--images", "--seed", "--run"):
         assert field in shown
 
 
