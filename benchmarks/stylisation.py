@@ -15,9 +15,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sfumato.data.pictures import to_bytes
 from sfumato.data.sources import open_data
 from sfumato.engine.runtime import Runtime, choose, hardware
-from sfumato.runs.evaluate import PAIRED, test_pairs
+from sfumato.runs.evaluate import PAIRED, judged, test_pairs
 from sfumato.style.encoder import PRESETS, DistilledEncoder
 from sfumato.style.tiles import Restyler
 from sfumato.style.transfer import StyleSystem, shipped
@@ -28,15 +29,10 @@ STRENGTHS = (1.0, 0.8, 0.6)
 TILE = 1024
 
 
-def judged(judge: StyleSystem, pictures: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
-    """The mean losses of `pictures`, in [0, 1]."""
-    with torch.no_grad():
-        losses = [
-            torch.stack(judge.judge(*parts)) * len(parts[0])
-            for parts in zip(*(item.split(PAIRED) for item in (pictures, content, style)), strict=True)
-        ]
-    of_content, of_style = (torch.stack(losses).sum(0) / len(content)).tolist()
-    return {"content": round(of_content, 4), "style": round(of_style, 4)}
+def rounded(judge: StyleSystem, pictures: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
+    """The mean losses of `pictures`, in [0, 1], judged in fp32."""
+    found = judged(judge, pictures, content, style, choose("cpu", "fp32"))
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def optimised(judge: StyleSystem, content: Tensor, style: Tensor, weight: float, runtime: Runtime) -> dict[int, Tensor]:
@@ -56,10 +52,6 @@ def optimised(judge: StyleSystem, content: Tensor, style: Tensor, weight: float,
     return {steps: torch.cat(parts) for steps, parts in found.items()}
 
 
-def as_bytes(images: Tensor) -> Tensor:
-    return images.mul(255).round().to(torch.uint8)
-
-
 def measure(contents: str, styles: str, judge_file: str) -> dict[str, object]:
     data = open_data((contents, styles), 3, 256, fit="short")
     content, style = test_pairs(data, PAIRED)
@@ -74,18 +66,18 @@ def measure(contents: str, styles: str, judge_file: str) -> dict[str, object]:
         pictures = torch.cat(
             [
                 restyler.restyle(one[None], [restyler.style(other[None])], alpha=strength)
-                for one, other in zip(as_bytes(content), as_bytes(style), strict=True)
+                for one, other in zip(to_bytes(content), to_bytes(style), strict=True)
             ]
         )
         seconds = (time.perf_counter() - began) / len(content)
-        measured = judged(judge, pictures.float() / 255, content, style)
+        measured = rounded(judge, pictures.float() / 255, content, style)
         rows.append({"name": f"shipped network, α {strength:g}", **measured, "seconds a picture": round(seconds, 3)})
     rows += [
-        {"name": "content, untouched", **judged(judge, content, content, style)},
-        {"name": "style, untouched", **judged(judge, style, content, style)},
+        {"name": "content, untouched", **rounded(judge, content, content, style)},
+        {"name": "style, untouched", **rounded(judge, style, content, style)},
     ]
     rows += [
-        {"name": f"optimised from the content, {steps} steps", **judged(judge, pictures, content, style)}
+        {"name": f"optimised from the content, {steps} steps", **rounded(judge, pictures, content, style)}
         for steps, pictures in optimised(judge, content, style, config.style_weight, choose("cpu")).items()
     ]
     return {

@@ -164,9 +164,14 @@ def to_tensor(image: Image.Image) -> Tensor:
     return values.permute(2, 0, 1).contiguous() if values.dim() == 3 else values[None]
 
 
+def to_bytes(images: Tensor) -> Tensor:
+    """uint8 on the CPU from values in [0, 1], of any shape; values beyond are cut off."""
+    return images.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+
+
 def to_picture(image: Tensor) -> Image.Image:
     """The picture of (1|3, h, w) values in [0, 1]; values beyond are cut off."""
-    levels = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+    levels = to_bytes(image)
     if levels.shape[0] == 1:
         return Image.fromarray(levels[0].numpy())
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())

@@ -56,13 +56,16 @@ def load_pretrained(encoder: Encoder, file: str | Path = "") -> Encoder:
 
 
 def _known(name: str) -> Path:
-    shipped = SHIPPED / f"{name}-encoder.safetensors"
-    return shipped if shipped.is_file() else fetch_weights(name)
+    return _shipped(name) if _shipped(name).is_file() else fetch_weights(name)
+
+
+def _shipped(name: str) -> Path:
+    return SHIPPED / f"{name}-encoder.safetensors"
 
 
 def is_here(name: str) -> bool:
     """Whether the weights of encoder `name` can be had without a network."""
-    return (SHIPPED / f"{name}-encoder.safetensors").is_file() or _cached(name)[1].is_file()
+    return _shipped(name).is_file() or _cached(name)[1].is_file()
 
 
 def _cached(name: str) -> tuple[str, Path]:
@@ -93,13 +96,17 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
     """Rescales the filters of `encoder` so that each is 1 on average over positions and the embedded photographs.
 
     What a ReLU network computes stays the same up to one factor per channel; losses on it no longer depend on how loud
-    a layer happens to be. Filters that hardly ever fire stay quiet: what fires less than a
-    hundredth of its layer's mean counts as that. Returns the factors that the channels behind
-    each ReLU were divided by, (c,) by layer. The photographs take seconds: the result is kept in the cache.
+    a layer happens to be. Filters that hardly ever fire stay quiet: what fires less than a hundredth of its layer's
+    mean counts as that. Returns the factors that the channels behind each ReLU were divided by, (c,) by layer. The
+    photographs take seconds: the result is kept in the cache.
     """
     before = fingerprint(repr(encoder.features), *encoder.features.state_dict().values())
     kept = cache_folder("weights") / f"{encoder.name}-{before}-mean-activations.safetensors"
-    factors = _known_activations(encoder, kept) or _mean_activations(encoder)
+    factors = _known_activations(encoder, kept)
+    if factors is None:
+        factors = _mean_activations(encoder)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, lambda path: save_file(factors, path))
     from torchvision.models.squeezenet import Fire
 
     incoming = torch.ones(3)
@@ -114,8 +121,6 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
                 convolution.weight.div_(own.view(-1, 1, 1, 1))
                 cast(Tensor, convolution.bias).div_(own)
             incoming = outgoing
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(kept, lambda path: save_file(factors, path))
     return factors
 
 

@@ -47,19 +47,24 @@ def _measure_style(system: StyleSystem, data: ImageData, runtime: Runtime) -> di
     restyled = restyle(system.stylizer, content, style, runtime)
     rows = []
     for name, pictures in (("restyled", restyled), ("content, untouched", content), ("style, untouched", style)):
-        with torch.no_grad():
-            losses = [
-                torch.stack(system.judge(*(part.to(runtime.device) for part in parts))) * len(parts[0])
-                for parts in zip(*(item.split(PAIRED) for item in (pictures, content, style)), strict=True)
-            ]
-        of_content, of_style = (torch.stack(losses).sum(0) / len(content)).tolist()
-        rows.append({"name": name, "content": of_content, "style": of_style})
+        rows.append({"name": name, **judged(system, pictures, content, style, runtime)})
     return {
         "images": len(content),
         "resolution": content.shape[-1],
         "note": "Pairs, not single images; content and style are the losses that were trained on.",
         "rows": rows,
     }
+
+
+@torch.no_grad()
+def judged(system: StyleSystem, pictures: Tensor, content: Tensor, style: Tensor, runtime: Runtime) -> dict[str, float]:
+    """The mean content and style loss of `pictures`, pair by pair."""
+    losses = [
+        torch.stack(system.judge(*(part.to(runtime.device) for part in parts))) * len(parts[0])
+        for parts in zip(*(item.split(PAIRED) for item in (pictures, content, style)), strict=True)
+    ]
+    of_content, of_style = (torch.stack(losses).sum(0) / len(content)).tolist()
+    return {"content": of_content, "style": of_style}
 
 
 def test_pairs(data: ImageData, count: int) -> tuple[Tensor, Tensor]:

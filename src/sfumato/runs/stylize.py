@@ -28,6 +28,7 @@ from ..data.pictures import (
     WRITERS,
     layers_of,
     read_layers,
+    to_bytes,
     to_picture,
     to_tensor,
     write_picture,
@@ -167,7 +168,7 @@ class Restyling:
         if options.method == "gatys" or options.preset == "fine":
             result = self._painted(sized, styles, result, advance)
         if options.keep_color == "luma":
-            result = _bytes(keep_chroma(_floats(result)[0], _floats(sized)[0]))[None]
+            result = to_bytes(keep_chroma(_floats(result)[0], _floats(sized)[0]))[None]
         return to_picture(_floats(result)[0])
 
     def digest(self) -> str:
@@ -195,7 +196,7 @@ class Restyling:
 
     def _recoloured(self, style: Tensor, content: Tensor) -> Tensor:
         match = {"coral": match_covariance, "histogram": match_histogram}.get(self.options.keep_color or "")
-        return style if match is None else _bytes(match(_floats(style)[0], _floats(content)[0]))[None]
+        return style if match is None else to_bytes(match(_floats(style)[0], _floats(content)[0]))[None]
 
     def _at_once(self, content: Tensor, styles: list[Tensor], advance: Callable[[int, int], object]) -> Tensor:
         assert self.restyler is not None
@@ -253,7 +254,7 @@ class Restyling:
         assert tick is not None
         if not tick.canvas.image.isfinite().all():
             raise SfumatoError("the optimisation diverged: try another --recipe, or --precision fp32")
-        return _resized(_bytes(tick.canvas.image), size)
+        return _resized(to_bytes(tick.canvas.image), size)
 
     def _painter(self) -> tuple[Encoder, Recipe]:
         """The network that pictures are compared with, and how."""
@@ -537,10 +538,6 @@ def _tensor(image: Image.Image) -> Tensor:
 
 def _floats(image: Tensor) -> Tensor:
     return image.float() / 255
-
-
-def _bytes(image: Tensor) -> Tensor:
-    return image.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
 
 
 def _resized(image: Tensor, size: Sequence[int]) -> Tensor:

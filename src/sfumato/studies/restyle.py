@@ -17,6 +17,7 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..data.folder import FolderFiles, PictureReader, ZipFiles
 from ..data.photographs import photographs
+from ..data.pictures import to_bytes
 from ..data.sources import NAMES, open_data
 from ..errors import SfumatoError
 from ..nets.encoders import Encoder, EncoderName, build_encoder
@@ -423,7 +424,7 @@ def _spread(length: int, count: int) -> list[int]:
 
 def _bytes(image: Tensor) -> Tensor:
     """uint8 (1, 3, h, w) on the CPU from (3, h, w) in [0, 1]."""
-    return image.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()[None]
+    return to_bytes(image)[None]
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:

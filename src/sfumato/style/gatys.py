@@ -43,6 +43,8 @@ from ..ops.style_losses import (
 from ..seeds import derive
 
 Start = Literal["content", "noise", "style"]
+VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+SQUEEZENET_LAYERS = (("fire3",), ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6"))  # content, style
 HISTORY = 10  # updates that L-BFGS remembers
 DESCENT_PIXELS = 400 * 600  # of the picture that `keras` has its rate for
 NOISE = 0.1  # standard deviation of a start from noise
@@ -56,7 +58,7 @@ class Recipe:
     """What is minimised, and how."""
 
     content_layers: tuple[str, ...] = ("relu4_2",)  # compared as they are
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # compared as statistics
+    style_layers: tuple[str, ...] = VGG_LAYERS  # compared as statistics
     layer_weights: tuple[float, ...] = ()  # of the style layers; equal shares of 1 if none are given
     content: Literal["half_sum", "mean", "relative"] = "mean"  # half_sum: (1); relative to the target's squares
     style: Literal["gram", "mean_gram", "moments", "gaussian", "sliced"] = "gram"  # gram: (4)
@@ -100,12 +102,11 @@ RECIPES = {
     ),
 }  # fmt: skip
 # Content and style layers for encoders that do not have those of a recipe.
-VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 LAYERS = {
     "vgg16": (("relu4_2",), VGG_LAYERS),
     "sfumato": (("relu3_2",), ("relu1_1", "relu2_1", "relu3_1", "relu4_1")),
-    "squeezenet1_0": (("fire3",), ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6")),
-    "squeezenet1_1": (("fire3",), ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6")),
+    "squeezenet1_0": SQUEEZENET_LAYERS,
+    "squeezenet1_1": SQUEEZENET_LAYERS,
 }
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..data.pictures import to_bytes
 from ..engine.runtime import Runtime
 from ..nets.encoders import VGG
 from ..ops.statistics import Moments, exchange, moments
@@ -114,9 +115,10 @@ class Restyler:
                 )  # fmt: skip
             with self.runtime.autocast():
                 pixels = self.stylizer.decoder(restyled)
-            kept = tile.kept(pixels, 1).float().clamp(0, 1).mul(255).round().to(torch.uint8)
             down, across = tile.down, tile.across
-            output[..., down.kept_start : down.kept_stop, across.kept_start : across.kept_stop] = kept.cpu()
+            output[..., down.kept_start : down.kept_stop, across.kept_start : across.kept_stop] = to_bytes(
+                tile.kept(pixels, 1)
+            )
             advance()
         self._latest = None
         return output[..., :height, :width]
