@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
+PAGE = 7.0  # inches
 INK = "#22303c"
 FAINT = "#9aa5b1"
 ACCENT = "#c8553d"
@@ -50,9 +51,12 @@ def png(figure: "Figure") -> bytes:
 
 
 def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> bytes:
-    """Rows of images, each with its name at the left, and a heading over each column."""
+    """Rows of images, each with its name at the left, and a heading over each column. Large images are drawn larger,
+    as far as the page is wide enough."""
     count = max(len(images) for images in rows.values())
-    figure = new_figure(1.3 + 0.62 * count, 0.25 * bool(columns) + 0.66 * len(rows))
+    pixels = max(images.shape[-1] for images in rows.values())
+    cell = max(0.62, min(pixels / DPI, PAGE / count))
+    figure = new_figure(1.3 + cell * count, 0.25 * bool(columns) + 0.04 * len(rows) + cell * len(rows))
     axes = figure.subplots(len(rows), count, squeeze=False)
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for index, axis in enumerate(line):
