@@ -18,6 +18,8 @@ from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime
 from sfumato.engine.system import System
 from sfumato.errors import SfumatoError
+from sfumato.gans import dcgan
+from sfumato.gans.adversarial import AdversarialConfig, EitherConfig
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.runs.fields import from_json, help_texts, to_json
 from sfumato.style import adain
@@ -49,11 +51,18 @@ def cases() -> dict[str, Case]:
 
 def shortened(config: Any) -> Any:
     """The same system, trained on few pictures; the style systems on small ones, with the small encoder."""
-    few = replace(config, batch_size=BATCH, images=4 * BATCH)
+    few = replace(config, batch_size=BATCH, images=4 * drawn(config))
+    if isinstance(few, EitherConfig | dcgan.Config):
+        return replace(few, width=4)
     if not isinstance(few, TransferConfig):
         return few
     small = replace(few, resolution=32, crop=32)
     return replace(small, encoder="sfumato") if isinstance(small, adain.Config) else small
+
+
+def drawn(config: Any) -> int:
+    """Images that one step draws."""
+    return BATCH * (config.discriminator_steps if isinstance(config, AdversarialConfig) else 1)
 
 
 CASES = cases()
@@ -97,7 +106,7 @@ def test_two_steps_give_finite_tensors(case: Case, toy: ImageData, runtime: Runt
             assert isinstance(value, Tensor), name
             assert value.isfinite(), name
             assert not value.requires_grad, name
-    assert clock.images == 2 * BATCH
+    assert clock.images == 2 * drawn(case.config)
 
 
 @each_case

@@ -67,24 +67,26 @@ def _squeezenet(weights: Path) -> Encoder:
 class _AsTheyAre(nn.Module):
     """torchmetrics takes images and a network; this one lets ready-made features pass."""
 
-    num_features = NUMBERS
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self.num_features = numbers
 
     def forward(self, features: Tensor) -> Tensor:
         return features
 
 
 def frechet(first: Tensor, second: Tensor) -> float:
-    """Fréchet distance of (n, 512) and (m, 512) features."""
+    """Fréchet distance of (n, d) and (m, d) features."""
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    metric = FrechetInceptionDistance(feature=_AsTheyAre()).set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(feature=_AsTheyAre(first.shape[1])).set_dtype(torch.float64)
     metric.update(first.double(), real=True)
     metric.update(second.double(), real=False)
     return float(metric.compute())
 
 
 def kernel(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
-    """Kernel distance of (n, 512) and (m, 512) features: mean and standard deviation over 100 subsets.
+    """Kernel distance of (n, d) and (m, d) features: mean and standard deviation over 100 subsets.
 
     A subset has 1,000 images of each set, or four fifths of the smaller set if that is less.
     """
@@ -93,7 +95,7 @@ def kernel(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
     size = min(SUBSET, len(first) * 4 // 5, len(second) * 4 // 5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: it must
-        metric = KernelInceptionDistance(feature=_AsTheyAre(), subsets=SUBSETS, subset_size=size)
+        metric = KernelInceptionDistance(feature=_AsTheyAre(first.shape[1]), subsets=SUBSETS, subset_size=size)
     metric.update(first, real=True)
     metric.update(second, real=False)
     with torch.random.fork_rng(devices=[]):

@@ -59,6 +59,12 @@ CATALOG = {
         Entry("autoencoders", "stacked", "StackedAutoencoder"),
         Entry("autoencoders", "denoising", "DenoisingAutoencoder"),
         Entry("autoencoders", "convolutional", "ConvolutionalAutoencoder"),
+        Entry("gans", "gan", "GAN"),
+        Entry("gans", "wgan", "WGAN"),
+        Entry("gans", "wgan_gp", "WGANGP"),
+        Entry("gans", "sngan", "SNGAN"),
+        Entry("gans", "cgan", "CGAN"),
+        Entry("gans", "dcgan", "DCGAN", ("photographs",)),
         Entry("style", "encoder", "DistilledEncoder", STYLED),
         Entry("style", "adain", "AdaIN", STYLED),
     )

@@ -10,10 +10,12 @@ from ..autoencoders.autoencoder import Autoencoder
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
+from ..gans.adversarial import Adversarial
 from ..metrics.reconstruction import Restore, cut, entropy_floor, fidelity, in_chunks, mean_image, patch_pca, pca
 from ..seeds import derive
 from ..style.transfer import StyleSystem, Stylizer
 from .catalog import Entry
+from .generation import measure_adversarial
 
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
@@ -28,6 +30,8 @@ def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime
     system.eval()
     if isinstance(system, Autoencoder):
         measured = _measure_autoencoder(system, data, runtime)
+    elif isinstance(system, Adversarial):
+        measured = measure_adversarial(system, data, runtime)
     else:
         assert isinstance(system, StyleSystem), f"{entry.family} has no measures yet"
         measured = _measure_style(system, data, runtime)

@@ -17,7 +17,10 @@ from .pictures import progress_caption
 WIDTH = 900
 MAX_LISTED = 200
 RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
-MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}"}
+GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "kernel": "{:.4f}", "score": "{:.2f}", "entropy": "{:.1%}",
+              "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}", "precision": "{:.3f}", "recall": "{:.3f}",
+              "density": "{:.3f}", "coverage": "{:.3f}"}  # fmt: skip
+MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}", **GENERATION}
 
 
 def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData, evaluation: dict[str, Any]) -> None:
@@ -62,7 +65,7 @@ def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData,
 def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[str]], str]:
     """Head, rows and caption of an evaluation."""
     measures = [key for key in MEASURES if key in evaluation["rows"][0]]
-    rows = [[row["name"], *(MEASURES[key].format(row[key]) for key in measures)] for row in evaluation["rows"]]
+    rows = [[row["name"], *(MEASURES[key].format(row[key]) if key in row else "–" for key in measures)] for row in evaluation["rows"]]
     caption = (
         f"{evaluation['images']:,} {evaluation['split']} images of {evaluation['data']} "
         f"at {evaluation['resolution']}×{evaluation['resolution']}. {evaluation['note']}"

@@ -11,16 +11,22 @@ from ..data.pictures import to_picture
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..files import write_atomically
+from ..gans.adversarial import Adversarial
+from ..gans.cgan import CGAN
 from ..reports.grids import grid
 from ..style.transfer import StyleSystem
 from .evaluate import noisy_images, reconstruct, restyle
+from .generation import draw
 
 COLUMNS = 10
+ROWS = 6
 
 
 def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tensor:
     """(c, h, w) in [0, 1]: what `progress_caption` says, of the first test images."""
     system.eval()
+    if isinstance(system, Adversarial):
+        return grid(draw(system, COLUMNS * ROWS, runtime).nan_to_num(), COLUMNS)
     rows = _restyled(system, data, runtime) if isinstance(system, StyleSystem) else _drawn(system, data, runtime)
     # NaN, of a run that is about to be stopped for diverging, becomes black.
     return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
@@ -30,6 +36,10 @@ def progress_caption(system: System) -> str:
     """What the rows of `progress_picture` are."""
     if isinstance(system, StyleSystem):
         return "Test contents, test styles, and the first in the style of the second."
+    if isinstance(system, CGAN):
+        return "Made from the same noise each time, a column for each class."
+    if isinstance(system, Adversarial):
+        return "Made from the same noise each time."
     return "Test images, what the encoder sees if that differs, reconstructions, and samples."
 
 

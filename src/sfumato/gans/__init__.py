@@ -1,0 +1,1 @@
+"""Generative adversarial networks: one file per system; adversarial.py is what they share."""

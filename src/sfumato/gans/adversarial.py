@@ -1,0 +1,229 @@
+"""What all adversarial systems here share: two players, one iteration of their game, and drawing images.
+
+Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), each number N(0, 1); logits are (b,). One iteration is
+algorithm 1 of Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661: `discriminator_steps` updates of the
+discriminator, each on new real images and new noise, then one of the generator, on new noise again.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batches import Batch
+from ..data.pictures import Fit
+from ..engine.clock import Clock
+from ..engine.descend import descend
+from ..engine.ema import Average
+from ..engine.system import Scalars, Stage, System
+from ..errors import SfumatoError
+from ..nets.adversarial import (
+    WIDEST,
+    DCDiscriminator,
+    DCGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+    check_resolution,
+)
+from ..ops.adversarial import Objective, discriminator_loss, generator_loss, gradient_at_real, realness
+from ..ops.augment import augment
+
+MAX_RESOLUTION = 1024
+MAX_UNITS = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig:
+    """The fields that every adversarial system has; a system's own Config adds its networks and its objective."""
+
+    fit: ClassVar[Fit] = "square"
+    classes: ClassVar[int] = 0  # that the images must have labels of; none where the system reads no labels
+    resolution: int = 28  # side of the square images, in pixels
+    channels: int = 1  # 1 for grey, 3 for RGB
+    latent: int = 64  # random numbers that an image is made from
+    learning_rate: float = 2e-4  # of both players
+    beta1: float = 0.5  # of Adam: how much of the mean of the gradients is kept from step to step
+    beta2: float = 0.999  # of Adam: the same for their squares
+    discriminator_steps: int = 1  # updates of the discriminator for one of the generator
+    half_life: int = 0  # real images after which half of the averaged generator is forgotten; 0: no average
+    r1: float = 0.0  # weight of R1, the squared gradient of the discriminator at real images
+    augmented: bool = False  # show the discriminator augmented images only (DiffAugment): for few training images
+    batch_size: int = 100  # images per update, over all processes
+    flip: bool = False  # mirror half of the training images: for photographs, not for writing
+    images: int = 3_000_000  # real images drawn in the whole run (50 epochs of MNIST)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SfumatoError(f"{field.name} {value}: must be a finite number")
+            if isinstance(value, tuple) and not all(1 <= item <= MAX_UNITS for item in value):
+                raise SfumatoError(f"{field.name} {value}: each must lie between 1 and {MAX_UNITS:,}")
+        for name in ("resolution", "latent", "learning_rate", "discriminator_steps", "images"):
+            if getattr(self, name) <= 0:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
+        for name, limit in (("resolution", MAX_RESOLUTION), ("latent", MAX_UNITS)):
+            if getattr(self, name) > limit:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must be at most {limit:,}")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 0 and 1, below 1")
+        for name in ("half_life", "r1"):
+            if getattr(self, name) < 0:
+                raise SfumatoError(f"{name} {getattr(self, name)}: must not be negative")
+        if self.batch_size < 2:
+            raise SfumatoError(f"batch_size {self.batch_size}: must be at least 2")
+        if not 1 <= self.channels <= 3:
+            raise SfumatoError(f"channels {self.channels}: must be 1 or 3 (2 for points of a plane)")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.channels, self.resolution, self.resolution
+
+
+@dataclass(frozen=True, kw_only=True)
+class EitherConfig(AdversarialConfig):
+    """For systems whose paper is about the game and not about the networks."""
+
+    network: Literal["mlp", "dcgan"] = "mlp"  # fully connected players, or those of the DCGAN
+    hidden: tuple[int, ...] = (256, 256)  # mlp: hidden units of the generator; the discriminator mirrors them
+    width: int = 64  # dcgan: maps next to the image, doubled with every halving of its side, eightfold at most
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_width(self.width)
+        if self.network == "dcgan":
+            check_resolution(self.resolution)
+
+
+def check_width(width: int) -> None:
+    """Raises SfumatoError unless DCGAN nets can be that wide."""
+    if not 1 <= width <= MAX_UNITS // WIDEST:
+        raise SfumatoError(f"width {width}: must lie between 1 and {MAX_UNITS // WIDEST:,}")
+
+
+class Adversarial(System):
+    """Subclasses build two players and say by which `objective` they play; they may add a `penalty`, or `constrain` the
+    discriminator after each of its updates."""
+
+    image_range = (-1.0, 1.0)
+    config: AdversarialConfig
+    objective: Objective
+
+    def __init__(self, config: AdversarialConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generator, self.discriminator = self.build()
+        self.average = Average(self.generator, config.half_life) if config.half_life else None
+        # Batch norm must see real and made images apart; without it one pass over both is cheaper.
+        self.apart = any(isinstance(layer, nn.BatchNorm2d) for layer in self.discriminator.modules())
+        for name, player in (("discriminator", self.discriminator), ("generator", self.generator)):
+            self.optimizers[name] = self.optimizer(player)
+
+    @abstractmethod
+    def build(self) -> tuple[nn.Module, nn.Module]:
+        """The generator and the discriminator for `config`."""
+
+    def optimizer(self, player: nn.Module) -> torch.optim.Optimizer:
+        config = self.config
+        return torch.optim.Adam(
+            player.parameters(), lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
+        )
+
+    def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
+        """What is added to the discriminator's loss; by default R1, if the config has a weight for it."""
+        return self.config.r1 * gradient_at_real(self.discriminator, real) if self.config.r1 else None
+
+    def constrain(self) -> None:
+        """What is done to the discriminator's weights after each of its updates; by default nothing."""
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage(self.config.images, self.config.batch_size, flip=self.config.flip, across=True)]
+
+    def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
+        scalars: Scalars = {}
+        count = 0
+        for _ in range(self.config.discriminator_steps):
+            real = next(batches).images
+            count = len(real)
+            scalars = self._discriminate(real)
+        made = self.generator(self.noise(count))
+        (verdict,) = self.judge(made)
+        loss = generator_loss(self.objective, verdict)
+        descend(loss, self.optimizers["generator"])
+        self.follow(clock)
+        return {
+            **scalars,
+            "generator": loss.detach(),
+            "fake_after": realness(self.objective, verdict.detach()),
+        }
+
+    def _discriminate(self, real: Tensor) -> Scalars:
+        """One update of the discriminator. `real`, `fake_before`: what it believed before it."""
+        with torch.no_grad():
+            fake = self.generator(self.noise(len(real))).float()
+        verdict, of_fake = self.judge(real, fake)
+        loss = discriminator_loss(self.objective, verdict, of_fake)
+        penalty = self.penalty(real, fake)
+        descend(loss if penalty is None else loss + penalty, self.optimizers["discriminator"])
+        self.constrain()
+        with torch.no_grad():
+            return {
+                "discriminator": loss.detach(),
+                **({} if penalty is None else {"penalty": penalty.detach()}),
+                "real": realness(self.objective, verdict),
+                "fake_before": realness(self.objective, of_fake),
+                "diversity": diversity(fake, real),
+            }
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, self.config.latent, device=next(self.generator.parameters()).device)
+
+    def judge(self, *images: Tensor) -> tuple[Tensor, ...]:
+        """The discriminator's logits for each set of images, augmented if the config says so."""
+        shown = [augment(part) for part in images] if self.config.augmented else list(images)
+        if self.apart:
+            return tuple(self.discriminator(part).float() for part in shown)
+        return self.discriminator(torch.cat(shown)).float().split([len(part) for part in shown])
+
+    def follow(self, clock: Clock) -> None:
+        """Moves the averaged generator, if there is one, by the images of this iteration."""
+        if self.average is not None:
+            self.average.follow(self.generator, clock.images - clock.before, clock.images)
+
+    @property
+    def maker(self) -> nn.Module:
+        """The network that images are drawn with: the averaged generator if there is one."""
+        return self.generator if self.average is None else cast(nn.Module, self.average.network)
+
+    @torch.no_grad()
+    def make(self, latent: Tensor) -> Tensor:
+        """The images (n, c, h, w) in [-1, 1] of latent vectors (n, latent)."""
+        return self.maker(latent.to(next(self.generator.parameters()).device)).float()
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        return self.make(torch.randn(count, self.config.latent, generator=generator))
+
+
+def players(config: EitherConfig, batch_norm: bool) -> tuple[nn.Module, nn.Module]:
+    """The generator and the discriminator that `config.network` names."""
+    if config.network == "mlp":
+        return (
+            MLPGenerator(config.latent, config.hidden, config.shape),
+            MLPDiscriminator(math.prod(config.shape), config.hidden[::-1]),
+        )
+    return (
+        DCGenerator(config.latent, config.width, config.channels, config.resolution),
+        DCDiscriminator(config.width, config.channels, config.resolution, batch_norm),
+    )
+
+
+def diversity(fake: Tensor, real: Tensor) -> Tensor:
+    """How much made images of a batch differ from one another, as a share of how much real ones do: a scalar."""
+    return fake.std(0).mean() / real.std(0).mean().clamp(min=1e-6)
+
+

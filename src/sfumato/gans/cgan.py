@@ -1,0 +1,174 @@
+"""The conditional GAN: both players are told the class, so that one can ask for an image of it.
+
+Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784. Its discriminator's loss has two terms, real images and made ones,
+each under their labels. The form with a third, real images under wrong labels, is GAN-CLS of Reed et al. 2016,
+https://arxiv.org/abs/1605.05396; the two are often taken for each other, so `form` names them.
+Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 100), normal; labels are (b,), from 0 to classes - 1.
+Departs from the paper: the widths of the course experiment, 110-256-512-1024-784 and 794-1024-512-256-1 with
+LeakyReLU(0.2) and dropout, labels as one-hot numbers beside the input; Adam in place of momentum.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from ..data.batches import Batch
+from ..engine.clock import Clock
+from ..engine.descend import descend
+from ..engine.system import Scalars
+from ..errors import SfumatoError
+from ..nets.adversarial import MLPDiscriminator, MLPGenerator
+from ..nets.mlp import linear
+from ..ops.adversarial import Objective, discriminator_loss, generator_loss, realness
+from ..ops.augment import augment
+from .adversarial import Adversarial, AdversarialConfig, diversity
+
+MAX_CLASSES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(AdversarialConfig):
+    """110-256-512-1024-784 and 794-1024-512-256-1, on 28×28 grey images of ten classes."""
+
+    classes: int = 10  # of the images; the data must have as many
+    form: Literal["two_terms", "three_terms", "two_headed"] = "three_terms"  # of the discriminator: real and made images; also real ones under wrong labels; or one verdict on realness and one on the match  # noqa: E501
+    latent: int = 100  # random numbers that an image is made from
+    hidden: tuple[int, ...] = (256, 512, 1024)  # units of the generator's hidden layers; the discriminator mirrors them
+    dropout: float = 0.4  # share of the discriminator's hidden units that are silenced in training
+    objective: Literal["non_saturating", "minimax", "least_squares", "hinge"] = "non_saturating"  # what is played for
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 2 <= self.classes <= MAX_CLASSES:
+            raise SfumatoError(f"classes {self.classes}: must lie between 2 and {MAX_CLASSES:,}")
+        if not 0 <= self.dropout < 1:
+            raise SfumatoError(f"dropout {self.dropout}: must lie between 0 and 1, below 1")
+        if self.r1:
+            raise SfumatoError(f"r1 {self.r1}: cgan has no gradient penalty")
+
+
+PRESETS = {
+    "three_terms": Config(),
+    "two_terms": Config(form="two_terms"),
+    "two_headed": Config(form="two_headed"),
+}
+
+
+class LabelledGenerator(nn.Module):
+    """(b, latent) noise and (b,) labels to images."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.classes = config.classes
+        self.layers = MLPGenerator(config.latent + config.classes, config.hidden, config.shape)
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        return self.layers(torch.cat([latent, one_hot(labels, self.classes).to(latent)], 1))
+
+
+class JointDiscriminator(nn.Module):
+    """Images and labels to one logit: is this a real image of that class?"""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.classes = config.classes
+        self.layers = MLPDiscriminator(prod(config.shape) + config.classes, config.hidden[::-1], config.dropout)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.layers(torch.cat([images.flatten(1), one_hot(labels, self.classes).to(images)], 1))
+
+
+class TwoHeadedDiscriminator(nn.Module):
+    """Images and labels to two logits: is it real? does it match the label?"""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        body = MLPDiscriminator(prod(config.shape), config.hidden[::-1], config.dropout)
+        self.body = nn.Sequential(*list(body)[:-2])  # without its own last layer
+        self.real = linear(config.hidden[0], 1)
+        self.match = linear(config.hidden[0], config.classes)
+
+    def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.body(images)
+        return self.real(seen)[:, 0], self.match(seen).gather(1, labels[:, None])[:, 0]
+
+
+class CGAN(Adversarial):
+    config: Config
+
+    @property
+    def objective(self) -> Objective:
+        return self.config.objective
+
+    def build(self) -> tuple[nn.Module, nn.Module]:
+        two_headed = self.config.form == "two_headed"
+        return (
+            LabelledGenerator(self.config),
+            TwoHeadedDiscriminator(self.config) if two_headed else JointDiscriminator(self.config),
+        )
+
+    def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
+        scalars: Scalars = {}
+        labels = torch.empty(0)
+        for _ in range(self.config.discriminator_steps):
+            batch = next(batches)
+            assert batch.labels is not None
+            real, labels = self.shown(batch.images), batch.labels
+            with torch.no_grad():
+                fake = self.generator(self.noise(len(real)), labels).float()
+            wrong = wrong_labels(labels, self.config.classes)
+            loss, verdict, of_fake = self.discriminate(real, self.shown(fake), labels, wrong)
+            descend(loss, self.optimizers["discriminator"])
+            scalars = {
+                "discriminator": loss.detach(),
+                "real": realness(self.objective, verdict.detach()),
+                "fake_before": realness(self.objective, of_fake.detach()),
+                "diversity": diversity(fake, real),
+            }
+        made = self.shown(self.generator(self.noise(len(labels)), labels))
+        verdicts = self.discriminator(made, labels)
+        heads = verdicts if isinstance(verdicts, tuple) else (verdicts,)
+        loss = torch.stack([generator_loss(self.objective, head.float()) for head in heads]).sum()
+        descend(loss, self.optimizers["generator"])
+        self.follow(clock)
+        fooled = realness(self.objective, heads[0].detach().float())
+        return {**scalars, "generator": loss.detach(), "fake_after": fooled}
+
+    def shown(self, images: Tensor) -> Tensor:
+        return augment(images) if self.config.augmented else images
+
+    def discriminate(self, real: Tensor, fake: Tensor, labels: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The discriminator's loss, and its logits for real and for made images under their own labels."""
+        objective, form = self.objective, self.config.form
+        if form == "two_headed":
+            count = len(real)
+            realness_, match = self.discriminator(torch.cat([real, real, fake]), torch.cat([labels, wrong, labels]))
+            verdict, of_fake = realness_[:count].float(), realness_[2 * count :].float()
+            right, mismatch = match[:count].float(), match[count : 2 * count].float()
+            loss = discriminator_loss(objective, verdict, of_fake) + discriminator_loss(objective, right, mismatch)
+            return loss, verdict, of_fake
+        if form == "two_terms":
+            both = self.discriminator(torch.cat([real, fake]), torch.cat([labels, labels])).float()
+            verdict, of_fake = both.chunk(2)
+            return discriminator_loss(objective, verdict, of_fake), verdict, of_fake
+        of_all = self.discriminator(torch.cat([real, fake, real]), torch.cat([labels, labels, wrong])).float()
+        verdict, of_fake, mismatch = of_all.chunk(3)
+        # L(real, right) + ½ (L(made) + L(real, wrong)): the mean over both kinds of what must be refused.
+        return discriminator_loss(objective, verdict, torch.cat([of_fake, mismatch])), verdict, of_fake
+
+    @torch.no_grad()
+    def make(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The images of latent vectors (n, latent) and labels (n,); by default of each class in turn."""
+        device = next(self.generator.parameters()).device
+        chosen = torch.arange(len(latent)) % self.config.classes if labels is None else labels
+        return self.maker(latent.to(device), chosen.to(device)).float()
+
+
+def wrong_labels(labels: Tensor, classes: int) -> Tensor:
+    """For each label another one, each of the others as likely, never itself."""
+    return (labels + torch.randint(1, classes, labels.shape, device=labels.device)) % classes

@@ -1,0 +1,55 @@
+"""The DCGAN: a generator and a discriminator of strided convolutions and batch norm, stable enough for photographs.
+
+Radford et al. 2016, https://arxiv.org/abs/1511.06434.
+Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 100), normal.
+Departs from the paper: normal in place of uniform noise; batches of 64 in place of 128, as in the widely used
+implementation; sides other than 64, and `half_life`, `r1`, `augmented` and other objectives, are options.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from ..nets.adversarial import DCDiscriminator, DCGenerator, check_resolution
+from .adversarial import MAX_UNITS, Adversarial, AdversarialConfig, check_width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(AdversarialConfig):
+    """64×64 RGB."""
+
+    resolution: int = 64  # side of the square images: 16, 32, 64, ... or 28, 56, 112, ... pixels
+    channels: int = 3  # 1 for grey, 3 for RGB
+    latent: int = 100  # random numbers that an image is made from
+    width: int = 64  # maps next to the image, doubled with every halving of its side, eightfold at most
+    objective: Literal["non_saturating", "minimax", "least_squares", "hinge"] = "non_saturating"  # what is played for
+    batch_size: int = 64  # images per update, over all processes
+    images: int = 200_000  # real images drawn in the whole run
+    flip: bool = True  # mirror half of the training images: for photographs, not for writing
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_resolution(self.resolution)
+        check_width(self.width)
+
+
+PRESETS = {
+    "photographs": Config(),
+    "digits": Config(resolution=28, channels=1, width=32, flip=False),
+}
+
+
+class DCGAN(Adversarial):
+    config: Config
+
+    @property
+    def objective(self) -> Literal["non_saturating", "minimax", "least_squares", "hinge"]:
+        return self.config.objective
+
+    def build(self) -> tuple[nn.Module, nn.Module]:
+        config = self.config
+        return (
+            DCGenerator(config.latent, config.width, config.channels, config.resolution),
+            DCDiscriminator(config.width, config.channels, config.resolution, batch_norm=True),
+        )

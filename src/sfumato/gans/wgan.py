@@ -1,0 +1,48 @@
+"""The Wasserstein GAN: a critic without a verdict, kept smooth by clipping its weights, measures how far apart we are.
+
+Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875, algorithm 1.
+Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), normal.
+Departs from the paper: none in the algorithm. Its authors' code runs 100 critic steps at the start and every 500th
+iteration; the printed algorithm does not, and neither does this. The critic's value is D(real) - D(fake), as printed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..errors import SfumatoError
+from ..ops.adversarial import Objective, clip_weights
+from .adversarial import Adversarial, EitherConfig, players
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(EitherConfig):
+    """RMSprop, five critic steps, weights within ±0.01."""
+
+    learning_rate: float = 5e-5  # of RMSprop, for both players
+    clip: float = 0.01  # largest weight of the critic
+    discriminator_steps: int = 5  # updates of the critic for one of the generator
+    batch_size: int = 64  # images per update, over all processes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clip <= 0:
+            raise SfumatoError(f"clip {self.clip}: must be more than 0")
+
+
+PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
+
+
+class WGAN(Adversarial):
+    config: Config
+    objective: Objective = "wasserstein"
+
+    def build(self) -> tuple[nn.Module, nn.Module]:
+        return players(self.config, batch_norm=True)
+
+    def optimizer(self, player: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(player.parameters(), lr=self.config.learning_rate, foreach=True)
+
+    def constrain(self) -> None:
+        clip_weights(self.discriminator, self.config.clip)

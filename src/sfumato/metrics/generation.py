@@ -1,0 +1,129 @@
+"""How good made images are: as near to real ones as real ones are to one another, and all kinds of them.
+
+Every measure is taken against the same held-out real images, and means nothing without their number, the network it was
+taken with and the floor: what real training images score. For digits the network is a classifier of ours, and the Fréchet
+distance is called FCD (Fréchet classifier distance); it is not FID, which is defined by an Inception network and says
+little about digits.
+- `fcd`, `kernel`: see `distance`; features scaled so that those of the real images have mean square 1.
+- `score`: the classifier's exp(mean KL(p(y|x) ‖ p(y))), from 1 to the number of classes (Salimans et al. 2016,
+  https://arxiv.org/abs/1606.03498, with this classifier in place of Inception).
+- `entropy`: of the histogram of classes, as a share of the real images' one. `covered`: classes that make up at least
+  a tenth of their share in the real images. `confident`: share read with a confidence of 0.9 or more.
+- `precision`, `recall` (Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991) and `density`, `coverage` (Naeem et
+  al. 2020, https://arxiv.org/abs/2002.09797): by balls around features that reach to the 5th nearest neighbour.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .digit_reader import CONFIDENT, DigitReader
+from .distance import Features, frechet, kernel
+from .reconstruction import in_chunks
+
+NEIGHBOURS = 5
+COVERED = 0.1
+
+
+class Judge(Protocol):
+    """Measures sets of images (n, c, h, w) in [0, 1] against the real ones that it was made with.
+
+    `name`: of the network, with its hash. `distance`: the key of the Fréchet distance. `quick` leaves out what is slow.
+    """
+
+    name: str
+    distance: str
+
+    def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]: ...
+
+
+class DigitJudge:
+    """A classifier's view of 28×28 grey images."""
+
+    distance = "fcd"
+
+    def __init__(self, reader: DigitReader, real: Tensor, accuracy: float, seed: int) -> None:
+        self.reader, self.seed = reader, seed
+        self.name = f"LeNet-128 ({reader.hash()}, reads {accuracy:.2%} of the test images right)"
+        features, self.real_chances = self._see(real)
+        self.scale = features.square().mean().rsqrt()
+        self.real = self.scale * features
+
+    def _see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (n, 128) and probabilities (n, classes)."""
+        device = next(self.reader.parameters()).device
+        features = in_chunks(lambda chunk: self.reader.features(chunk.to(device)), images)
+        return features, in_chunks(lambda chunk: self.reader.classify(chunk.to(device)).softmax(1), features)
+
+    def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]:
+        features, chances = self._see(images)
+        features = self.scale * features
+        shares, real = class_shares(chances), class_shares(self.real_chances)
+        return {
+            "fcd": frechet(self.real, features),
+            **({} if quick else {"kernel": kernel(self.real, features, self.seed)[0]}),
+            "score": classifier_score(chances),
+            "entropy": entropy(shares) / entropy(real),
+            "covered": float((shares >= COVERED * real).sum()),
+            "confident": float((chances.max(1).values >= CONFIDENT).float().mean()),
+        }
+
+    def accuracy(self, images: Tensor, labels: Tensor) -> float:
+        """The share of images that are read as what they were asked to be."""
+        return float((self.reader.probabilities(images).argmax(1) == labels).float().mean())
+
+
+class PictureJudge:
+    """An image network's view of photographs of any size."""
+
+    distance = "frechet"
+
+    def __init__(self, features: Features, real: Tensor, seed: int) -> None:
+        self.features, self.name, self.seed = features, features.name, seed
+        found = features.of(real)
+        self.scale = found.square().mean().rsqrt()
+        self.real = self.scale * found
+
+    def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]:
+        features = self.scale * self.features.of(images)
+        distance = {"frechet": frechet(self.real, features)}
+        if quick:
+            return distance
+        return {**distance, "kernel": kernel(self.real, features, self.seed)[0], **neighbourhoods(self.real, features)}
+
+
+def class_shares(chances: Tensor) -> Tensor:
+    """(classes,): the share of the images (n, classes) that is read as each class."""
+    return chances.argmax(1).bincount(minlength=chances.shape[1]) / len(chances)
+
+
+def entropy(shares: Tensor) -> float:
+    """-Σ p log p, in nats."""
+    return float(torch.special.entr(shares.double()).sum())
+
+
+def classifier_score(chances: Tensor) -> float:
+    """exp of the mean Kullback-Leibler divergence of p(y|x), a row for each image, from their mean p(y)."""
+    chances = chances.double()
+    return float((torch.special.entr(chances.mean(0)).sum() - torch.special.entr(chances).sum(1).mean()).exp())
+
+
+def neighbourhoods(real: Tensor, made: Tensor, neighbours: int = NEIGHBOURS) -> dict[str, float]:
+    """Precision, recall, density and coverage of features (n, d) and (m, d)."""
+    neighbours = min(neighbours, len(real) - 1, len(made) - 1)
+    of_real, of_made = (_radii(features, neighbours) for features in (real, made))
+    apart = torch.cdist(real, made)
+    inside = apart <= of_real[:, None]
+    return {
+        "precision": float(inside.any(0).float().mean()),
+        "recall": float((apart <= of_made[None]).any(1).float().mean()),
+        "density": float(inside.float().sum(0).mean() / neighbours),
+        "coverage": float(inside.any(1).float().mean()),
+    }
+
+
+def _radii(features: Tensor, neighbours: int) -> Tensor:
+    """(n,): how far each one's `neighbours`-th nearest neighbour is, itself not counted."""
+    return torch.cdist(features, features).kthvalue(neighbours + 1, dim=1).values
+

@@ -1,0 +1,98 @@
+"""Generators and discriminators that several papers share: fully connected ones, and those of the DCGAN.
+
+Latent vectors are (b, n); images are (b, c, h, w) in [-1, 1]; logits are (b,).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+from ..errors import SfumatoError
+from .mlp import linear
+
+SLOPE = 0.2
+WIDEST = 8  # times the narrowest layer of a DCGAN
+
+
+class MLPGenerator(nn.Sequential):
+    """Linear layers with LeakyReLU between them, tanh at the end."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], shape: tuple[int, int, int]) -> None:
+        channels, height, width = shape
+        layers = _layers((inputs, *widths, channels * height * width))
+        super().__init__(*layers, nn.Tanh(), nn.Unflatten(1, shape))
+
+
+class MLPDiscriminator(nn.Sequential):
+    """Linear layers with LeakyReLU between them; `dropout` after each of them."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], dropout: float = 0.0) -> None:
+        super().__init__(nn.Flatten(), *_layers((inputs, *widths, 1), dropout), nn.Flatten(0))
+
+
+def _layers(widths: Sequence[int], dropout: float = 0.0) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [linear(inputs, outputs), nn.LeakyReLU(SLOPE), *([nn.Dropout(dropout)] if dropout else [])]
+    return layers[: -2 if dropout else -1]
+
+
+class DCGenerator(nn.Sequential):
+    """Radford et al. 2016, https://arxiv.org/abs/1511.06434, figure 1: from a 4×4 map (7×7 where the side is a multiple
+    of 7) by transposed 4×4 convolutions of stride 2. `width`: maps before the last layer."""
+
+    def __init__(self, inputs: int, width: int, channels: int, resolution: int) -> None:
+        start, widths = _pyramid(width, resolution)
+        layers: list[nn.Module] = [nn.Unflatten(1, (inputs, 1, 1))]
+        layers += _normalised(nn.ConvTranspose2d(inputs, widths[-1], start, bias=False))
+        for wide, narrow in pairwise(widths[::-1]):
+            layers += _normalised(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False))
+        last = nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1, bias=False)
+        super().__init__(*layers, last, nn.Tanh())
+        self.apply(initialise)
+
+
+class DCDiscriminator(nn.Sequential):
+    """The generator's mirror: 4×4 convolutions of stride 2, LeakyReLU. Without `batch_norm` the layers have biases."""
+
+    def __init__(self, width: int, channels: int, resolution: int, batch_norm: bool) -> None:
+        start, widths = _pyramid(width, resolution)
+        layers: list[nn.Module] = []
+        for index, (inputs, outputs) in enumerate(pairwise((channels, *widths))):
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not batch_norm))
+            if batch_norm and index:
+                layers.append(nn.BatchNorm2d(outputs))
+            layers.append(nn.LeakyReLU(SLOPE))
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, start, bias=not batch_norm), nn.Flatten(0))
+        self.apply(initialise)
+
+
+def _normalised(convolution: nn.ConvTranspose2d) -> list[nn.Module]:
+    return [convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU()]
+
+
+def _pyramid(width: int, resolution: int) -> tuple[int, list[int]]:
+    """The side of the smallest map, and the widths of the maps from the largest to that one."""
+    start = 7 if resolution % 7 == 0 else 4
+    levels = (resolution // start).bit_length() - 1
+    return start, [width * min(2**level, WIDEST) for level in range(levels)]
+
+
+def check_resolution(resolution: int) -> None:
+    """Raises SfumatoError unless a DCGAN can make images of that side."""
+    start = 7 if resolution % 7 == 0 else 4
+    if resolution < 16 or resolution != start << ((resolution // start).bit_length() - 1):
+        raise SfumatoError(f"resolution {resolution}: must be 16, 32, 64, ... or 28, 56, 112, ... for the DCGAN nets")
+
+
+def initialise(layer: nn.Module) -> None:
+    """Weights N(0, 0.02), scales of batch norm N(1, 0.02), the rest 0, as in section 3 of the paper."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+    elif isinstance(layer, nn.BatchNorm2d):
+        nn.init.normal_(layer.weight, 1.0, 0.02)
+    bias = layer.bias if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) else None
+    if bias is not None:
+        nn.init.zeros_(bias)
+

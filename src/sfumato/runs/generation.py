@@ -1,0 +1,97 @@
+"""Measuring what an adversarial run draws: at the end beside trivial baselines, and on the way."""
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.dataset import ImageData
+from ..engine.runtime import Runtime
+from ..gans.adversarial import Adversarial
+from ..gans.cgan import CGAN
+from ..metrics.digit_reader import train_reader
+from ..metrics.distance import Features
+from ..metrics.generation import DigitJudge, Judge, PictureJudge
+from ..metrics.reconstruction import mean_image
+from ..seeds import derive
+
+MAX_IMAGES = 10_000
+MAX_NUMBERS = 50_000_000  # in all of them
+QUICK = 2_000  # images that are measured on the way
+AT_ONCE = 500
+SEED = 0
+NOISE = 0.3
+READ = (1, 28, 28)  # what the digit reader reads
+_JUDGES: dict[tuple[str, str, int], Judge] = {}  # a study's runs share them
+
+
+def draw(system: Adversarial, count: int, runtime: Runtime, seed: int = SEED) -> Tensor:
+    """`count` images (count, c, h, w) in [0, 1] on the CPU, the same for the same seed."""
+    generator = torch.Generator().manual_seed(derive(seed, "drawn"))
+    return make(system, torch.randn(count, system.config.latent, generator=generator), runtime)
+
+
+def make(system: Adversarial, latent: Tensor, runtime: Runtime) -> Tensor:
+    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; a conditional system makes each class in turn."""
+    system.eval()
+    with torch.no_grad(), runtime.autocast():
+        return torch.cat([(system.make(part).cpu() + 1) / 2 for part in latent.split(AT_ONCE)])
+
+
+def judge_of(data: ImageData, runtime: Runtime, count: int) -> Judge:
+    """What measures made images against `count` test images: a digit reader for 28×28 grey images with classes, which
+    is trained on the training images, else the network that comes with the package."""
+    key = (data.fingerprint, str(data.shape), count)
+    if key not in _JUDGES:
+        real = data.test.images(_spread(len(data.test), count))
+        if data.shape == READ and data.classes and data.test.labels is not None:
+            reader = train_reader(data, runtime, SEED)
+            right = reader.probabilities(data.test.images()).argmax(1) == data.test.labels
+            _JUDGES[key] = DigitJudge(reader, real, float(right.float().mean()), SEED)
+        else:
+            _JUDGES[key] = PictureJudge(Features().to(runtime.device), real, SEED)
+    return _JUDGES[key]
+
+
+def count_for(data: ImageData, limit: int = MAX_IMAGES) -> int:
+    """How many images of each set are compared."""
+    return max(2, min(len(data.test), limit, MAX_NUMBERS // prod(data.shape)))
+
+
+def measure_adversarial(system: Adversarial, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+    """Drawn images, and beside them real training images, disturbed test images and the mean image."""
+    count = count_for(data)
+    judge = judge_of(data, runtime, count)
+    real = data.test.images(_spread(len(data.test), count))
+    drawn = draw(system, count, runtime)
+    noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(derive(SEED, "disturbed")))
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(derive(SEED, "floor")))
+    sets = {
+        "drawn": drawn,
+        "real training images (floor)": data.train.images(order[:count]),
+        f"test images under noise σ {NOISE:g}": (real + NOISE * noise).clamp_(0, 1),
+        "mean training image": mean_image(data.train, real),
+    }
+    rows: list[dict[str, Any]] = [{"name": name, **judge.measure(images)} for name, images in sets.items()]
+    if isinstance(system, CGAN) and isinstance(judge, DigitJudge):
+        rows[0]["accuracy"] = judge.accuracy(drawn, torch.arange(count) % system.config.classes)
+    return {
+        "images": count,
+        "resolution": data.shape[1],
+        "network": judge.name,
+        "seed": SEED,
+        "note": f"Each set has as many images as the test images it is measured against. Network: {judge.name}. "
+        f"Noise of seed {SEED}.",
+        "rows": rows,
+    }
+
+
+def measure_on_the_way(system: Adversarial, data: ImageData, runtime: Runtime) -> dict[str, float]:
+    """The measures that are quick, of fewer images."""
+    count = count_for(data, QUICK)
+    return judge_of(data, runtime, count).measure(draw(system, count, runtime), quick=True)
+
+
+def _spread(length: int, count: int) -> Tensor:
+    return torch.linspace(0, length - 1, min(count, length)).long()
