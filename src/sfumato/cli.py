@@ -182,7 +182,10 @@ def _print_evaluation(evaluation: dict[str, Any]) -> None:
     table = Table(*head, caption=caption, caption_justify="left", caption_style="dim")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for finding in evaluation.get("findings", []):
+        console.print(f"[bold]{finding['finding']}[/bold] {finding['change']}", highlight=False)
 
 
 @app.command
@@ -193,6 +196,9 @@ def sample(
     count: Annotated[int, Parameter(name=["--count", "-n"], help="How many images.")] = 64,
     seed: Seed = 0,
     columns: Annotated[int, Parameter(help="Images in a row.")] = 8,
+    label: Annotated[
+        int | None, Parameter(name=["--label", "--digit"], help="cgan: the class to draw, from 0.")
+    ] = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The PNG to write.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -203,10 +209,11 @@ def sample(
 
     if count < 1 or columns < 1:
         raise SfumatoError(f"--count {count} --columns {columns}: must be at least 1")
-    out = out or run / "samples" / f"seed-{seed}.png"
+    kind = "" if label is None else f"-label-{label}"
+    out = out or run / "samples" / f"seed-{seed}{kind}.png"
     if out.suffix.lower() != ".png":
         raise SfumatoError(f"--out {out}: must end in .png")
-    save_picture(grid(open_run(run, device).sample(count, seed), columns), out)
+    save_picture(grid(open_run(run, device).sample(count, seed, label), columns), out)
     print(out)
 
 
@@ -353,7 +360,7 @@ def export(
 
 @app.command
 def study(
-    name: Annotated[str, Parameter(help="handwriting, dogs or restyle")],
+    name: Annotated[str, Parameter(help="handwriting, dogs, restyle or adversarial")],
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for report.html, report.docx, results.json, figures and runs.")],

@@ -35,11 +35,13 @@ class System(nn.Module, ABC):
 
     A subclass builds its networks from `config` alone, fills `optimizers` (each one updates its own networks and
     nothing else) and, if it has any, `schedules`. `image_range` is the range of the images that `step` is fed
-    and `sample` returns; `snapshots` are the shares of a run after which its weights are kept by name.
+    and `sample` returns; `snapshots` are the shares of a run after which its weights are kept by name; `looks`, how
+    often in a run a picture is made of what it can.
     """
 
     image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     snapshots: ClassVar[tuple[float, ...]] = ()
+    looks: ClassVar[int] = 10
     config: Any
 
     def __init__(self) -> None:

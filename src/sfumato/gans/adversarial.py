@@ -1,7 +1,7 @@
 """What all adversarial systems here share: two players, one iteration of their game, and drawing images.
 
-Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), each number N(0, 1); logits are (b,). One iteration is
-algorithm 1 of Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661: `discriminator_steps` updates of the
+Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), each number N(0, 1); logits are (b,). One iteration
+is algorithm 1 of Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661: `discriminator_steps` updates of the
 discriminator, each on new real images and new noise, then one of the generator, on new noise again.
 """
 
@@ -55,6 +55,7 @@ class AdversarialConfig:
     batch_size: int = 100  # images per update, over all processes
     flip: bool = False  # mirror half of the training images: for photographs, not for writing
     images: int = 3_000_000  # real images drawn in the whole run (50 epochs of MNIST)
+    measure_every: int = 0  # real images between two measurements on the way; 0: a tenth of the run
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -72,7 +73,7 @@ class AdversarialConfig:
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 0 and 1, below 1")
-        for name in ("half_life", "r1"):
+        for name in ("half_life", "r1", "measure_every"):
             if getattr(self, name) < 0:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must not be negative")
         if self.batch_size < 2:
@@ -111,6 +112,7 @@ class Adversarial(System):
     discriminator after each of its updates."""
 
     image_range = (-1.0, 1.0)
+    looks = 40
     config: AdversarialConfig
     objective: Objective
 
@@ -225,5 +227,3 @@ def players(config: EitherConfig, batch_norm: bool) -> tuple[nn.Module, nn.Modul
 def diversity(fake: Tensor, real: Tensor) -> Tensor:
     """How much made images of a batch differ from one another, as a share of how much real ones do: a scalar."""
     return fake.std(0).mean() / real.std(0).mean().clamp(min=1e-6)
-
-

@@ -36,7 +36,9 @@ class Config(AdversarialConfig):
     """110-256-512-1024-784 and 794-1024-512-256-1, on 28×28 grey images of ten classes."""
 
     classes: int = 10  # of the images; the data must have as many
-    form: Literal["two_terms", "three_terms", "two_headed"] = "three_terms"  # of the discriminator: real and made images; also real ones under wrong labels; or one verdict on realness and one on the match  # noqa: E501
+    form: Literal["two_terms", "three_terms", "two_headed"] = (
+        "three_terms"  # of the discriminator: real and made images; also real ones under wrong labels; or one verdict on realness and one on the match  # noqa: E501
+    )
     latent: int = 100  # random numbers that an image is made from
     hidden: tuple[int, ...] = (256, 512, 1024)  # units of the generator's hidden layers; the discriminator mirrors them
     dropout: float = 0.4  # share of the discriminator's hidden units that are silenced in training
@@ -167,6 +169,13 @@ class CGAN(Adversarial):
         device = next(self.generator.parameters()).device
         chosen = torch.arange(len(latent)) % self.config.classes if labels is None else labels
         return self.maker(latent.to(device), chosen.to(device)).float()
+
+    def sample_class(self, label: int, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """`count` images (count, c, h, w) in [-1, 1] of class `label`, from 0."""
+        if not 0 <= label < self.config.classes:
+            raise SfumatoError(f"label {label}: must lie between 0 and {self.config.classes - 1}")
+        latent = torch.randn(count, self.config.latent, generator=generator)
+        return self.make(latent, torch.full((count,), label))
 
 
 def wrong_labels(labels: Tensor, classes: int) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import nn
 
 from ..nets.adversarial import DCDiscriminator, DCGenerator, check_resolution
-from .adversarial import MAX_UNITS, Adversarial, AdversarialConfig, check_width
+from .adversarial import Adversarial, AdversarialConfig, check_width
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,11 +27,14 @@ class Config(EitherConfig):
     """Spectral normalisation, hinge objective, one discriminator step."""
 
     method: Literal["normalisation", "regularisation"] = "normalisation"  # divide by σ, or add ½λσ² to the loss
+    bound: float = 1.0  # the largest singular value that a layer keeps (normalisation only)
     spectral_weight: float = 0.01  # λ (regularisation only)
     objective: Literal["hinge", "non_saturating", "least_squares", "wasserstein"] = "hinge"  # what is played for
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.bound <= 0:
+            raise SfumatoError(f"bound {self.bound}: must be more than 0")
         if self.spectral_weight < 0:
             raise SfumatoError(f"spectral_weight {self.spectral_weight}: must not be negative")
 
@@ -40,7 +43,7 @@ PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 
 class SpectralNorm(nn.Module):
-    """σ of a weight (outputs, ...) by power iteration; as a parametrization, the weight divided by it.
+    """σ of a weight (outputs, ...) by power iteration; as a parametrization, the weight brought to σ = `bound`.
 
     The kept vectors move in training only. σ = uᵀWv with both held fixed, so that its gradient is u vᵀ.
     """
@@ -48,8 +51,9 @@ class SpectralNorm(nn.Module):
     left: Tensor
     right: Tensor
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, bound: float = 1.0) -> None:
         super().__init__()
+        self.bound = bound
         matrix = weight.detach().flatten(1)
         self.register_buffer("left", normalize(torch.randn(len(matrix)), dim=0, eps=EPSILON))
         self.register_buffer("right", normalize(torch.randn(matrix.shape[1]), dim=0, eps=EPSILON))
@@ -71,7 +75,7 @@ class SpectralNorm(nn.Module):
             return self.left.clone() @ (matrix @ self.right.clone())
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight / self.value(weight)
+        return weight * (self.bound / self.value(weight))
 
 
 class SNGAN(Adversarial):
@@ -83,7 +87,7 @@ class SNGAN(Adversarial):
 
     def build(self) -> tuple[nn.Module, nn.Module]:
         generator, discriminator = players(self.config, batch_norm=False)
-        norms = [SpectralNorm(layer.weight) for layer in weighted(discriminator)]
+        norms = [SpectralNorm(layer.weight, self.config.bound) for layer in weighted(discriminator)]
         self.measured = nn.ModuleList()  # regularisation: what knows the σ of each layer
         if self.config.method == "regularisation":
             self.measured.extend(norms)

@@ -17,6 +17,7 @@ from .reconstruction import in_chunks
 
 CONFIDENT = 0.9
 LEARNING_RATE = 2e-3
+BATCH = 128
 
 
 class DigitReader(nn.Module):
@@ -56,7 +57,8 @@ def train_reader(data: ImageData, runtime: Runtime, seed: int, images: int | Non
     torch.manual_seed(derive(seed, "digit reader"))
     reader = DigitReader(len(data.classes)).to(runtime.device)
     total = images or max(100_000, 3 * len(data.train))
-    batches = Batches(data.train, 128, seed, device=runtime.device, memory_format=runtime.memory_format)
+    few = len(data.train) < BATCH  # then a batch goes on into the next epoch
+    batches = Batches(data.train, BATCH, seed, across=few, device=runtime.device, memory_format=runtime.memory_format)
     optimizer = torch.optim.Adam(reader.parameters(), lr=LEARNING_RATE, fused=True)
     reader.train()
     drawn = 0

@@ -126,4 +126,3 @@ def neighbourhoods(real: Tensor, made: Tensor, neighbours: int = NEIGHBOURS) -> 
 def _radii(features: Tensor, neighbours: int) -> Tensor:
     """(n,): how far each one's `neighbours`-th nearest neighbour is, itself not counted."""
     return torch.cdist(features, features).kthvalue(neighbours + 1, dim=1).values
-

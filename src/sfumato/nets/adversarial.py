@@ -95,4 +95,3 @@ def initialise(layer: nn.Module) -> None:
     bias = layer.bias if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) else None
     if bias is not None:
         nn.init.zeros_(bias)
-

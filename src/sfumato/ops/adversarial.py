@@ -51,16 +51,16 @@ def gradient_penalty(
     Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, eq. 3 and section 4: one share and one norm per sample.
     """
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
-    norms = _gradient(critic, torch.lerp(fake.detach(), real, share)).norm(2, dim=1)
+    norms = gradients(critic, torch.lerp(fake.detach(), real, share)).norm(2, dim=1)
     return (relu(norms - one) if one_sided else norms - one).square().mean()
 
 
 def gradient_at_real(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """R1: ½ mean ‖∇D(x)‖₂² at real images (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, eq. 9)."""
-    return _gradient(critic, real).square().sum(1).mean() / 2
+    return gradients(critic, real).square().sum(1).mean() / 2
 
 
-def _gradient(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def gradients(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """(b, numbers): the gradient of each logit with respect to its own image, in fp32, itself differentiable."""
     with torch.autocast(images.device.type, enabled=False):
         at = images.detach().float().requires_grad_()

@@ -1,15 +1,24 @@
 """One report, written twice: a self-contained HTML page and a Word document with the same content."""
 
+from __future__ import annotations
+
 import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .language import Language
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 CJK_WORD_FONT = "Microsoft YaHei"
+QUALITY = 86  # of the frames of films, in WebP
+PAPER = 900  # dots
+FRAMES = 20
+FRAME_MS, LAST_MS = 250, 2000  # how long each is shown in an animation
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,18 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Picture | Table | Code
+@dataclass(frozen=True)
+class Film:
+    """Pictures of one size over time, each with a few words: a slider on the page, an animation in the folder of
+    figures, the last picture in the Word document."""
+
+    name: str
+    frames: Sequence[bytes]
+    labels: Sequence[str]
+    caption: str
+
+
+Block = Heading | Paragraph | Picture | Film | Table | Code
 
 
 @dataclass
@@ -74,8 +94,18 @@ class Report:
         self.blocks.append(Code(text))
 
     def picture(self, name: str, content: bytes, caption: str) -> None:
-        count = sum(isinstance(block, Picture) for block in self.blocks) + 1
-        self.blocks.append(Picture(name, content, f"{self._word('Figure', '图')} {count}. {caption}"))
+        self.blocks.append(Picture(name, content, self._figure(caption)))
+
+    def film(self, name: str, frames: Sequence[Image], labels: Sequence[str], caption: str) -> None:
+        """`frames`: pictures of one size, in order; of many, `FRAMES` are kept, the first and the last among them."""
+        count = min(len(frames), FRAMES)
+        kept = [round(index * (len(frames) - 1) / max(1, count - 1)) for index in range(count)]
+        contents = [_webp([frames[index]]) for index in kept]
+        self.blocks.append(Film(name, contents, [labels[index] for index in kept], self._figure(caption)))
+
+    def _figure(self, caption: str) -> str:
+        count = sum(isinstance(block, Picture | Film) for block in self.blocks) + 1
+        return f"{self._word('Figure', '图')} {count}. {caption}"
 
     def table(
         self, head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, marks: Sequence[bool | None] = ()
@@ -87,11 +117,13 @@ class Report:
         return zh if self.language == "zh" else en
 
     def write_pictures(self, folder: Path) -> None:
-        """Every figure as `folder/<name>.png`."""
+        """Every figure as `folder/<name>.png`, every film as `folder/<name>.webp`."""
         folder.mkdir(parents=True, exist_ok=True)
         for block in self.blocks:
             if isinstance(block, Picture):
                 (folder / f"{block.name}.png").write_bytes(block.content)
+            elif isinstance(block, Film):
+                (folder / f"{block.name}.webp").write_bytes(_webp([_opened(frame) for frame in block.frames]))
 
     def html(self) -> str:
         """The page: one file, no outside request."""
@@ -100,8 +132,8 @@ class Report:
         environment = Environment(
             loader=PackageLoader("sfumato.reports", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
-        environment.filters["data_url"] = lambda content: (
-            "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+        environment.filters["data_url"] = lambda content, kind="png": (
+            f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
         )
         blocks = [(type(block).__name__, block) for block in self.blocks]
         return environment.get_template("page.html.jinja").render(report=self, blocks=blocks)
@@ -134,11 +166,36 @@ class Report:
         document.save(str(path))
 
 
+def _webp(frames: Sequence[Image]) -> bytes:
+    """One picture, or an animation that stays for a while on its last frame."""
+    buffer = io.BytesIO()
+    more = {"save_all": True, "append_images": frames[1:], "loop": 0,
+            "duration": [FRAME_MS] * (len(frames) - 1) + [LAST_MS]} if len(frames) > 1 else {}  # fmt: skip
+    frames[0].save(buffer, "WEBP", quality=QUALITY, **more)
+    return buffer.getvalue()
+
+
+def _opened(content: bytes) -> Image:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def _as_png(content: bytes) -> bytes:
+    """A frame with each pixel as a square, as wide as a page of paper."""
+    buffer, frame = io.BytesIO(), _opened(content)
+    scale = max(1, PAPER // frame.width)
+    frame.resize((frame.width * scale, frame.height * scale), 0).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _add_to_docx(document: Any, block: Block, width: int) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt
     from PIL import Image
 
+    if isinstance(block, Film):
+        block = Picture(block.name, _as_png(block.frames[-1]), f"{block.caption} ({block.labels[-1]})")
     if isinstance(block, Heading):
         document.add_heading(block.text, block.level - 1)
     elif isinstance(block, Paragraph):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DPI = 150
 PAGE = 7.0  # inches
+SPACE = 0.07  # between images, of their width
+SMALL = 48  # pixels, below which each is drawn as a square
 INK = "#22303c"
 FAINT = "#9aa5b1"
 ACCENT = "#c8553d"
@@ -54,18 +56,23 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     """Rows of images, each with its name at the left, and a heading over each column. Large images are drawn larger,
     as far as the page is wide enough."""
     count = max(len(images) for images in rows.values())
-    pixels = max(images.shape[-1] for images in rows.values())
-    cell = max(0.62, min(pixels / DPI, PAGE / count))
-    figure = new_figure(1.3 + cell * count, 0.25 * bool(columns) + 0.04 * len(rows) + cell * len(rows))
-    axes = figure.subplots(len(rows), count, squeeze=False)
-    for line, (name, images) in zip(axes, rows.items(), strict=True):
-        for index, axis in enumerate(line):
-            axis.set_axis_off()
-            if index < len(images):
-                show(axis, images[index])
-        line[0].text(-0.15, 0.5, name, transform=line[0].transAxes, ha="right", va="center", color=INK)
-    for axis, heading in zip(axes[0], columns, strict=False):
-        axis.set_title(heading, fontsize=9, color=INK)
+    height, width = next(iter(rows.values())).shape[-2:]
+    cell = max(0.62, min(width / DPI, PAGE / count))
+    figure = new_figure(1.3 + cell * count, 0.25 * bool(columns) + (0.04 + cell * height / width) * len(rows))
+    axis = figure.subplots()
+    gap = max(1, round(SPACE * width))
+    down, across = height + gap, width + gap
+    sheet = np.ones((down * len(rows) - gap, across * count - gap, 3), dtype=np.float32)
+    for line, (name, images) in enumerate(rows.items()):
+        for index, image in enumerate(images):
+            top, left = line * down, index * across
+            sheet[top : top + height, left : left + width] = image.clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
+        axis.text(-gap, line * down + height / 2, name, ha="right", va="center", color=INK)
+    for index, heading in enumerate(columns[:count]):
+        axis.text(index * across + width / 2, -gap, heading, ha="center", va="bottom", color=INK)
+    # One picture: an axis for each image takes a hundred times as long.
+    axis.imshow(sheet, interpolation="nearest" if width < SMALL else None)
+    axis.set_axis_off()
     return png(figure)
 
 
@@ -110,6 +117,7 @@ def curve(
     marks: Sequence[tuple[float, float]] = (),
     marks_name: str = "",
     rising: bool = False,
+    logarithmic: bool = False,
 ) -> bytes:
     """Lines by name, (x, y) each; `rate`: name, x and y of a learning rate, on a logarithmic axis at the right;
     `marks`: published points to compare with; `rising`: whether better is up."""
@@ -122,7 +130,9 @@ def curve(
     axis.set(xlabel=xlabel, ylabel=ylabel)
     # The first epochs would flatten the rest of the curve.
     values = np.concatenate([np.asarray(y, dtype=float) for _, y in series.values()])
-    if len(values) > 10:
+    if logarithmic:
+        axis.set_yscale("log")
+    elif len(values) > 10:
         low = float(np.quantile(values, 0.03) if rising else values.min())
         high = float(values.max() if rising else np.quantile(values, 0.97))
         axis.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
@@ -133,7 +143,7 @@ def curve(
         right.set(ylabel=rate[0], yscale="log", ylim=(min(rate[2]) / 12, max(rate[2]) * 3))
         right.spines["right"].set_visible(True)
         handles, labels = [*handles, line], [*labels, rate[0]]
-    axis.legend(handles, labels, loc="lower right" if rising else "upper right")
+    axis.legend(handles, labels, loc="best")
     return png(figure)
 
 

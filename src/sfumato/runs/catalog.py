@@ -11,6 +11,7 @@ from ..data.dataset import ImageData
 from ..data.sources import open_data
 from ..engine.system import System
 from ..errors import SfumatoError
+from ..gans.adversarial import AdversarialConfig
 
 
 @dataclass(frozen=True)
@@ -110,4 +111,10 @@ def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = Fals
         owed = "one data set" if len(entry.data) == 1 else f"two data sets, as in --data {' '.join(entry.data)}"
         raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
     source = data[0] if len(data) == 1 else data
-    return open_data(source, config.channels, config.resolution, strict, config.fit)
+    opened = open_data(source, config.channels, config.resolution, strict, config.fit)
+    if isinstance(config, AdversarialConfig) and config.classes and len(opened.classes) != config.classes:
+        there = len(opened.classes) or "no"
+        raise SfumatoError(
+            f"data {opened.name}: has {there} classes, and {entry.name} is set to --classes {config.classes}"
+        )
+    return opened

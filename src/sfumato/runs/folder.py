@@ -5,6 +5,7 @@
     checkpoints/     the weights, *.safetensors
     snapshots/       weights kept by name, in per cent of the run, where the system asks for it
     metrics.jsonl    one line per interval: images, epoch, losses, learning rate, seconds
+    measures.jsonl   what was measured on the way, of systems that are measured then
     events.*         the same for TensorBoard
     samples/         pictures over time, named by images drawn
     evaluation.json, report.html
@@ -70,10 +71,10 @@ class RunFolder:
         entry = CATALOG[values["system"]]
         return entry, from_json(entry.config_class, values["config"], f"{self.path / 'config.json'}: config")
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; one cut short by a kill is passed over."""
+    def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, or of measures.jsonl; one cut short by a kill is passed over."""
         rows = []
-        path = self.path / "metrics.jsonl"
+        path = self.path / name
         for line in path.read_text("utf-8").splitlines() if path.exists() else []:
             try:
                 rows.append(json.loads(line))

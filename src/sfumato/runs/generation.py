@@ -39,6 +39,16 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime) -> Tensor:
         return torch.cat([(system.make(part).cpu() + 1) / 2 for part in latent.split(AT_ONCE)])
 
 
+def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -> Tensor:
+    """(rows · steps, c, h, w): in each row from one drawn latent vector to another along the great circle between them."""
+    ends = torch.randn(2, rows, 1, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "walk")))
+    first, second = ends
+    along = torch.linspace(0, 1, steps)[:, None]
+    angle = torch.acos(torch.cosine_similarity(first, second, dim=-1))[..., None]
+    latent = (torch.sin((1 - along) * angle) * first + torch.sin(along * angle) * second) / torch.sin(angle)
+    return make(system, latent.flatten(0, 1), runtime)
+
+
 def judge_of(data: ImageData, runtime: Runtime, count: int) -> Judge:
     """What measures made images against `count` test images: a digit reader for 28×28 grey images with classes, which
     is trained on the training images, else the network that comes with the package."""

@@ -38,12 +38,13 @@ class Log:
     def __init__(self, folder: Path, images: int, seconds: float) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.path = folder / "metrics.jsonl"
+        self.path, self.measures = folder / "metrics.jsonl", folder / "measures.jsonl"
         self.seconds_before, self.began = seconds, time.monotonic()
-        if self.path.exists():
-            kept = [line for line in self.path.read_text("utf-8").splitlines() if _images_of(line) <= images]
-            text = "".join(f"{line}\n" for line in kept)
-            write_atomically(self.path, lambda path: path.write_text(text, "utf-8"))
+        for known in (self.path, self.measures):
+            if known.exists():
+                kept = [line for line in known.read_text("utf-8").splitlines() if _images_of(line) <= images]
+                text = "".join(f"{line}\n" for line in kept)
+                write_atomically(known, lambda path, text=text: path.write_text(text, "utf-8"))
         self.events = SummaryWriter(str(folder), purge_step=images + 1 if images else None)
 
     @property
@@ -52,11 +53,19 @@ class Log:
         return self.seconds_before + time.monotonic() - self.began
 
     def write(self, images: int, epoch: float, scalars: dict[str, float]) -> None:
-        row = {"images": images, "epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        self._append(self.path, images, {"epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)})
         for name, value in scalars.items():
             self.events.add_scalar(name, value, images)
+
+    def measured(self, images: int, values: dict[str, float]) -> None:
+        """What was measured on the way, to measures.jsonl."""
+        self._append(self.measures, images, values)
+        for name, value in values.items():
+            self.events.add_scalar(f"measured/{name}", value, images)
+
+    def _append(self, path: Path, images: int, values: dict[str, float]) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"images": images, **values}) + "\n")
 
     def picture(self, name: str, image: Tensor, images: int) -> None:
         """`image`: (c, h, w) in [0, 1]."""

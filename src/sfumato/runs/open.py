@@ -13,8 +13,10 @@ from ..engine.checkpoint import load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
+from ..gans.cgan import CGAN
 from ..seeds import derive
 from .catalog import open_for
+from .diagnosis import history
 from .evaluate import evaluate_run
 from .folder import RunFolder
 
@@ -73,17 +75,30 @@ class Run:
         entry, config = self.folder.build_config(self.config)
         return open_for(entry, config, source)
 
-    def sample(self, count: int, seed: int = 0) -> Tensor:
-        """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed."""
-        system = self.system
+    def sample(self, count: int, seed: int = 0, label: int | None = None) -> Tensor:
+        """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed.
+
+        `label`: the class that they shall be of, counted from 0; for conditional systems. Raises SfumatoError for a
+        system that draws nothing, or knows no such class.
+        """
+        system, generator = self.system, torch.Generator().manual_seed(derive(seed, "sample"))
         with self.runtime.autocast():
-            images = system.sample(count, torch.Generator().manual_seed(derive(seed, "sample")))
+            if label is None:
+                images = system.sample(count, generator)
+            elif isinstance(system, CGAN):
+                images = system.sample_class(label, count, generator)
+            else:
+                raise SfumatoError(f"label {label}: {self.config['system']} cannot be asked for a class; cgan can")
         low, high = system.image_range
         return (images.float().cpu() - low) / (high - low)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
         return self.folder.metrics()
+
+    def measures(self) -> list[dict[str, Any]]:
+        """The rows of measures.jsonl: what was measured on the way."""
+        return self.folder.metrics("measures.jsonl")
 
     @property
     def evaluation(self) -> dict[str, Any]:
@@ -96,4 +111,5 @@ class Run:
     def evaluate(self, data: ImageData | None = None) -> dict[str, Any]:
         """Measures the run on the test images of its data (or of `data`), beside trivial baselines."""
         entry, _ = self.folder.build_system()
-        return evaluate_run(entry, self.system, data or self.data, self.runtime)
+        evaluation = evaluate_run(entry, self.system, data or self.data, self.runtime)
+        return evaluation | history(self.folder, evaluation) if data is None else evaluation

@@ -1,21 +1,27 @@
 """`report.html` of a single run: what it was, how it went, what came out."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from ..data.dataset import ImageData
+from ..engine.runtime import choose
 from ..engine.system import System
 from ..files import write_atomically
+from ..gans.adversarial import Adversarial
 from ..reports.document import Report
-from ..reports.figures import curve
+from ..reports.figures import curve, labelled_rows
 from .catalog import Entry
 from .folder import RunFolder
+from .generation import draw, walk
 from .pictures import progress_caption
 
 WIDTH = 900
 MAX_LISTED = 200
+SHOWN = 10
+BELIEFS = ("real", "fake_before", "fake_after", "diversity")
 RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
 GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "kernel": "{:.4f}", "score": "{:.2f}", "entropy": "{:.1%}",
               "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}", "precision": "{:.3f}", "recall": "{:.3f}",
@@ -38,16 +44,12 @@ def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData,
     report.heading("The network")
     report.code(str(system))
     report.heading("Training")
-    losses = [key for key in rows[-1] if key not in ("images", "epoch", "seconds") and "learning_rate" not in key]
-    epochs = [row["epoch"] for row in rows]
-    series = {key: (epochs, [row[key] for row in rows]) for key in losses}
-    rate = ("learning rate", epochs, [row["learning_rate"] for row in rows]) if "learning_rate" in rows[-1] else None
-    last = ", ".join(f"{key} {rows[-1][key]:.6f}" for key in losses)
-    caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1]['seconds']:.0f} s; last: {last}."
-    report.picture("curve", curve(series, "epoch", "loss", rate), caption)
-    samples = sorted((folder.path / "samples").glob("[0-9]*.png"))
-    if samples:
-        report.picture("samples", _enlarged(samples[-1].read_bytes()), f"At the end. {progress_caption(system)}")
+    caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1]['seconds']:.0f} s."
+    report.picture("curve", losses_curve(rows), caption)
+    if isinstance(system, Adversarial):
+        _adversarial(report, folder, system, data, evaluation)
+    elif samples := looks(folder):
+        report.picture("samples", _enlarged(samples[-1]), f"At the end. {progress_caption(system)}")
     report.heading("Measured")
     report.table(*evaluation_table(evaluation))
     if data.left_out:
@@ -62,10 +64,65 @@ def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData,
     write_atomically(folder.path / "report.html", lambda path: path.write_text(report.html(), "utf-8"))
 
 
+def losses_curve(rows: list[dict[str, Any]]) -> bytes:
+    """The losses of a run's log, and its learning rate."""
+    skipped = ("images", "epoch", "seconds", *BELIEFS)
+    losses = [key for key in rows[-1] if key not in skipped and "learning_rate" not in key]
+    epochs = [row["epoch"] for row in rows]
+    series = {f"{key} ({rows[-1][key]:.4g})": (epochs, [row[key] for row in rows]) for key in losses}
+    rate = ("learning rate", epochs, [row["learning_rate"] for row in rows]) if "learning_rate" in rows[-1] else None
+    return curve(series, "epoch", "loss", rate)
+
+
+def beliefs_curve(rows: list[dict[str, Any]]) -> bytes:
+    """What the discriminator said of real and of made images, before and after its own update."""
+    epochs = [row["epoch"] for row in rows]
+    names = {"real": "D(x)", "fake_before": "D(G(z)) before", "fake_after": "D(G(z)) after"}
+    return curve({name: (epochs, [row[key] for row in rows]) for key, name in names.items()}, "epoch", "D")
+
+
+def _adversarial(
+    report: Report, folder: RunFolder, system: Adversarial, data: ImageData, evaluation: dict[str, Any]
+) -> None:
+    """The sections that only adversarial runs have."""
+    report.picture(
+        "beliefs",
+        beliefs_curve(folder.metrics()),
+        "What the discriminator says: of real images, of made ones before its update, of new made ones after it. "
+        "Probabilities for minimax and non_saturating, plain logits otherwise.",
+    )
+    report.heading("Run doctor")
+    for found in evaluation["findings"]:
+        report.say(f"{found['finding']} {found['change']}", loud=True)
+    if not evaluation["findings"]:
+        report.say("Nothing looks wrong: no collapse, no saturation, no divergence, and the best was not lost.")
+    if over := evaluation["over_the_run"]:
+        report.say(
+            f"Measured on the way ({over['measure']}): best {over['best']:.4g} after {over['best_at']:,} images, final "
+            f"{over['final']:.4g}."
+        )
+    report.heading("Pictures")
+    if samples := looks(folder):
+        labels = [f"{int(path.stem):,} images" for path in samples]
+        report.film("samples", [opened(path) for path in samples], labels, progress_caption(system))
+    runtime = choose(str(next(system.parameters()).device.type))
+    real, made = data.test.images(range(min(SHOWN, len(data.test)))), draw(system, SHOWN, runtime)
+    caption = "Real test images above, drawn ones below."
+    report.picture("beside", labelled_rows({"real": real, "drawn": made}), caption)
+    steps = walk(system, runtime)
+    rows = dict(enumerate(steps.split(len(steps) // 4)))
+    report.picture(
+        "walks", labelled_rows({" " * row: images for row, images in rows.items()}), "From one drawn image to another."
+    )
+
+
 def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[str]], str]:
     """Head, rows and caption of an evaluation."""
     measures = [key for key in MEASURES if key in evaluation["rows"][0]]
-    rows = [[row["name"], *(MEASURES[key].format(row[key]) if key in row else "–" for key in measures)] for row in evaluation["rows"]]
+    rows = [
+        [row["name"], *(MEASURES[key].format(row[key]) if key in row else "–" for key in measures)]
+        for row in evaluation["rows"]
+    ]
     caption = (
         f"{evaluation['images']:,} {evaluation['split']} images of {evaluation['data']} "
         f"at {evaluation['resolution']}×{evaluation['resolution']}. {evaluation['note']}"
@@ -77,10 +134,19 @@ def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[s
     return ["", *measures], rows, caption
 
 
-def _enlarged(content: bytes) -> bytes:
-    """A PNG with each pixel as a square, wide enough to be seen on a page."""
-    with Image.open(io.BytesIO(content)) as picture:
-        scale = max(1, WIDTH // picture.width)
-        buffer = io.BytesIO()
-        picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
-        return buffer.getvalue()
+def looks(folder: RunFolder) -> list[Path]:
+    """The pictures that were made on the way, in order."""
+    return sorted((folder.path / "samples").glob("[0-9]*.png"))
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
+
+
+def _enlarged(path: Path) -> bytes:
+    """A picture with each pixel as a square, wide enough to be seen on a page, as PNG."""
+    picture, buffer = opened(path), io.BytesIO()
+    scale = max(1, WIDTH // picture.width)
+    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()

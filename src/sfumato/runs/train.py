@@ -22,11 +22,14 @@ from ..engine.runtime import Runtime, choose, leave
 from ..engine.system import Stage
 from ..errors import SfumatoError
 from ..files import write_json
+from ..gans.adversarial import Adversarial
 from ..seeds import derive
 from .catalog import find, open_for
+from .diagnosis import history
 from .evaluate import evaluate_run
 from .fields import build, to_json
 from .folder import RunFolder
+from .generation import measure_on_the_way
 from .log import Log, Meter
 from .open import Run
 from .page import write_page
@@ -34,7 +37,7 @@ from .pictures import progress_picture, save_picture
 from .progress import TrainingProgress
 from .stopping import Stopped, StopSignals
 
-PICTURES = 10  # looks at the samples over a run
+MEASUREMENTS = 10  # on the way, of systems that are measured then
 
 
 def train(
@@ -235,9 +238,8 @@ class Training:
                     self.meter.add(tick)
                     if self.clock.crossed(self.log_every):
                         self._write_row()
-                    if leads and self.clock.crossed(max(1, self.total // PICTURES)):
-                        self._draw()
                     if leads:
+                        self._look()
                         self._keep_snapshots()
                     if leads and time.monotonic() - saved_at >= self.save_every:
                         self._save()
@@ -268,6 +270,7 @@ class Training:
         """Measures the finished run and writes its page."""
         if evaluate:
             evaluation = evaluate_run(self.entry, self.system, self.data, self.runtime)
+            evaluation |= history(self.folder, evaluation)
             write_page(self.folder, self.entry, self.system, self.data, evaluation)
             write_json(self.folder.path / "evaluation.json", evaluation)
 
@@ -282,6 +285,15 @@ class Training:
             }
             epoch = self.clock.images / len(self.data.train)
             self.log.write(self.clock.images, epoch, {**means, **rates})
+
+    def _look(self) -> None:
+        """A picture, and measures, when it is time."""
+        if self.clock.crossed(max(1, self.total // self.system.looks)):
+            self._draw()
+        if not isinstance(self.system, Adversarial) or self.log is None:
+            return
+        if self.clock.crossed(self.system.config.measure_every or max(1, self.total // MEASUREMENTS)):
+            self.log.measured(self.clock.images, measure_on_the_way(self.system, self.data, self.runtime))
 
     def _draw(self) -> None:
         picture = progress_picture(self.system, self.data, self.runtime)

@@ -7,8 +7,13 @@ from typing import Any
 from ..errors import SfumatoError
 from ..reports.language import Language
 
-# And the embedded data that each takes by default: two sets, contents and styles, for restyle.
-STUDIES = {"handwriting": ("digits",), "dogs": ("patches",), "restyle": ("photographs", "paintings")}
+# And the embedded data that each takes by default: contents and styles for restyle, digits and pictures for adversarial.
+STUDIES = {
+    "handwriting": ("digits",),
+    "dogs": ("patches",),
+    "restyle": ("photographs", "paintings"),
+    "adversarial": ("digits", "patches"),
+}
 
 
 def study(
@@ -25,8 +30,8 @@ def study(
 ) -> dict[str, Any]:
     """Runs the study `name` into the folder `out` and returns what results.json holds.
 
-    `data`: the study's embedded default if none is given; restyle takes two, contents and styles. `features`: a file of SqueezeNet weights for the distances between sets
-    of photographs (dogs only).
+    `data`: the study's embedded default if none is given; restyle takes two, contents and styles, and adversarial digits
+    and pictures. `features`: a file of SqueezeNet weights for the distances between sets of photographs (dogs only).
     A study that was stopped goes on where it stopped when it is called again with the same arguments.
     Raises SfumatoError for unknown names and bad data.
     """
@@ -45,6 +50,10 @@ def study(
         from .restyle import Restyle
 
         return Restyle(Path(out), source, scale == "full", language, seed, device, precision).run()
+    if name == "adversarial":
+        from .adversarial import AdversarialStudy
+
+        return AdversarialStudy(Path(out), source, scale == "full", language, seed, device, precision).run()
     if name == "handwriting":
         from .handwriting import Handwriting
 

@@ -22,13 +22,15 @@ from ..runs.train import fits, resume, train
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of a study: its folder's name, what to train, and its two names in the report."""
+    """One run of a study: its folder's name, what to train, its two names in the report, and what it is trained on if
+    not on the study's data: the source and the same, opened."""
 
     name: str
     system: str
     fields: dict[str, Any]
     en: str
     zh: str
+    on: tuple[str, ImageData] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,25 +75,26 @@ class Study:
     def title(self) -> str:
         raise AssertionError("each study has its own title")
 
-    def obtain(self, name: str, system: str, **fields: Any) -> Run:
+    def obtain(self, name: str, system: str, on: tuple[str, ImageData] | None = None, **fields: Any) -> Run:
         """The finished run `name`: taken as it is, gone on with, or trained, whichever its folder calls for."""
         path = self.out / "runs" / name
         folder = RunFolder(path)
+        source, data = on or (self.source, self.data)
         if not folder.is_run:
             return train(
-                system, data=self.source, run=path, seed=self.seed, device=self.device,
-                precision=self.runtime.precision, opened=self.data, **fields,
+                system, data=source, run=path, seed=self.seed, device=self.device,
+                precision=self.runtime.precision, opened=data, **fields,
             )  # fmt: skip
-        if not fits(folder, system, self.data, self.seed, self.runtime.precision, fields):
+        if not fits(folder, system, data, self.seed, self.runtime.precision, fields):
             raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
         if (path / "evaluation.json").is_file():
-            return Run(path, self.runtime.device.type, self.data)
-        return resume(path, opened=self.data)
+            return Run(path, self.runtime.device.type, data)
+        return resume(path, opened=data)
 
     def train_plans(self) -> None:
         """Fills `runs` with a finished run of each plan."""
         for plan in self.plans.values():
-            self.runs[plan.name] = self.obtain(plan.name, plan.system, **plan.fields)
+            self.runs[plan.name] = self.obtain(plan.name, plan.system, plan.on, **plan.fields)
 
     def label(self, name: str) -> str:
         """What the run `name` is called in text."""

@@ -1,0 +1,137 @@
+"""The adversarial study in miniature, and its theory against closed forms."""
+
+import json
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from docx import Document
+from PIL import Image
+
+import sfumato
+from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.points import ring
+from sfumato.data.sources import open_data
+from sfumato.errors import SfumatoError
+from sfumato.metrics import digit_reader
+from sfumato.runs import generation
+from sfumato.runs import train as training
+from sfumato.studies import adversarial, theory
+
+FIGURES = {
+    "apart", "apart-gradients", "one-for-two", "optimal", "ring-modes", "lattice-modes", "saturation", "digits", "fcd",
+    "digits-walk", "conditional", "dcgan-losses", "dcgan-beliefs", "beside", "dcgan-walk",
+}  # fmt: skip
+FILMS = {"ring", "lattice", "digits-film", "dcgan-film"}
+RUNS = {"minimax", "nsgan", "lsgan", "wgan", "wgan-gp", "sngan", "cgan", "sngan-dcgan", "dcgan"}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few images, steps and maps, so that the whole study takes seconds."""
+
+    def part(split: Split, count: int) -> Split:
+        labels = None if split.labels is None else split.labels[:count]
+        return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
+
+    def opened(source: str, channels: int, resolution: int) -> ImageData:
+        whole = open_data(source, channels, resolution if channels == 1 else 16)
+        return replace(whole, train=part(whole.train, 120), test=part(whole.test, 24), fingerprint=f"tiny {source}")
+
+    monkeypatch.setattr(adversarial, "open_data", opened)
+    monkeypatch.setattr(adversarial, "QUICK_IMAGES", 400)
+    monkeypatch.setattr(adversarial, "QUICK_PICTURES", 64)
+    monkeypatch.setattr(theory, "TOY_STEPS", {False: theory.TOY_FRAMES})
+    monkeypatch.setattr(theory, "LEARNT", {False: 30})
+    monkeypatch.setattr(theory, "BEATEN", {False: (0, 2)})
+    monkeypatch.setattr(adversarial.Adversarial, "looks", 3)
+    monkeypatch.setattr(training, "MEASUREMENTS", 2)
+    monkeypatch.setattr(generation, "_JUDGES", {})
+    train = digit_reader.train_reader
+    monkeypatch.setattr(generation, "train_reader", lambda *arguments: train(*arguments, images=640))
+    plans = adversarial.AdversarialStudy._plans
+
+    def narrow(study: adversarial.AdversarialStudy) -> list[adversarial.Plan]:
+        few = {"sngan-dcgan": {"width": 4}, "dcgan": {"width": 4, "resolution": 16}}
+        return [replace(plan, fields={**plan.fields, **few.get(plan.name, {})}) for plan in plans(study)]
+
+    monkeypatch.setattr(adversarial.AdversarialStudy, "_plans", narrow)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+    results = sfumato.study("adversarial", out=tmp_path, precision="fp32")
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    names = [row["name"] for row in results["rows"]]
+    assert len(names) == len(set(names))
+    assert all(np.isfinite(row["measured"]) for row in results["rows"])
+    assert all(row["met"] is None for row in results["rows"]), "FID is another unit, and closed forms are no targets"
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == RUNS
+    shown = {f"{name}.png" for name in FIGURES} | {f"{name}.webp" for name in FILMS}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == shown
+    html = (tmp_path / "report.html").read_text()
+    assert html.count('type="range"') == len(FILMS)
+    assert "not MNIST" in html
+    document = Document(str(tmp_path / "report.docx"))
+    assert len(document.inline_shapes) == len(shown)
+
+    states = {path: path.read_bytes() for path in tmp_path.glob("runs/*/state.json")}
+    again = sfumato.study("adversarial", out=tmp_path, precision="fp32", language="zh")
+    assert states == {path: path.read_bytes() for path in states}, "finished runs are taken as they are"
+    assert [row["name"] for row in again["rows"]] == names
+    assert [row["measured"] for row in again["rows"]] == pytest.approx([row["measured"] for row in results["rows"]])
+    assert "生成对抗网络" in (tmp_path / "report.html").read_text()
+
+
+def test_data_without_classes_is_refused(tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for shade in range(12):
+        Image.new("L", (28, 28), 20 * shade).save(flat / f"{shade}.png")
+    with pytest.raises(SfumatoError, match="flat': the first data set must have classes"):
+        sfumato.study("adversarial", out=tmp_path, data=(str(flat), "digits"))
+    with pytest.raises(SfumatoError, match="study adversarial takes 2, not 1"):
+        sfumato.study("adversarial", out=tmp_path, data="digits")
+
+
+def test_divergences_of_gaussians_moving_apart() -> None:
+    values, slopes = theory.moving_apart()
+    assert values["js"][0] == pytest.approx(0, abs=1e-9)
+    assert values["js"][-1] == pytest.approx(log(2), abs=1e-5)
+    assert values["w"] == pytest.approx(theory.SHIFTS.tolist(), abs=1e-6)
+    assert slopes["js"][-1] < 1e-5
+    assert slopes["w"][1:] == pytest.approx([1.0] * (len(values["w"]) - 1), abs=1e-6)
+
+
+def test_forward_kl_matches_moments_and_reverse_kl_takes_a_peak() -> None:
+    _, fits = theory.fitted_gaussians()
+    assert fits["forward"] == pytest.approx((0.0, (0.6**2 + 4) ** 0.5), abs=1e-3)
+    assert fits["reverse"] == pytest.approx((2.0, 0.6), abs=0.02)
+
+
+def test_the_learnt_discriminator_is_the_optimal_one() -> None:
+    value, learnt, wanted = theory.learnt_discriminator(1.0, 300, 0)
+    near = (theory.GRID > -3) & (theory.GRID < 3)
+    assert float((learnt - wanted)[near].abs().max()) < 0.05
+    torch.testing.assert_close(wanted[near], torch.sigmoid(-2 * theory.GRID[near]))
+    assert value == pytest.approx(-0.712, abs=0.02)
+    equal, *_ = theory.learnt_discriminator(0.0, 300, 0)
+    assert equal == pytest.approx(-2 * log(2), abs=0.01)
+
+
+def test_a_discriminator_that_wins_silences_the_minimax_generator() -> None:
+    images = open_data("digits").train.images(range(500))
+    found = theory.saturating(images, (0, 150), 0)
+    assert found["minimax"][0] == pytest.approx(found["non_saturating"][0], rel=0.2), "undecided, both are alike"
+    assert found["minimax"][1] < found["minimax"][0]
+    assert found["non_saturating"][1] > 10 * found["minimax"][1]
+
+
+@pytest.mark.slow
+def test_who_keeps_the_modes_of_a_ring() -> None:
+    games = {name: theory.play(build, ring(), 1500, 0) for name, build in theory.toys().items() if name != "WGAN"}
+    assert games["WGAN-GP"].covered[-1] == 8
+    assert games["SNGAN"].covered[-1] == 8
