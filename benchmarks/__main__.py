@@ -24,6 +24,7 @@ from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime, choose, hardware
 from sfumato.studies.network import multiply_adds
 
+from .gans import dcgan, gan
 from .measure import Row, interleaved, matmul_peak
 from .style import adain, gatys
 from .textbook import AutoencoderLoop, convolutional_network, stacked_network
@@ -106,6 +107,8 @@ BENCHMARKS = {
     "stacked": lambda images, rounds, runtime: stacked(images or 60_000, rounds, runtime),
     "convolutional": lambda images, rounds, runtime: convolutional(images or 1_280, rounds, runtime),
     "adain": lambda _, rounds, runtime: adain(rounds, runtime),
+    "gan": lambda images, rounds, runtime: gan(images or 60_000, rounds, runtime),
+    "dcgan": lambda _, rounds, runtime: dcgan(rounds, runtime),
     "gatys": lambda _, rounds, runtime: gatys(rounds, runtime),
 }
 

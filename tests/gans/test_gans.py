@@ -110,9 +110,9 @@ def test_the_dcgan_is_the_printed_one() -> None:
         name: sum(p.numel() for p in getattr(system, name).parameters()) for name in ("generator", "discriminator")
     }
     assert count == {"generator": 3_576_704, "discriminator": 2_765_568}
-    weights = torch.cat([p.flatten() for p in system.generator.parameters() if p.dim() == 4])
+    weights = torch.cat([p.detach().flatten() for p in system.generator.parameters() if p.dim() == 4])
     assert float(weights.std()) == pytest.approx(0.02, rel=0.01)
-    scales = torch.cat([layer.weight for layer in system.generator if isinstance(layer, nn.BatchNorm2d)])
+    scales = torch.cat([layer.weight.detach() for layer in system.generator if isinstance(layer, nn.BatchNorm2d)])
     assert float(scales.mean()) == pytest.approx(1.0, abs=0.01)
     assert system.optimizers["generator"].param_groups[0]["betas"] == (0.5, 0.999)
 

@@ -1,4 +1,4 @@
-"""Objectives and penalties against closed forms; each «bug elsewhere» is one that was found in a published repository."""
+"""Objectives and penalties against closed forms; each «bug elsewhere» is one found in a published repository."""
 
 import math
 

@@ -1,7 +1,7 @@
 """The conditional GAN: both players are told the class, so that one can ask for an image of it.
 
-Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784. Its discriminator's loss has two terms, real images and made ones,
-each under their labels. The form with a third, real images under wrong labels, is GAN-CLS of Reed et al. 2016,
+Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784. Its discriminator's loss has two terms, real images and made
+ones, each under their labels. The form with a third, real images under wrong labels, is GAN-CLS of Reed et al. 2016,
 https://arxiv.org/abs/1605.05396; the two are often taken for each other, so `form` names them.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 100), normal; labels are (b,), from 0 to classes - 1.
 Departs from the paper: the widths of the course experiment, 110-256-512-1024-784 and 794-1024-512-256-1 with
@@ -24,11 +24,12 @@ from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..nets.mlp import linear
-from ..ops.adversarial import Objective, discriminator_loss, generator_loss, realness
+from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, realness
 from ..ops.augment import augment
 from .adversarial import Adversarial, AdversarialConfig, diversity
 
 MAX_CLASSES = 1000
+Form = Literal["two_terms", "three_terms", "two_headed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,11 @@ class Config(AdversarialConfig):
     """110-256-512-1024-784 and 794-1024-512-256-1, on 28×28 grey images of ten classes."""
 
     classes: int = 10  # of the images; the data must have as many
-    form: Literal["two_terms", "three_terms", "two_headed"] = (
-        "three_terms"  # of the discriminator: real and made images; also real ones under wrong labels; or one verdict on realness and one on the match  # noqa: E501
-    )
+    form: Form = "three_terms"  # of the discriminator's loss; two_headed: one verdict on realness, one on the match
     latent: int = 100  # random numbers that an image is made from
     hidden: tuple[int, ...] = (256, 512, 1024)  # units of the generator's hidden layers; the discriminator mirrors them
     dropout: float = 0.4  # share of the discriminator's hidden units that are silenced in training
-    objective: Literal["non_saturating", "minimax", "least_squares", "hinge"] = "non_saturating"  # what is played for
+    objective: GanObjective = "non_saturating"  # what is played for
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,7 +103,7 @@ class CGAN(Adversarial):
     config: Config
 
     @property
-    def objective(self) -> Objective:
+    def objective(self) -> GanObjective:
         return self.config.objective
 
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -7,11 +7,11 @@ implementation; sides other than 64, and `half_life`, `r1`, `augmented` and othe
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import nn
 
 from ..nets.adversarial import DCDiscriminator, DCGenerator, check_resolution
+from ..ops.adversarial import GanObjective
 from .adversarial import Adversarial, AdversarialConfig, check_width
 
 
@@ -23,7 +23,7 @@ class Config(AdversarialConfig):
     channels: int = 3  # 1 for grey, 3 for RGB
     latent: int = 100  # random numbers that an image is made from
     width: int = 64  # maps next to the image, doubled with every halving of its side, eightfold at most
-    objective: Literal["non_saturating", "minimax", "least_squares", "hinge"] = "non_saturating"  # what is played for
+    objective: GanObjective = "non_saturating"  # what is played for
     batch_size: int = 64  # images per update, over all processes
     images: int = 200_000  # real images drawn in the whole run
     flip: bool = True  # mirror half of the training images: for photographs, not for writing
@@ -44,7 +44,7 @@ class DCGAN(Adversarial):
     config: Config
 
     @property
-    def objective(self) -> Literal["non_saturating", "minimax", "least_squares", "hinge"]:
+    def objective(self) -> GanObjective:
         return self.config.objective
 
     def build(self) -> tuple[nn.Module, nn.Module]:

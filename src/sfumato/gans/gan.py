@@ -1,7 +1,7 @@
 """The generative adversarial network: a forger and a detective, each trained against the other.
 
-Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; its two objectives for the generator are `minimax` (equation 1) and
-`non_saturating` (end of section 3). `least_squares` is Mao et al. 2017, https://arxiv.org/abs/1611.04076.
+Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; its two objectives for the generator are `minimax` (equation 1)
+and `non_saturating` (end of section 3). `least_squares` is Mao et al. 2017, https://arxiv.org/abs/1611.04076.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 64), normal.
 Departs from the paper: the widths of the course experiment, 64-256-256-784 and 784-256-256-1 with LeakyReLU(0.2), in
 place of rectifier and maxout units; Adam in place of momentum; normal in place of uniform noise; tanh images.
@@ -9,11 +9,11 @@ place of rectifier and maxout units; Adam in place of momentum; normal in place 
 
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
 
 from torch import nn
 
 from ..nets.adversarial import MLPDiscriminator, MLPGenerator
+from ..ops.adversarial import GanObjective
 from .adversarial import Adversarial, AdversarialConfig
 
 
@@ -21,7 +21,7 @@ from .adversarial import Adversarial, AdversarialConfig
 class Config(AdversarialConfig):
     """64-256-256-784 and 784-256-256-1, on 28×28 grey images."""
 
-    objective: Literal["non_saturating", "minimax", "least_squares", "hinge"] = "non_saturating"  # what is played for
+    objective: GanObjective = "non_saturating"  # what is played for
     hidden: tuple[int, ...] = (256, 256)  # units of the generator's hidden layers; the discriminator mirrors them
     beta1: float = 0.9  # of Adam: how much of the mean of the gradients is kept from step to step
 
@@ -37,7 +37,7 @@ class GAN(Adversarial):
     config: Config
 
     @property
-    def objective(self) -> Literal["non_saturating", "minimax", "least_squares", "hinge"]:
+    def objective(self) -> GanObjective:
         return self.config.objective
 
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -1,9 +1,9 @@
 """How good made images are: as near to real ones as real ones are to one another, and all kinds of them.
 
-Every measure is taken against the same held-out real images, and means nothing without their number, the network it was
-taken with and the floor: what real training images score. For digits the network is a classifier of ours, and the Fréchet
-distance is called FCD (Fréchet classifier distance); it is not FID, which is defined by an Inception network and says
-little about digits.
+Every measure is taken against the same held-out real images, and means nothing without their number, the network it
+was taken with and the floor: what real training images score. For digits the network is a classifier of ours, and the
+Fréchet distance is called FCD (Fréchet classifier distance); it is not FID, which is defined by an Inception network
+and says little about digits.
 - `fcd`, `kernel`: see `distance`; features scaled so that those of the real images have mean square 1.
 - `score`: the classifier's exp(mean KL(p(y|x) ‖ p(y))), from 1 to the number of classes (Salimans et al. 2016,
   https://arxiv.org/abs/1606.03498, with this classifier in place of Inception).

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-Objective = Literal["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"]
+GanObjective = Literal["non_saturating", "minimax", "least_squares", "hinge"]
+Objective = Literal[GanObjective, "wasserstein"]
 
 
 def discriminator_loss(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:

@@ -54,13 +54,12 @@ def diagnose(
     objective = config.get("objective", "wasserstein")
     late = rows[-max(1, len(rows) // LAST) :]
     mean = {key: fmean(row[key] for row in late) for key in ("real", "fake_before", "diversity")}
-    found = [
+    return [
         *_balance(mean, objective),
         *_collapse(mean["diversity"], measures, evaluation, system),
         *_divergence(rows, late),
         *_decline(measures),
     ]
-    return found
 
 
 def _balance(mean: dict[str, float], objective: str) -> list[Finding]:
@@ -110,8 +109,8 @@ def _collapse(
         if drawn["covered"] < classes or drawn["entropy"] < LACKING:
             found.append(
                 Finding(
-                    f"Some kinds of images are missing: {drawn['covered']:.0f} of {classes:.0f} classes are drawn, with "
-                    f"{drawn['entropy']:.1%} of the entropy that real ones have.",
+                    f"Some kinds of images are missing: {drawn['covered']:.0f} of {classes:.0f} classes are drawn, "
+                    f"with {drawn['entropy']:.1%} of the entropy that real ones have.",
                     f"{change}.",
                 )
             )
@@ -155,8 +154,8 @@ def _decline(measures: list[dict[str, Any]]) -> list[Finding]:
         return []
     return [
         Finding(
-            f"It was better before: the distance was {best[key]:.3g} after {best['images']:,} images and is {final:.3g} "
-            f"at the end.",
+            f"It was better before: the distance was {best[key]:.3g} after {best['images']:,} images and is "
+            f"{final:.3g} at the end.",
             f"Stop at --images {best['images']}, or average the generator: --half-life 20000.",
         )
     ]

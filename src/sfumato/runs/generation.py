@@ -33,14 +33,14 @@ def draw(system: Adversarial, count: int, runtime: Runtime, seed: int = SEED) ->
 
 
 def make(system: Adversarial, latent: Tensor, runtime: Runtime) -> Tensor:
-    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; a conditional system makes each class in turn."""
+    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system, each class in turn."""
     system.eval()
     with torch.no_grad(), runtime.autocast():
         return torch.cat([(system.make(part).cpu() + 1) / 2 for part in latent.split(AT_ONCE)])
 
 
 def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -> Tensor:
-    """(rows · steps, c, h, w): in each row from one drawn latent vector to another along the great circle between them."""
+    """(rows · steps, c, h, w): in each row from one latent vector to another along the great circle between them."""
     ends = torch.randn(2, rows, 1, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "walk")))
     first, second = ends
     along = torch.linspace(0, 1, steps)[:, None]

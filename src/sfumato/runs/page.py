@@ -24,8 +24,8 @@ SHOWN = 10
 BELIEFS = ("real", "fake_before", "fake_after", "diversity")
 RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
 GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "kernel": "{:.4f}", "score": "{:.2f}", "entropy": "{:.1%}",
-              "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}", "precision": "{:.3f}", "recall": "{:.3f}",
-              "density": "{:.3f}", "coverage": "{:.3f}"}  # fmt: skip
+              "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}", "precision": "{:.3f}",
+              "recall": "{:.3f}", "density": "{:.3f}", "coverage": "{:.3f}"}  # fmt: skip
 MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}", **GENERATION}
 
 
