@@ -225,6 +225,9 @@ def evaluate(
     data: Annotated[
         list[str] | None, Parameter(help="Measure on this instead of the run's own data.", consume_multiple=True)
     ] = None,
+    inception: Annotated[
+        Path | None, Parameter(help="Adversarial runs: torch-fidelity's Inception weights, to measure FID as well.")
+    ] = None,
     as_json: JSON = False,
     device: Device = "auto",
 ) -> None:
@@ -232,7 +235,7 @@ def evaluate(
     from .runs.open import open as open_run
 
     opened = open_run(run, device)
-    evaluation = opened.evaluate(opened.open_data(data) if data else None)
+    evaluation = opened.evaluate(opened.open_data(data) if data else None, inception)
     if as_json:
         print(json.dumps(evaluation, indent=1, ensure_ascii=False))
     else:

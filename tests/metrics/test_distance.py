@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
 from sfumato.errors import SfumatoError
-from sfumato.metrics.distance import NUMBERS, Features, frechet, kernel, nearest_distance
+from sfumato.metrics.distance import NUMBERS, Features, Inception, frechet, kernel, nearest_distance
 
 
 def normal(count: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> torch.Tensor:
@@ -86,3 +86,44 @@ def test_the_nearest_image_of_a_copy_is_its_original() -> None:
     rows, distances = nearest_distance(among[[7, 3]] + 0.01, among)
     assert rows.tolist() == [7, 3]
     assert distances.tolist() == pytest.approx([0.01, 0.01], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in the format of the FID's Inception network: the real ones can only be had from the network."""
+    from torch_fidelity import feature_extractor_inceptionv3 as library
+
+    path = tmp_path_factory.mktemp("inception") / "random.pth"
+    torch.manual_seed(0)
+    network = torch.nn.Module.__new__(library.FeatureExtractorInceptionV3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        patch.setattr(library.torch, "load", lambda *_, **__: {})
+        network.__init__("inception-v3-compat", ["2048"], feature_extractor_weights_path="none")
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_fid_is_what_the_reference_library_computes(inception: Path) -> None:
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    real, made = torch.rand(2, 12, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    made = made.sqrt()
+    ours = Inception(inception)
+    expected = [ours.network((images * 255).round().byte())[0] for images in (real, made)]
+    features = [ours.of(images) for images in (real, made)]
+    for found, wanted in zip(features, expected, strict=True):
+        assert found.shape == (12, 2048)
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+    wanted = fid_statistics_to_metric(*map(fid_features_to_statistics, features), verbose=False)
+    (value,) = wanted.values()
+    assert frechet(*features) == pytest.approx(value, rel=1e-3)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(SfumatoError, match="not the weights of the FID's Inception network"):
+        Inception(tmp_path / "other.pth")
+    torch.save({"a": print}, tmp_path / "code.pth")
+    with pytest.raises(SfumatoError, match="not a file of weights"):
+        Inception(tmp_path / "code.pth")

@@ -46,6 +46,8 @@ def test_a_run_is_measured_on_the_way_and_examined(toy: ImageData, tmp_path: Pat
     assert evaluation["images"] == 8
     assert run.evaluate()["rows"] == evaluation["rows"], "measured again, the same"
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 20, "a look at each step: there are fewer than 40"
+    with Image.open(tmp_path / "run" / "figures" / "samples.webp") as film:
+        assert film.n_frames > 1  # pyright: ignore[reportAttributeAccessIssue]
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Run doctor" in page
     assert page.count('type="range"') == 1

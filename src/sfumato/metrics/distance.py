@@ -6,9 +6,11 @@ counts belong beside every value, and so does the distance between two sets of r
   upwards for few images.
 - `kernel`: unbiased squared maximum mean discrepancy with a cubic kernel (Bińkowski et al. 2018,
   https://arxiv.org/abs/1801.01401). May be slightly negative for equal distributions.
-Neither is the FID or KID that papers report: those use an Inception network.
+Neither is the FID or KID that papers report: those use an Inception network. With its weights at hand, `frechet` of the
+features of `Inception` is FID.
 """
 
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.dataset import fingerprint
+from ..data.pictures import to_bytes
+from ..errors import SfumatoError
 from ..nets.encoders import Encoder, build_encoder
 from ..nets.weights import load_pretrained, read_weights
 from ..ops.statistics import moments
@@ -29,6 +33,7 @@ NUMBERS = 512
 SUBSETS = 100
 SUBSET = 1000  # images in each subset of the kernel distance, or four fifths of the smaller set
 UNUSUAL = 0.05
+AT_ONCE = 50  # images that the Inception network, which enlarges them to 299², is given
 
 
 class Features(nn.Module):
@@ -62,6 +67,43 @@ class Features(nn.Module):
 def _squeezenet(weights: Path) -> Encoder:
     first = read_weights(weights).get("features.0.weight", torch.zeros(0))
     return load_pretrained(build_encoder("squeezenet1_1" if first.shape[:1] == (64,) else "squeezenet1_0"), weights)
+
+
+class Inception(nn.Module):
+    """The network of the FID, with the resizing that belongs to it, as the library torch-fidelity has both.
+
+    `weights`: `weights-inception-2015-12-05-6726825d.pth` as that library fetches it, or the same as safetensors; read
+    without unpickling code. Needs the extra `metrics`. Raises SfumatoError without it, or for a file that is none.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        try:
+            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        except ModuleNotFoundError:
+            raise SfumatoError("FID needs the library torch-fidelity: pip install 'sfumato[metrics]'") from None
+        tensors = read_weights(weights)
+        # The library would unpickle whatever the file holds: it gets one that was read safely and written again.
+        with tempfile.TemporaryDirectory() as folder:
+            safe = str(Path(folder) / "inception.pth")
+            torch.save(tensors, safe)
+            try:
+                network = FeatureExtractorInceptionV3(
+                    "inception-v3-compat", ["2048"], feature_extractor_weights_path=safe
+                )
+            except RuntimeError as error:
+                first = str(error).splitlines()[0]
+                raise SfumatoError(f"{weights}: not the weights of the FID's Inception network ({first})") from None
+        self.network = network
+        self.name = f"{weights.name} ({fingerprint(*tensors.values())})"
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(to_bytes(images.expand(-1, 3, -1, -1)))[0]
+
+    def of(self, images: Tensor) -> Tensor:
+        """Features (n, 2048) of images (n, c, h, w) in [0, 1], on the CPU."""
+        device = next(self.parameters()).device
+        return torch.cat([in_chunks(lambda chunk: self(chunk.to(device)), part) for part in images.split(AT_ONCE)])
 
 
 class _AsTheyAre(nn.Module):

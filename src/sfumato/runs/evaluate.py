@@ -1,6 +1,7 @@
 """Measuring a run by the measures of its family, on held-out images, beside trivial baselines."""
 
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from ..autoencoders.autoencoder import Autoencoder
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
+from ..errors import SfumatoError
 from ..gans.adversarial import Adversarial
 from ..metrics.reconstruction import Restore, cut, entropy_floor, fidelity, in_chunks, mean_image, patch_pca, pca
 from ..seeds import derive
@@ -24,14 +26,20 @@ PAIRED = 10  # contents, and as many styles
 _FITTED: dict[tuple[Any, ...], dict[str, Restore]] = {}  # a study's runs share their baselines
 
 
-def evaluate_run(entry: Entry, system: System, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+def evaluate_run(
+    entry: Entry, system: System, data: ImageData, runtime: Runtime, inception: Path | None = None
+) -> dict[str, Any]:
     """`rows`: a dict per line, its `name` and its measures; `note`: what must be known to read them; beside them what
-    they were measured on."""
+    they were measured on. `inception`: weights to measure FID with, of systems that draw."""
     system.eval()
+    if inception and not isinstance(system, Adversarial):
+        raise SfumatoError(
+            f"inception {inception}: FID is measured of what adversarial systems draw, not of {entry.name}"
+        )
     if isinstance(system, Autoencoder):
         measured = _measure_autoencoder(system, data, runtime)
     elif isinstance(system, Adversarial):
-        measured = measure_adversarial(system, data, runtime)
+        measured = measure_adversarial(system, data, runtime, inception)
     else:
         assert isinstance(system, StyleSystem), f"{entry.family} has no measures yet"
         measured = _measure_style(system, data, runtime)

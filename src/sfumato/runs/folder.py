@@ -8,6 +8,7 @@
     measures.jsonl   what was measured on the way, of systems that are measured then
     events.*         the same for TensorBoard
     samples/         pictures over time, named by images drawn
+    figures/         of adversarial runs: curves, and the pictures over time as an animation, samples.webp
     evaluation.json, report.html
 
 One process at a time owns a run that is being trained.

@@ -1,6 +1,7 @@
 """Measuring what an adversarial run draws: at the end beside trivial baselines, and on the way."""
 
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from ..engine.runtime import Runtime
 from ..gans.adversarial import Adversarial
 from ..gans.cgan import CGAN
 from ..metrics.digit_reader import train_reader
-from ..metrics.distance import Features
+from ..metrics.distance import Features, Inception, frechet
 from ..metrics.generation import DigitJudge, Judge, PictureJudge
 from ..metrics.reconstruction import mean_image
 from ..seeds import derive
@@ -69,8 +70,12 @@ def count_for(data: ImageData, limit: int = MAX_IMAGES) -> int:
     return max(2, min(len(data.test), limit, MAX_NUMBERS // prod(data.shape)))
 
 
-def measure_adversarial(system: Adversarial, data: ImageData, runtime: Runtime) -> dict[str, Any]:
-    """Drawn images, and beside them real training images, disturbed test images and the mean image."""
+def measure_adversarial(
+    system: Adversarial, data: ImageData, runtime: Runtime, inception: Path | None = None
+) -> dict[str, Any]:
+    """Drawn images, and beside them real training images, disturbed test images and the mean image. `inception`: the
+    weights of the network that FID is defined by, if it shall be measured too."""
+    fid = Inception(inception).to(runtime.device) if inception else None
     count = count_for(data)
     judge = judge_of(data, runtime, count)
     real = data.test.images(_spread(len(data.test), count))
@@ -86,13 +91,21 @@ def measure_adversarial(system: Adversarial, data: ImageData, runtime: Runtime) 
     rows: list[dict[str, Any]] = [{"name": name, **judge.measure(images)} for name, images in sets.items()]
     if isinstance(system, CGAN) and isinstance(judge, DigitJudge):
         rows[0]["accuracy"] = judge.accuracy(drawn, torch.arange(count) % system.config.classes)
+    note = (
+        f"Each set has as many images as the test images it is measured against. Network: {judge.name}. Noise of seed "
+        f"{SEED}."
+    )
+    if fid:
+        wanted = fid.of(real)
+        for row, images in zip(rows, sets.values(), strict=True):
+            row["fid"] = frechet(wanted, fid.of(images))
+        note += f" FID by {fid.name}, of {count:,} images: fewer than 50,000 raise it, fewer than 2,048 leave its covariance singular."  # noqa: E501
     return {
         "images": count,
         "resolution": data.shape[1],
         "network": judge.name,
         "seed": SEED,
-        "note": f"Each set has as many images as the test images it is measured against. Network: {judge.name}. "
-        f"Noise of seed {SEED}.",
+        "note": note,
         "rows": rows,
     }
 

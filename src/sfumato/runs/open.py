@@ -108,8 +108,9 @@ class Run:
             raise SfumatoError(f"{self.path}: has no evaluation.json: its training has not ended")
         return json.loads(path.read_text("utf-8"))
 
-    def evaluate(self, data: ImageData | None = None) -> dict[str, Any]:
-        """Measures the run on the test images of its data (or of `data`), beside trivial baselines."""
+    def evaluate(self, data: ImageData | None = None, inception: Path | None = None) -> dict[str, Any]:
+        """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `inception`: the
+        weights of the network that FID is defined by (adversarial runs, with the extra `metrics`)."""
         entry, _ = self.folder.build_system()
-        evaluation = evaluate_run(entry, self.system, data or self.data, self.runtime)
+        evaluation = evaluate_run(entry, self.system, data or self.data, self.runtime, inception)
         return evaluation | history(self.folder, evaluation) if data is None else evaluation

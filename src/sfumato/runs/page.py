@@ -23,9 +23,9 @@ MAX_LISTED = 200
 SHOWN = 10
 BELIEFS = ("real", "fake_before", "fake_after", "diversity")
 RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
-GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "kernel": "{:.4f}", "score": "{:.2f}", "entropy": "{:.1%}",
-              "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}", "precision": "{:.3f}",
-              "recall": "{:.3f}", "density": "{:.3f}", "coverage": "{:.3f}"}  # fmt: skip
+GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "fid": "{:.2f}", "kernel": "{:.4f}", "score": "{:.2f}",
+              "entropy": "{:.1%}", "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}",
+              "precision": "{:.3f}", "recall": "{:.3f}", "density": "{:.3f}", "coverage": "{:.3f}"}  # fmt: skip
 MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}", **GENERATION}
 
 
@@ -61,6 +61,8 @@ def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData,
     report.heading("Configuration")
     fields = [[key, str(value)] for key, value in values["config"].items()]
     report.table(["field", "value"], fields, f"Preset {values['preset']}, fields as resolved.")
+    if isinstance(system, Adversarial):
+        report.write_pictures(folder.path / "figures")  # the film is one to send around
     write_atomically(folder.path / "report.html", lambda path: path.write_text(report.html(), "utf-8"))
 
 
