@@ -18,7 +18,7 @@ from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime
 from sfumato.engine.system import System
 from sfumato.errors import SfumatoError
-from sfumato.gans import dcgan
+from sfumato.gans import dcgan, gan, sngan
 from sfumato.gans.adversarial import AdversarialConfig, EitherConfig
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.runs.fields import from_json, help_texts, to_json
@@ -46,6 +46,9 @@ def cases() -> dict[str, Case]:
     for entry in CATALOG.values():
         for preset, config in entry.presets.items():
             found.setdefault(Case(entry, shortened(config)), f"{entry.name}-{preset}")
+    more = {"r1": 1.0, "half_life": 40, "augmented": True}
+    found[Case(CATALOG["gan"], shortened(gan.Config(**more)))] = "gan-options"
+    found[Case(CATALOG["sngan"], shortened(sngan.Config(**more, method="regularisation")))] = "sngan-options"
     return {name: case for case, name in found.items()}
 
 

@@ -24,6 +24,7 @@ Precision = Annotated[
 Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file that cannot be used.")]
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
+ROWS = 8  # of samples
 SOURCES = "digits, patches, photographs or paintings (embedded), mnist, fashion-mnist, a folder, a .zip, or IDX files"
 Data = Annotated[str, Parameter(help=f"{SOURCES}.")]
 TrainingData = Annotated[
@@ -193,9 +194,9 @@ def sample(
     run: Run,
     /,
     *,
-    count: Annotated[int, Parameter(name=["--count", "-n"], help="How many images.")] = 64,
+    count: Annotated[int | None, Parameter(name=["--count", "-n"], help="How many images; 8 rows by default.")] = None,
     seed: Seed = 0,
-    columns: Annotated[int, Parameter(help="Images in a row.")] = 8,
+    columns: Annotated[int | None, Parameter(help="Images in a row; 8, or for cgan one of each class.")] = None,
     label: Annotated[
         int | None, Parameter(name=["--label", "--digit"], help="cgan: the class to draw, from 0.")
     ] = None,
@@ -207,13 +208,16 @@ def sample(
     from .runs.open import open as open_run
     from .runs.pictures import save_picture
 
-    if count < 1 or columns < 1:
-        raise SfumatoError(f"--count {count} --columns {columns}: must be at least 1")
+    for name, value in (("count", count), ("columns", columns)):
+        if value is not None and value < 1:
+            raise SfumatoError(f"--{name} {value}: must be at least 1")
     kind = "" if label is None else f"-label-{label}"
     out = out or run / "samples" / f"seed-{seed}{kind}.png"
     if out.suffix.lower() != ".png":
         raise SfumatoError(f"--out {out}: must end in .png")
-    save_picture(grid(open_run(run, device).sample(count, seed, label), columns), out)
+    opened = open_run(run, device)
+    columns = columns or opened.columns
+    save_picture(grid(opened.sample(count or ROWS * columns, seed, label), columns), out)
     print(out)
 
 

@@ -107,14 +107,10 @@ def inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_fid_is_what_the_reference_library_computes(inception: Path) -> None:
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-    real, made = torch.rand(2, 12, 3, 40, 40, generator=torch.Generator().manual_seed(0))
-    made = made.sqrt()
+    images = torch.rand(8, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     ours = Inception(inception)
-    expected = [ours.network((images * 255).round().byte())[0] for images in (real, made)]
-    features = [ours.of(images) for images in (real, made)]
-    for found, wanted in zip(features, expected, strict=True):
-        assert found.shape == (12, 2048)
-        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+    features = ours.of(images).split(4)
+    torch.testing.assert_close(features[0], ours.network((images[:4] * 255).round().byte())[0], rtol=1e-3, atol=1e-4)
     wanted = fid_statistics_to_metric(*map(fid_features_to_statistics, features), verbose=False)
     (value,) = wanted.values()
     assert frechet(*features) == pytest.approx(value, rel=1e-3)

@@ -32,7 +32,7 @@ def digits() -> ImageData:
 def judge(digits: ImageData) -> DigitJudge:
     reader = train_reader(digits, Runtime(torch.device("cpu"), "fp32"), 0, images=12_000)
     assert digits.test.labels is not None
-    return DigitJudge(reader, digits.test.images(), 0.9, 0)
+    return DigitJudge(reader, 0.9, digits.test.images(), 0)
 
 
 def test_the_distance_of_two_gaussians_is_the_closed_form() -> None:
@@ -74,7 +74,7 @@ def test_a_lost_class_is_seen(judge: DigitJudge, digits: ImageData) -> None:
     assert judge.reader.hash() in judge.name
 
 
-@pytest.mark.filterwarnings("ignore:Metric `InceptionScore`")
+@pytest.mark.filterwarnings("ignore:Metric `InceptionScore`", "ignore:std\\(\\)")
 def test_the_score_agrees_with_torchmetrics() -> None:
     class Logits(torch.nn.Module):
         def forward(self, images: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 import sfumato
+from sfumato.cli import main
 from sfumato.data.dataset import ImageData
 from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
-from sfumato.gans import gan
+from sfumato.gans import cgan, gan
 from sfumato.metrics import digit_reader
 from sfumato.runs import generation
 from sfumato.runs.diagnosis import diagnose
@@ -26,6 +27,7 @@ FIELDS: dict[str, Any] = {"images": 160, "batch_size": 8, "hidden": (16,), "prec
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that is trained for a moment."""
     monkeypatch.setattr(generation, "_JUDGES", {})
+    monkeypatch.setattr(generation, "_READERS", {})
     train = digit_reader.train_reader
     monkeypatch.setattr(generation, "train_reader", lambda *arguments: train(*arguments, images=256))
 
@@ -90,6 +92,23 @@ def test_latent_vectors_of_a_walk_lie_on_great_circles() -> None:
         assert low - 0.5 <= float(row.min()) <= float(row.max()) <= high + 0.5, "no dip towards the origin"
 
 
+def test_a_walk_between_single_numbers_is_straight() -> None:
+    images = generation.walk(gan.GAN(gan.Config(latent=1)), Runtime(torch.device("cpu"), "fp32"), 1, 3)
+    assert images.isfinite().all()
+
+
+def test_each_class_comes_in_turn_however_many_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, asked = cgan.CGAN(cgan.Config(classes=3)), []
+
+    def make(latent: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        asked.append(labels)
+        return torch.zeros(len(latent), 1, 28, 28)
+
+    monkeypatch.setattr(system, "make", make)
+    generation.draw(system, 1100, Runtime(torch.device("cpu"), "fp32"))
+    assert torch.equal(torch.cat(asked), torch.arange(1100) % 3)
+
+
 def rows_of(**values: float) -> list[dict[str, Any]]:
     usual = {"real": 0.7, "fake_before": 0.3, "diversity": 0.95, "generator": 1.0, "discriminator": 1.0}
     return [{**usual, **values, "images": index} for index in range(10)]
@@ -142,12 +161,26 @@ def two_classes(folder: Path) -> None:
             Image.fromarray(rng.integers(0, 255, (28, 28), dtype=np.uint8)).save(folder / name / f"{index}.png")
 
 
-def test_the_command_line_names_what_is_wrong(sfumato: Command, tmp_path: Path) -> None:
+def test_the_command_line_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     two_classes(tmp_path / "two")
-    one_line(sfumato("train", "cgan", "--data", "two", "--run", "run"), "has 2 classes", "--classes 10")
-    one_line(sfumato("train", "dcgan", "--resolution", "48", "--run", "run"), "resolution 48")
-    one_line(sfumato("train", "wgan", "--network", "cnn", "--run", "run"), "cnn")
-    assert not (tmp_path / "run").exists()
+    (tmp_path / "few").mkdir()
+    for index in range(5):
+        Image.new("L", (28, 28), 40 * index).save(tmp_path / "few" / f"{index}.png")
+    run = str(tmp_path / "run")
+    for words, arguments in (
+        ("has 2 classes, and cgan is set to --classes 10", ["cgan", "--data", str(tmp_path / "two")]),
+        ("resolution 48: must be 16, 32", ["dcgan", "--resolution", "48"]),
+        ("channels 2: for points of a plane", ["gan", "--channels", "2"]),
+        ("measured against 4 at least", ["gan", "--data", str(tmp_path / "few")]),
+        ("cnn", ["wgan", "--network", "cnn"]),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["train", *arguments, "--run", run])
+        message = capsys.readouterr().err
+        assert stopped.value.code == 2
+        assert message.count("\n") == 1, message
+        assert words in message
+        assert not Path(run).exists()
 
 
 @pytest.mark.slow

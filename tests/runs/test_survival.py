@@ -132,3 +132,17 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     ]
     assert len(losses[0]) == 20
     assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_play_one_game(tmp_path: Path) -> None:
+    """One of them measures on the way, with a network that it trains alone: the other must not wait for it in vain."""
+    launched = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sfumato",
+         "train", "gan", "--run-dir", str(tmp_path / "run"), "--images", "800", "--batch-size", "20", "--device", "cpu",
+         "--precision", "fp32"],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=280, check=False,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr
+    assert len((tmp_path / "run" / "measures.jsonl").read_text().splitlines()) == 10
+    assert (tmp_path / "run" / "evaluation.json").is_file()

@@ -50,6 +50,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adversarial.Adversarial, "looks", 3)
     monkeypatch.setattr(training, "MEASUREMENTS", 2)
     monkeypatch.setattr(generation, "_JUDGES", {})
+    monkeypatch.setattr(generation, "_READERS", {})
     train = digit_reader.train_reader
     monkeypatch.setattr(generation, "train_reader", lambda *arguments: train(*arguments, images=640))
     plans = adversarial.AdversarialStudy._plans

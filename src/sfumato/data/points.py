@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..seeds import derive
 from .batches import Batch
 
 
@@ -36,7 +37,7 @@ class PointBatches:
     seed: int
 
     def at(self, images: int) -> tuple[Batch, int]:
-        generator = torch.Generator().manual_seed(self.seed + images)
+        generator = torch.Generator().manual_seed(derive(self.seed, "points", images))
         return Batch(self.modes.draw(self.batch_size, generator), None, ends_epoch=False), self.batch_size
 
 

@@ -138,7 +138,11 @@ class Adversarial(System):
 
     def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
         """What is added to the discriminator's loss; by default R1, if the config has a weight for it."""
-        return self.config.r1 * gradient_at_real(self.discriminator, real) if self.config.r1 else None
+        return self.config.r1 * gradient_at_real(self.critic, real) if self.config.r1 else None
+
+    def critic(self, images: Tensor) -> Tensor:
+        """The discriminator's logits for images, augmented if the config says so."""
+        return self.discriminator(augment(images) if self.config.augmented else images)
 
     def constrain(self) -> None:
         """What is done to the discriminator's weights after each of its updates; by default nothing."""

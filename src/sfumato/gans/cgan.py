@@ -24,7 +24,7 @@ from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..nets.mlp import linear
-from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, realness
+from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, gradient_at_real, realness
 from ..ops.augment import augment
 from .adversarial import Adversarial, AdversarialConfig, diversity
 
@@ -49,8 +49,6 @@ class Config(AdversarialConfig):
             raise SfumatoError(f"classes {self.classes}: must lie between 2 and {MAX_CLASSES:,}")
         if not 0 <= self.dropout < 1:
             raise SfumatoError(f"dropout {self.dropout}: must lie between 0 and 1, below 1")
-        if self.r1:
-            raise SfumatoError(f"r1 {self.r1}: cgan has no gradient penalty")
 
 
 PRESETS = {
@@ -124,12 +122,14 @@ class CGAN(Adversarial):
                 fake = self.generator(self.noise(len(real)), labels).float()
             wrong = wrong_labels(labels, self.config.classes)
             loss, verdict, of_fake = self.discriminate(real, self.shown(fake), labels, wrong)
+            if self.config.r1:
+                loss = loss + self.config.r1 * gradient_at_real(lambda images, at=labels: self.head(images, at), real)
             descend(loss, self.optimizers["discriminator"])
             scalars = {
                 "discriminator": loss.detach(),
                 "real": realness(self.objective, verdict.detach()),
                 "fake_before": realness(self.objective, of_fake.detach()),
-                "diversity": diversity(fake, real),
+                "diversity": diversity(fake, batch.images),
             }
         made = self.shown(self.generator(self.noise(len(labels)), labels))
         verdicts = self.discriminator(made, labels)
@@ -139,6 +139,11 @@ class CGAN(Adversarial):
         self.follow(clock)
         fooled = realness(self.objective, heads[0].detach().float())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
+
+    def head(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The logits for being real, of images under labels."""
+        verdicts = self.discriminator(images, labels)
+        return verdicts[0] if isinstance(verdicts, tuple) else verdicts
 
     def shown(self, images: Tensor) -> Tensor:
         return augment(images) if self.config.augmented else images

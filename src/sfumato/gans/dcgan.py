@@ -34,10 +34,8 @@ class Config(AdversarialConfig):
         check_width(self.width)
 
 
-PRESETS = {
-    "photographs": Config(),
-    "digits": Config(resolution=28, channels=1, width=32, flip=False),
-}
+_DIGITS = Config(resolution=28, channels=1, width=32, flip=False)
+PRESETS = {"photographs": Config(), "digits": _DIGITS, "mnist": _DIGITS, "fashion-mnist": _DIGITS}
 
 
 class DCGAN(Adversarial):

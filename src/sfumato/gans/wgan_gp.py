@@ -44,7 +44,7 @@ class WGANGP(Adversarial):
         return players(self.config, batch_norm=False)
 
     def penalty(self, real: Tensor, fake: Tensor) -> Tensor:
-        slope = gradient_penalty(self.discriminator, real, fake, self.config.one_sided)
+        slope = gradient_penalty(self.critic, real, fake, self.config.one_sided)
         own = self.config.penalty_weight * slope
         other = super().penalty(real, fake)
         return own if other is None else own + other

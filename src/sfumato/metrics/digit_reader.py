@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from ..data.batches import Batches
 from ..data.dataset import ImageData, fingerprint
-from ..engine.descend import descend
 from ..engine.runtime import Runtime
 from ..seeds import derive
 from .reconstruction import in_chunks
@@ -67,7 +66,9 @@ def train_reader(data: ImageData, runtime: Runtime, seed: int, images: int | Non
         assert batch.labels is not None
         with runtime.autocast():
             loss = F.cross_entropy(reader(batch.images).float(), batch.labels)
-        descend(loss, optimizer)
+        optimizer.zero_grad()
+        loss.backward()  # not `descend`: this process trains it alone
+        optimizer.step()
         drawn += count
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.01, 1 - drawn / total)
     return reader.eval()

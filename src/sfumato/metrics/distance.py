@@ -98,7 +98,7 @@ class Inception(nn.Module):
         self.name = f"{weights.name} ({fingerprint(*tensors.values())})"
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network(to_bytes(images.expand(-1, 3, -1, -1)))[0]
+        return self.network(to_bytes(images.expand(-1, 3, -1, -1)).to(images.device))[0]
 
     def of(self, images: Tensor) -> Tensor:
         """Features (n, 2048) of images (n, c, h, w) in [0, 1], on the CPU."""

@@ -29,11 +29,10 @@ COVERED = 0.1
 class Judge(Protocol):
     """Measures sets of images (n, c, h, w) in [0, 1] against the real ones that it was made with.
 
-    `name`: of the network, with its hash. `distance`: the key of the Fréchet distance. `quick` leaves out what is slow.
+    `name`: of the network, with its hash. `quick` leaves out what is slow.
     """
 
     name: str
-    distance: str
 
     def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]: ...
 
@@ -41,9 +40,7 @@ class Judge(Protocol):
 class DigitJudge:
     """A classifier's view of 28×28 grey images."""
 
-    distance = "fcd"
-
-    def __init__(self, reader: DigitReader, real: Tensor, accuracy: float, seed: int) -> None:
+    def __init__(self, reader: DigitReader, accuracy: float, real: Tensor, seed: int) -> None:
         self.reader, self.seed = reader, seed
         self.name = f"LeNet-128 ({reader.hash()}, reads {accuracy:.2%} of the test images right)"
         features, self.real_chances = self._see(real)
@@ -64,8 +61,8 @@ class DigitJudge:
             "fcd": frechet(self.real, features),
             **({} if quick else {"kernel": kernel(self.real, features, self.seed)[0]}),
             "score": classifier_score(chances),
-            "entropy": entropy(shares) / entropy(real),
-            "covered": float((shares >= COVERED * real).sum()),
+            "entropy": entropy(shares) / entropy(real) if entropy(real) else 1.0,
+            "covered": float(((shares >= COVERED * real) & (real > 0)).sum()),
             "confident": float((chances.max(1).values >= CONFIDENT).float().mean()),
         }
 
@@ -76,8 +73,6 @@ class DigitJudge:
 
 class PictureJudge:
     """An image network's view of photographs of any size."""
-
-    distance = "frechet"
 
     def __init__(self, features: Features, real: Tensor, seed: int) -> None:
         self.features, self.name, self.seed = features, features.name, seed

@@ -23,6 +23,7 @@ CHUNK = 500
 SSIM_WINDOW = 11
 HALF_LEVEL = 0.5 / 255  # baselines stay this far from 0 and 1, where one wrong pixel's cross-entropy is infinite
 MAX_PCA_NUMBERS = 100_000_000
+MAX_MEAN_NUMBERS = 10_000_000  # that are averaged at a time
 
 
 def cut(images: Tensor) -> Tensor:
@@ -74,7 +75,7 @@ def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 def mean_image(train: Split, like: Tensor) -> Tensor:
     """The mean training image in place of each image in `like`: the reconstruction that needs no code at all."""
     total = torch.zeros(like.shape[1:], dtype=torch.float64)
-    for part in torch.arange(len(train)).split(5000):
+    for part in torch.arange(len(train)).split(max(1, MAX_MEAN_NUMBERS // like[0].numel())):
         total += train.images(part).double().sum(0)
     return cut((total / len(train)).float()).expand_as(like)
 

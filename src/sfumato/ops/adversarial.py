@@ -44,16 +44,14 @@ def realness(objective: Objective, logits: Tensor) -> Tensor:
     return (logits.sigmoid() if objective in ("minimax", "non_saturating") else logits).mean()
 
 
-def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, one_sided: bool = False, one: float = 1.0
-) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, one_sided: bool = False) -> Tensor:
     """Mean (‖∇D(x̂)‖₂ - 1)² at a random point between each pair of images, or max(0, ‖∇D(x̂)‖₂ - 1)².
 
     Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, eq. 3 and section 4: one share and one norm per sample.
     """
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
     norms = gradients(critic, torch.lerp(fake.detach(), real, share)).norm(2, dim=1)
-    return (relu(norms - one) if one_sided else norms - one).square().mean()
+    return (relu(norms - 1) if one_sided else norms - 1).square().mean()
 
 
 def gradient_at_real(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
@@ -62,7 +60,8 @@ def gradient_at_real(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor
 
 
 def gradients(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """(b, numbers): the gradient of each logit with respect to its own image, in fp32, itself differentiable."""
+    """(b, numbers): the gradient of the logits' sum with respect to the images, in fp32, itself differentiable: each
+    logit's for its own image, unless batch norm ties them together."""
     with torch.autocast(images.device.type, enabled=False):
         at = images.detach().float().requires_grad_()
         (gradient,) = torch.autograd.grad(critic(at).sum(), at, create_graph=True)

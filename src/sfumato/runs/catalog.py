@@ -53,6 +53,7 @@ class Entry:
         return found.group().rstrip(".") if found else ""
 
 
+MIN_TEST = 4
 STYLED = ("photographs", "paintings")
 CATALOG = {
     entry.name: entry
@@ -112,9 +113,21 @@ def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = Fals
         raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
     source = data[0] if len(data) == 1 else data
     opened = open_data(source, config.channels, config.resolution, strict, config.fit)
-    if isinstance(config, AdversarialConfig) and config.classes and len(opened.classes) != config.classes:
-        there = len(opened.classes) or "no"
-        raise SfumatoError(
-            f"data {opened.name}: has {there} classes, and {entry.name} is set to --classes {config.classes}"
-        )
+    if isinstance(config, AdversarialConfig):
+        _suits(entry, config, opened)
     return opened
+
+
+def _suits(entry: Entry, config: AdversarialConfig, data: ImageData) -> None:
+    """Raises SfumatoError for data that an adversarial system cannot be trained or measured on."""
+    if config.channels == 2:
+        raise SfumatoError(f"channels 2: for points of a plane, which images of {data.name} are not; it must be 1 or 3")
+    if config.classes and len(data.classes) != config.classes:
+        there = len(data.classes) or "no"
+        raise SfumatoError(
+            f"data {data.name}: has {there} classes, and {entry.name} is set to --classes {config.classes}"
+        )
+    if len(data.test) < MIN_TEST:
+        raise SfumatoError(
+            f"data {data.name}: has {len(data.test)} test images; made images are measured against {MIN_TEST} at least"
+        )

@@ -1,6 +1,7 @@
 """The run doctor: reads the log of an adversarial run and says in words what goes wrong, and what to change.
 
-It sees means over the last fifth of the run. Every finding names the number that it rests on.
+Beliefs and diversity are means over the last fifth of the run; losses are held against the second fifth. Every finding
+names the number that it rests on.
 """
 
 from dataclasses import asdict, dataclass
@@ -57,7 +58,7 @@ def diagnose(
     return [
         *_balance(mean, objective),
         *_collapse(mean["diversity"], measures, evaluation, system),
-        *_divergence(rows, late),
+        *_divergence(rows, late, objective),
         *_decline(measures),
     ]
 
@@ -73,7 +74,7 @@ def _balance(mean: dict[str, float], objective: str) -> list[Finding]:
                 f"The discriminator has won: it gives real images {real:.1%} and made ones {fake:.1%}. The generator "
                 f"has little to learn from{vanishing}.",
                 ("Use --objective non_saturating, or " if objective == "minimax" else "Try ")
-                + "a smaller discriminator or --r1 1, or train wgan_gp or sngan.",
+                + "a weaker discriminator, --r1 1, or a system that keeps it smooth: wgan_gp or sngan.",
             )
         ]
     if abs(real - 0.5) < UNSURE and abs(fake - 0.5) < UNSURE:
@@ -128,10 +129,11 @@ def _distance(measures: list[dict[str, Any]]) -> str:
     return "fcd" if measures and "fcd" in measures[0] else "frechet"
 
 
-def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]]) -> list[Finding]:
+def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]], objective: str) -> list[Finding]:
     found = []
     early = rows[len(rows) // LAST : 2 * len(rows) // LAST]
-    for player in ("discriminator", "generator"):
+    # The loss of a Wasserstein generator has no zero: it says nothing by itself.
+    for player in ("discriminator",) if objective == "wasserstein" else ("discriminator", "generator"):
         now = median(abs(row[player]) for row in late)
         before = median(abs(row[player]) for row in early) if early else now
         if isfinite(now) and now > LARGE and now > GROWN * before:

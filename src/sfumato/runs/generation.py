@@ -11,7 +11,7 @@ from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..gans.adversarial import Adversarial
 from ..gans.cgan import CGAN
-from ..metrics.digit_reader import train_reader
+from ..metrics.digit_reader import DigitReader, train_reader
 from ..metrics.distance import Features, Inception, frechet
 from ..metrics.generation import DigitJudge, Judge, PictureJudge
 from ..metrics.reconstruction import mean_image
@@ -21,9 +21,11 @@ MAX_IMAGES = 10_000
 MAX_NUMBERS = 50_000_000  # in all of them
 QUICK = 2_000  # images that are measured on the way
 AT_ONCE = 500
+MAX_AT_ONCE = 20_000_000  # numbers in all images that are made at once
 SEED = 0
 NOISE = 0.3
 READ = (1, 28, 28)  # what the digit reader reads
+_READERS: dict[str, tuple[DigitReader, float]] = {}
 _JUDGES: dict[tuple[str, str, int], Judge] = {}  # a study's runs share them
 
 
@@ -37,7 +39,13 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime) -> Tensor:
     """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system, each class in turn."""
     system.eval()
     with torch.no_grad(), runtime.autocast():
-        return torch.cat([(system.make(part).cpu() + 1) / 2 for part in latent.split(AT_ONCE)])
+        at_once = max(1, min(AT_ONCE, MAX_AT_ONCE // prod(system.config.shape)))
+        if isinstance(system, CGAN):
+            labels = torch.arange(len(latent)) % system.config.classes
+            made = map(system.make, latent.split(at_once), labels.split(at_once))
+        else:
+            made = map(system.make, latent.split(at_once))
+        return torch.cat([(images.cpu() + 1) / 2 for images in made])
 
 
 def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -> Tensor:
@@ -46,7 +54,8 @@ def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -
     first, second = ends
     along = torch.linspace(0, 1, steps)[:, None]
     angle = torch.acos(torch.cosine_similarity(first, second, dim=-1))[..., None]
-    latent = (torch.sin((1 - along) * angle) * first + torch.sin(along * angle) * second) / torch.sin(angle)
+    round_ = (torch.sin((1 - along) * angle) * first + torch.sin(along * angle) * second) / torch.sin(angle)
+    latent = torch.where(torch.sin(angle) > 1e-3, round_, torch.lerp(first, second, along))  # one number has no circle
     return make(system, latent.flatten(0, 1), runtime)
 
 
@@ -57,9 +66,11 @@ def judge_of(data: ImageData, runtime: Runtime, count: int) -> Judge:
     if key not in _JUDGES:
         real = data.test.images(_spread(len(data.test), count))
         if data.shape == READ and data.classes and data.test.labels is not None:
-            reader = train_reader(data, runtime, SEED)
-            right = reader.probabilities(data.test.images()).argmax(1) == data.test.labels
-            _JUDGES[key] = DigitJudge(reader, real, float(right.float().mean()), SEED)
+            if data.fingerprint not in _READERS:
+                reader = train_reader(data, runtime, SEED)
+                right = reader.probabilities(data.test.images()).argmax(1) == data.test.labels
+                _READERS[data.fingerprint] = reader, float(right.float().mean())
+            _JUDGES[key] = DigitJudge(*_READERS[data.fingerprint], real, SEED)
         else:
             _JUDGES[key] = PictureJudge(Features().to(runtime.device), real, SEED)
     return _JUDGES[key]

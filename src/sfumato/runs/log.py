@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,13 @@ class Log:
     def seconds(self) -> float:
         """Seconds of training so far, those before a resume included."""
         return self.seconds_before + time.monotonic() - self.began
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done inside does not count as training."""
+        began = time.monotonic()
+        yield
+        self.began += time.monotonic() - began
 
     def write(self, images: int, epoch: float, scalars: dict[str, float]) -> None:
         self._append(self.path, images, {"epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)})

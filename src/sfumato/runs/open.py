@@ -20,6 +20,8 @@ from .diagnosis import history
 from .evaluate import evaluate_run
 from .folder import RunFolder
 
+COLUMNS = 8
+
 
 def open(path: str | Path, device: str = "auto") -> "Run":
     """The run in `path`. Raises SfumatoError if it is none, or holds no checkpoint yet."""
@@ -74,6 +76,11 @@ class Run:
         """Other data, read as this run reads its own."""
         entry, config = self.folder.build_config(self.config)
         return open_for(entry, config, source)
+
+    @property
+    def columns(self) -> int:
+        """Images in a row of a sheet: a class in each column, where one can be asked for."""
+        return self.system.config.classes if isinstance(self.system, CGAN) else COLUMNS
 
     def sample(self, count: int, seed: int = 0, label: int | None = None) -> Tensor:
         """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed.

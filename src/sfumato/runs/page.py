@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from ..data.dataset import ImageData
-from ..engine.runtime import choose
+from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..files import write_atomically
 from ..gans.adversarial import Adversarial
@@ -29,7 +29,9 @@ GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "fid": "{:.2f}", "kernel": "
 MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}", **GENERATION}
 
 
-def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData, evaluation: dict[str, Any]) -> None:
+def write_page(
+    folder: RunFolder, entry: Entry, system: System, data: ImageData, runtime: Runtime, evaluation: dict[str, Any]
+) -> None:
     """Writes report.html from the run's own files and its `evaluation`."""
     values = folder.read_config()
     rows = folder.metrics()
@@ -47,7 +49,7 @@ def write_page(folder: RunFolder, entry: Entry, system: System, data: ImageData,
     caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1]['seconds']:.0f} s."
     report.picture("curve", losses_curve(rows), caption)
     if isinstance(system, Adversarial):
-        _adversarial(report, folder, system, data, evaluation)
+        _adversarial(report, folder, system, data, runtime, evaluation)
     elif samples := looks(folder):
         report.picture("samples", _enlarged(samples[-1]), f"At the end. {progress_caption(system)}")
     report.heading("Measured")
@@ -84,7 +86,12 @@ def beliefs_curve(rows: list[dict[str, Any]]) -> bytes:
 
 
 def _adversarial(
-    report: Report, folder: RunFolder, system: Adversarial, data: ImageData, evaluation: dict[str, Any]
+    report: Report,
+    folder: RunFolder,
+    system: Adversarial,
+    data: ImageData,
+    runtime: Runtime,
+    evaluation: dict[str, Any],
 ) -> None:
     """The sections that only adversarial runs have."""
     report.picture(
@@ -107,7 +114,6 @@ def _adversarial(
     if samples := looks(folder):
         labels = [f"{int(path.stem):,} images" for path in samples]
         report.film("samples", [opened(path) for path in samples], labels, progress_caption(system))
-    runtime = choose(str(next(system.parameters()).device.type))
     real, made = data.test.images(range(min(SHOWN, len(data.test)))), draw(system, SHOWN, runtime)
     caption = "Real test images above, drawn ones below."
     report.picture("beside", labelled_rows({"real": real, "drawn": made}), caption)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..autoencoders.autoencoder import Autoencoder
 from ..data.dataset import ImageData
@@ -20,13 +21,15 @@ from .generation import draw
 
 COLUMNS = 10
 ROWS = 6
+LARGEST = 128  # side of a made image on a sheet of them
 
 
 def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tensor:
     """(c, h, w) in [0, 1]: what `progress_caption` says, of the first test images."""
     system.eval()
     if isinstance(system, Adversarial):
-        return grid(draw(system, COLUMNS * ROWS, runtime).nan_to_num(), COLUMNS)
+        made = draw(system, COLUMNS * ROWS, runtime).nan_to_num()
+        return grid(F.interpolate(made, size=LARGEST, mode="area") if made.shape[-1] > LARGEST else made, COLUMNS)
     rows = _restyled(system, data, runtime) if isinstance(system, StyleSystem) else _drawn(system, data, runtime)
     # NaN, of a run that is about to be stopped for diverging, becomes black.
     return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
@@ -37,7 +40,7 @@ def progress_caption(system: System) -> str:
     if isinstance(system, StyleSystem):
         return "Test contents, test styles, and the first in the style of the second."
     if isinstance(system, CGAN):
-        return "Made from the same noise each time, a column for each class."
+        return "Made from the same noise each time, each class in turn."
     if isinstance(system, Adversarial):
         return "Made from the same noise each time."
     return "Test images, what the encoder sees if that differs, reconstructions, and samples."

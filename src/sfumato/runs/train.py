@@ -271,7 +271,7 @@ class Training:
         if evaluate:
             evaluation = evaluate_run(self.entry, self.system, self.data, self.runtime)
             evaluation |= history(self.folder, evaluation)
-            write_page(self.folder, self.entry, self.system, self.data, evaluation)
+            write_page(self.folder, self.entry, self.system, self.data, self.runtime, evaluation)
             write_json(self.folder.path / "evaluation.json", evaluation)
 
     def _write_row(self) -> None:
@@ -292,8 +292,11 @@ class Training:
             self._draw()
         if not isinstance(self.system, Adversarial) or self.log is None:
             return
-        if self.clock.crossed(self.system.config.measure_every or max(1, self.total // MEASUREMENTS)):
-            self.log.measured(self.clock.images, measure_on_the_way(self.system, self.data, self.runtime))
+        every = self.system.config.measure_every or max(1, self.total // MEASUREMENTS)
+        if self.clock.crossed(every) or self.clock.images >= self.total:
+            self._finite(self.meter.state()["sums"])
+            with self.log.aside():
+                self.log.measured(self.clock.images, measure_on_the_way(self.system, self.data, self.runtime))
 
     def _draw(self) -> None:
         picture = progress_picture(self.system, self.data, self.runtime)

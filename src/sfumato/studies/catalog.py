@@ -45,7 +45,7 @@ def study(
     if len(source) != len(STUDIES[name]):
         raise SfumatoError(f"data {' '.join(source)}: study {name} takes {len(STUDIES[name])}, not {len(source)}")
     if name != "dogs" and features is not None:
-        raise SfumatoError(f"study {name}: measures no distances between photographs and takes no features")
+        raise SfumatoError(f"study {name}: takes no features; dogs does")
     if name == "restyle":
         from .restyle import Restyle
 

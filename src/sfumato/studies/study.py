@@ -60,6 +60,7 @@ class Study:
         self.say = Speaker(language)
         self.rows: list[Row] = []
         self.names: dict[str, str] = {}
+        self.data_names = data.name
         self.options = ""  # of the command line, that this study has and others do not
         self.notes: dict[str, Any] = {}  # what else results.json must say
         self.plans: dict[str, Plan] = {}
@@ -160,7 +161,7 @@ class Study:
         results = {
             "study": self.name,
             "command": (
-                f"sfumato study {self.name} --scale {scale} --data {self.data.name} --seed {self.seed} "
+                f"sfumato study {self.name} --scale {scale} --data {self.data_names} --seed {self.seed} "
                 f"--device {self.runtime.device.type} --precision {self.runtime.precision}{self.options}"
             ),
             "scale": scale,
