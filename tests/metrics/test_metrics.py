@@ -126,7 +126,7 @@ def test_shuffled_labels_have_chance_accuracy_and_overlap() -> None:
 
 def test_the_reader_reads_and_its_hash_is_seeded(toy: ImageData, runtime: Runtime) -> None:
     small = ImageData("toy", toy.train, toy.test, toy.classes, "x")
-    readers = [train_reader(small, runtime, seed, images=640) for seed in (0, 0, 1)]
+    readers = [train_reader(small, runtime, seed, images=6_400) for seed in (0, 0, 1)]
     assert toy.test.labels is not None
     assert (readers[0].probabilities(toy.test.images()).argmax(1) == toy.test.labels).all()
     assert readers[0].hash() == readers[1].hash() != readers[2].hash()

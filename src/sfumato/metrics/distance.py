@@ -107,7 +107,8 @@ class Inception(nn.Module):
 
 
 class _AsTheyAre(nn.Module):
-    """torchmetrics takes images and a network; this one lets ready-made features pass."""
+    """torchmetrics takes images and a network; this one lets ready-made features pass. What is measured here is
+    measured by one process, which must not wait for others."""
 
     def __init__(self, numbers: int) -> None:
         super().__init__()
@@ -121,7 +122,9 @@ def frechet(first: Tensor, second: Tensor) -> float:
     """Fréchet distance of (n, d) and (m, d) features."""
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    metric = FrechetInceptionDistance(feature=_AsTheyAre(first.shape[1])).set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(feature=_AsTheyAre(first.shape[1]), sync_on_compute=False).set_dtype(
+        torch.float64
+    )
     metric.update(first.double(), real=True)
     metric.update(second.double(), real=False)
     return float(metric.compute())
@@ -137,7 +140,9 @@ def kernel(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
     size = min(SUBSET, len(first) * 4 // 5, len(second) * 4 // 5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: it must
-        metric = KernelInceptionDistance(feature=_AsTheyAre(first.shape[1]), subsets=SUBSETS, subset_size=size)
+        metric = KernelInceptionDistance(
+            feature=_AsTheyAre(first.shape[1]), subsets=SUBSETS, subset_size=size, sync_on_compute=False
+        )
     metric.update(first, real=True)
     metric.update(second, real=False)
     with torch.random.fork_rng(devices=[]):
