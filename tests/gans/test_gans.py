@@ -296,6 +296,7 @@ def test_samples_come_from_the_average() -> None:
         (lambda: gan.Config(beta1=1.0), "beta1 1.0: must lie between 0 and 1"),
         (lambda: gan.Config(learning_rate=float("nan")), "learning_rate nan: must be a finite number"),
         (lambda: gan.Config(hidden=(0,)), "hidden"),
+        (lambda: gan.Config(dropout=-0.1), "dropout -0.1: must lie between 0 and 1"),
         (lambda: wgan.Config(clip=0.0), "clip 0.0: must be more than 0"),
         (lambda: wgan.Config(width=0), "width 0: must lie between 1"),
         (lambda: wgan_gp.Config(penalty_weight=-1.0), "penalty_weight -1.0: must not be negative"),

@@ -107,6 +107,12 @@ def check_width(width: int) -> None:
         raise SfumatoError(f"width {width}: must lie between 1 and {MAX_UNITS // WIDEST:,}")
 
 
+def check_dropout(dropout: float) -> None:
+    """Raises SfumatoError unless it is a share that leaves something."""
+    if not 0 <= dropout < 1:
+        raise SfumatoError(f"dropout {dropout}: must lie between 0 and 1, below 1")
+
+
 class Adversarial(System):
     """Subclasses build two players and say by which `objective` they play; they may add a `penalty`, or `constrain` the
     discriminator after each of its updates."""

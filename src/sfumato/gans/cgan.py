@@ -26,7 +26,7 @@ from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..nets.mlp import linear
 from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, gradient_at_real, realness
 from ..ops.augment import augment
-from .adversarial import Adversarial, AdversarialConfig, diversity
+from .adversarial import Adversarial, AdversarialConfig, check_dropout, diversity
 
 MAX_CLASSES = 1000
 Form = Literal["two_terms", "three_terms", "two_headed"]
@@ -47,8 +47,7 @@ class Config(AdversarialConfig):
         super().__post_init__()
         if not 2 <= self.classes <= MAX_CLASSES:
             raise SfumatoError(f"classes {self.classes}: must lie between 2 and {MAX_CLASSES:,}")
-        if not 0 <= self.dropout < 1:
-            raise SfumatoError(f"dropout {self.dropout}: must lie between 0 and 1, below 1")
+        check_dropout(self.dropout)
 
 
 PRESETS = {

@@ -14,7 +14,7 @@ from torch import nn
 
 from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..ops.adversarial import GanObjective
-from .adversarial import Adversarial, AdversarialConfig
+from .adversarial import Adversarial, AdversarialConfig, check_dropout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,12 @@ class Config(AdversarialConfig):
 
     objective: GanObjective = "non_saturating"  # what is played for
     hidden: tuple[int, ...] = (256, 256)  # units of the generator's hidden layers; the discriminator mirrors them
+    dropout: float = 0.0  # share of the discriminator's hidden units that are silenced in training
     beta1: float = 0.9  # of Adam: how much of the mean of the gradients is kept from step to step
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_dropout(self.dropout)
 
 
 PRESETS = {
@@ -44,5 +49,5 @@ class GAN(Adversarial):
         config = self.config
         return (
             MLPGenerator(config.latent, config.hidden, config.shape),
-            MLPDiscriminator(prod(config.shape), config.hidden[::-1]),
+            MLPDiscriminator(prod(config.shape), config.hidden[::-1], config.dropout),
         )

@@ -67,6 +67,7 @@ class Restyle(Study):
                 raise SfumatoError(f"data {' '.join(source)}: needs two {kind} test images at least")
         super().__init__(out, data, source, full, language, seed, device, precision)
         self.styles: ImageData = data.second
+        self.data_names = f"{data.name.removesuffix(f' and {self.styles.name}')} {self.styles.name}"
         images = FULL_IMAGES if full else QUICK_IMAGES
         self.plans = {"adain": Plan("adain", "adain:sfumato", {"images": images}, "AdaIN", "AdaIN")}
 
