@@ -7,7 +7,7 @@ a sigmoid makes them images, so the binary cross-entropy can be taken in its sta
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ..data.batches import Batch
 from ..data.pictures import Fit
 from ..engine.annealing import anneal
+from ..engine.checks import MAX_UNITS, check_numbers
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.plateau import Plateau
@@ -27,7 +28,6 @@ from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
 MAX_RESOLUTION = 2048
-MAX_UNITS = 8192
 CODES_KEPT = 512  # the last training codes, all that `sample` knows of where codes lie
 
 
@@ -55,21 +55,12 @@ class AutoencoderConfig:
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
             raise SfumatoError(f"channels {self.channels}: must be 1 or 3")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise SfumatoError(f"{field.name} {value}: must be a finite number")
-            if isinstance(value, tuple) and not all(1 <= item <= MAX_UNITS for item in value):
-                raise SfumatoError(f"{field.name} {value}: each must lie between 1 and {MAX_UNITS:,}")
-        for name in ("resolution", "bottleneck", "batch_size", "images", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
-        for name, limit in (("resolution", MAX_RESOLUTION), ("bottleneck", MAX_UNITS)):
-            if getattr(self, name) > limit:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must be at most {limit:,}")
-        for name in ("clip", "warmup", "weight_decay", "norm_penalty", "plateau_patience"):
-            if getattr(self, name) < 0:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must not be negative")
+        check_numbers(
+            self,
+            positive=("resolution", "bottleneck", "batch_size", "images", "learning_rate"),
+            at_most={"resolution": MAX_RESOLUTION, "bottleneck": MAX_UNITS},
+            not_negative=("clip", "warmup", "weight_decay", "norm_penalty", "plateau_patience"),
+        )
         if not 0 < self.plateau_factor < 1:
             raise SfumatoError(f"plateau_factor {self.plateau_factor}: must lie between 0 and 1")
 

@@ -25,11 +25,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..engine.checks import MAX_UNITS
 from ..errors import SfumatoError
 from ..nets.convolution import UpsampleConv
 from ..nets.mlp import linear
 from ..ops.noise import Per, Reading, deviation, power
-from .autoencoder import MAX_UNITS, Autoencoder, AutoencoderConfig
+from .autoencoder import Autoencoder, AutoencoderConfig
 
 MAX_CODE = 1_000_000
 POWER_MEMORY = 0.05  # least weight of a batch in the running mean of the codes' power

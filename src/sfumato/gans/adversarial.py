@@ -8,7 +8,7 @@ discriminator, each on new real images and new noise, then one of the generator,
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..data.batches import Batch
 from ..data.pictures import Fit
+from ..engine.checks import MAX_UNITS, check_numbers
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
@@ -33,7 +34,6 @@ from ..ops.adversarial import Objective, discriminator_loss, generator_loss, gra
 from ..ops.augment import augment
 
 MAX_RESOLUTION = 1024
-MAX_UNITS = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class AdversarialConfig:
     """The fields that every adversarial system has; a system's own Config adds its networks and its objective."""
 
     fit: ClassVar[Fit] = "square"
+    objective: ClassVar[Objective] = "wasserstein"  # by which both play; a field where there is a choice
     classes: ClassVar[int] = 0  # that the images must have labels of; none where the system reads no labels
     resolution: int = 28  # side of the square images, in pixels
     channels: int = 1  # 1 for grey, 3 for RGB
@@ -58,24 +59,15 @@ class AdversarialConfig:
     measure_every: int = 0  # real images between two measurements on the way; 0: a tenth of the run
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise SfumatoError(f"{field.name} {value}: must be a finite number")
-            if isinstance(value, tuple) and not all(1 <= item <= MAX_UNITS for item in value):
-                raise SfumatoError(f"{field.name} {value}: each must lie between 1 and {MAX_UNITS:,}")
-        for name in ("resolution", "latent", "learning_rate", "discriminator_steps", "images"):
-            if getattr(self, name) <= 0:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
-        for name, limit in (("resolution", MAX_RESOLUTION), ("latent", MAX_UNITS)):
-            if getattr(self, name) > limit:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must be at most {limit:,}")
+        check_numbers(
+            self,
+            positive=("resolution", "latent", "learning_rate", "discriminator_steps", "images"),
+            at_most={"resolution": MAX_RESOLUTION, "latent": MAX_UNITS},
+            not_negative=("half_life", "r1", "measure_every"),
+        )
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 0 and 1, below 1")
-        for name in ("half_life", "r1", "measure_every"):
-            if getattr(self, name) < 0:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must not be negative")
         if self.batch_size < 2:
             raise SfumatoError(f"batch_size {self.batch_size}: must be at least 2")
         if not 1 <= self.channels <= 3:
@@ -114,13 +106,11 @@ def check_dropout(dropout: float) -> None:
 
 
 class Adversarial(System):
-    """Subclasses build two players and say by which `objective` they play; they may add a `penalty`, or `constrain` the
-    discriminator after each of its updates."""
+    """Subclasses build two players; they may add a `penalty`, or `constrain` the discriminator after its updates."""
 
     image_range = (-1.0, 1.0)
     looks = 40
     config: AdversarialConfig
-    objective: Objective
 
     def __init__(self, config: AdversarialConfig) -> None:
         super().__init__()
@@ -165,13 +155,13 @@ class Adversarial(System):
             scalars = self._discriminate(real)
         made = self.generator(self.noise(count))
         (verdict,) = self.judge(made)
-        loss = generator_loss(self.objective, verdict)
+        loss = generator_loss(self.config.objective, verdict)
         descend(loss, self.optimizers["generator"])
         self.follow(clock)
         return {
             **scalars,
             "generator": loss.detach(),
-            "fake_after": realness(self.objective, verdict.detach()),
+            "fake_after": realness(self.config.objective, verdict.detach()),
         }
 
     def _discriminate(self, real: Tensor) -> Scalars:
@@ -179,7 +169,7 @@ class Adversarial(System):
         with torch.no_grad():
             fake = self.generator(self.noise(len(real))).float()
         verdict, of_fake = self.judge(real, fake)
-        loss = discriminator_loss(self.objective, verdict, of_fake)
+        loss = discriminator_loss(self.config.objective, verdict, of_fake)
         penalty = self.penalty(real, fake)
         descend(loss if penalty is None else loss + penalty, self.optimizers["discriminator"])
         self.constrain()
@@ -187,8 +177,8 @@ class Adversarial(System):
             return {
                 "discriminator": loss.detach(),
                 **({} if penalty is None else {"penalty": penalty.detach()}),
-                "real": realness(self.objective, verdict),
-                "fake_before": realness(self.objective, of_fake),
+                "real": realness(self.config.objective, verdict),
+                "fake_before": realness(self.config.objective, of_fake),
                 "diversity": diversity(fake, real),
             }
 

@@ -99,10 +99,6 @@ class TwoHeadedDiscriminator(nn.Module):
 class CGAN(Adversarial):
     config: Config
 
-    @property
-    def objective(self) -> GanObjective:
-        return self.config.objective
-
     def build(self) -> tuple[nn.Module, nn.Module]:
         two_headed = self.config.form == "two_headed"
         return (
@@ -126,17 +122,17 @@ class CGAN(Adversarial):
             descend(loss, self.optimizers["discriminator"])
             scalars = {
                 "discriminator": loss.detach(),
-                "real": realness(self.objective, verdict.detach()),
-                "fake_before": realness(self.objective, of_fake.detach()),
+                "real": realness(self.config.objective, verdict.detach()),
+                "fake_before": realness(self.config.objective, of_fake.detach()),
                 "diversity": diversity(fake, batch.images),
             }
         made = self.shown(self.generator(self.noise(len(labels)), labels))
         verdicts = self.discriminator(made, labels)
         heads = verdicts if isinstance(verdicts, tuple) else (verdicts,)
-        loss = torch.stack([generator_loss(self.objective, head.float()) for head in heads]).sum()
+        loss = torch.stack([generator_loss(self.config.objective, head.float()) for head in heads]).sum()
         descend(loss, self.optimizers["generator"])
         self.follow(clock)
-        fooled = realness(self.objective, heads[0].detach().float())
+        fooled = realness(self.config.objective, heads[0].detach().float())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
 
     def head(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -149,7 +145,7 @@ class CGAN(Adversarial):
 
     def discriminate(self, real: Tensor, fake: Tensor, labels: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The discriminator's loss, and its logits for real and for made images under their own labels."""
-        objective, form = self.objective, self.config.form
+        objective, form = self.config.objective, self.config.form
         if form == "two_headed":
             count = len(real)
             realness_, match = self.discriminator(torch.cat([real, real, fake]), torch.cat([labels, wrong, labels]))

@@ -41,10 +41,6 @@ PRESETS = {"photographs": Config(), "digits": _DIGITS, "mnist": _DIGITS, "fashio
 class DCGAN(Adversarial):
     config: Config
 
-    @property
-    def objective(self) -> GanObjective:
-        return self.config.objective
-
     def build(self) -> tuple[nn.Module, nn.Module]:
         config = self.config
         return (

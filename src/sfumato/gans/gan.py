@@ -41,10 +41,6 @@ PRESETS = {
 class GAN(Adversarial):
     config: Config
 
-    @property
-    def objective(self) -> GanObjective:
-        return self.config.objective
-
     def build(self) -> tuple[nn.Module, nn.Module]:
         config = self.config
         return (

@@ -81,10 +81,6 @@ class SpectralNorm(nn.Module):
 class SNGAN(Adversarial):
     config: Config
 
-    @property
-    def objective(self) -> Literal["hinge", "non_saturating", "least_squares", "wasserstein"]:
-        return self.config.objective
-
     def build(self) -> tuple[nn.Module, nn.Module]:
         generator, discriminator = players(self.config, batch_norm=False)
         norms = [SpectralNorm(layer.weight, self.config.bound) for layer in weighted(discriminator)]

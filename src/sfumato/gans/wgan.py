@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import SfumatoError
-from ..ops.adversarial import Objective, clip_weights
+from ..ops.adversarial import clip_weights
 from .adversarial import Adversarial, EitherConfig, players
 
 
@@ -36,7 +36,6 @@ PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 class WGAN(Adversarial):
     config: Config
-    objective: Objective = "wasserstein"
 
     def build(self) -> tuple[nn.Module, nn.Module]:
         return players(self.config, batch_norm=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..errors import SfumatoError
-from ..ops.adversarial import Objective, gradient_penalty
+from ..ops.adversarial import gradient_penalty
 from .adversarial import Adversarial, EitherConfig, players
 
 
@@ -38,7 +38,6 @@ PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 class WGANGP(Adversarial):
     config: Config
-    objective: Objective = "wasserstein"
 
     def build(self) -> tuple[nn.Module, nn.Module]:
         return players(self.config, batch_norm=False)
