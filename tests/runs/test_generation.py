@@ -107,6 +107,9 @@ def test_each_class_comes_in_turn_however_many_are_drawn(monkeypatch: pytest.Mon
     monkeypatch.setattr(system, "make", make)
     generation.draw(system, 1100, Runtime(torch.device("cpu"), "fp32"))
     assert torch.equal(torch.cat(asked), torch.arange(1100) % 3)
+    asked.clear()
+    generation.walk(system, Runtime(torch.device("cpu"), "fp32"), 4, 3)
+    assert torch.cat(asked).view(4, 3).tolist() == [[0] * 3, [1] * 3, [2] * 3, [0] * 3]
 
 
 def rows_of(**values: float) -> list[dict[str, Any]]:

@@ -35,13 +35,14 @@ def draw(system: Adversarial, count: int, runtime: Runtime, seed: int = SEED) ->
     return make(system, torch.randn(count, system.config.latent, generator=generator), runtime)
 
 
-def make(system: Adversarial, latent: Tensor, runtime: Runtime) -> Tensor:
-    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system, each class in turn."""
+def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor | None = None) -> Tensor:
+    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system, under `labels` (n,), by
+    default each class in turn."""
     system.eval()
     with torch.no_grad(), runtime.autocast():
         at_once = max(1, min(AT_ONCE, MAX_AT_ONCE // prod(system.config.shape)))
         if isinstance(system, CGAN):
-            labels = torch.arange(len(latent)) % system.config.classes
+            labels = torch.arange(len(latent)) % system.config.classes if labels is None else labels
             made = map(system.make, latent.split(at_once), labels.split(at_once))
         else:
             made = map(system.make, latent.split(at_once))
@@ -49,14 +50,16 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime) -> Tensor:
 
 
 def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -> Tensor:
-    """(rows · steps, c, h, w): in each row from one latent vector to another along the great circle between them."""
+    """(rows · steps, c, h, w): in each row from one latent vector to another along the great circle between them. Of a
+    conditional system, a class in each row."""
     ends = torch.randn(2, rows, 1, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "walk")))
     first, second = ends
     along = torch.linspace(0, 1, steps)[:, None]
     angle = torch.acos(torch.cosine_similarity(first, second, dim=-1))[..., None]
     round_ = (torch.sin((1 - along) * angle) * first + torch.sin(along * angle) * second) / torch.sin(angle)
     latent = torch.where(torch.sin(angle) > 1e-3, round_, torch.lerp(first, second, along))  # one number has no circle
-    return make(system, latent.flatten(0, 1), runtime)
+    labels = torch.arange(rows).repeat_interleave(steps) % max(1, system.config.classes)
+    return make(system, latent.flatten(0, 1), runtime, labels)
 
 
 def judge_of(data: ImageData, runtime: Runtime, count: int) -> Judge:
