@@ -36,7 +36,7 @@ def draw(system: Adversarial, count: int, runtime: Runtime, seed: int = SEED) ->
 
 
 def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor | None = None) -> Tensor:
-    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system, under `labels` (n,), by
+    """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system under `labels` (n,), by
     default each class in turn."""
     system.eval()
     with torch.no_grad(), runtime.autocast():
