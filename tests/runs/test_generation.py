@@ -156,11 +156,11 @@ def test_a_young_run_is_told_to_go_on() -> None:
 
 
 def two_classes(folder: Path) -> None:
-    """Six pictures of noise for each of two classes."""
+    """Twenty pictures of noise for each of two classes."""
     rng = np.random.default_rng(0)
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
-        for index in range(6):
+        for index in range(20):
             Image.fromarray(rng.integers(0, 255, (28, 28), dtype=np.uint8)).save(folder / name / f"{index}.png")
 
 
