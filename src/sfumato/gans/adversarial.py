@@ -9,6 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -106,7 +107,7 @@ def check_dropout(dropout: float) -> None:
 
 
 class Adversarial(System):
-    """Subclasses build two players; they may add a `penalty`, or `constrain` the discriminator after its updates."""
+    """Subclasses build two players; they may add `penalties`, or `constrain` the discriminator after its updates."""
 
     image_range = (-1.0, 1.0)
     looks = 40
@@ -132,13 +133,17 @@ class Adversarial(System):
             player.parameters(), lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
         )
 
-    def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
-        """What is added to the discriminator's loss; by default R1, if the config has a weight for it."""
-        return self.config.r1 * gradient_at_real(self.critic, real) if self.config.r1 else None
+    def penalties(self, real: Tensor, fake: Tensor) -> list[Tensor]:
+        """What is added to the discriminator's loss: R1, if the config has a weight for it."""
+        return [self.config.r1 * gradient_at_real(self.critic, real)] if self.config.r1 else []
+
+    def shown(self, images: Tensor) -> Tensor:
+        """What the discriminator sees of images: augmented ones if the config says so."""
+        return augment(images) if self.config.augmented else images
 
     def critic(self, images: Tensor) -> Tensor:
-        """The discriminator's logits for images, augmented if the config says so."""
-        return self.discriminator(augment(images) if self.config.augmented else images)
+        """The discriminator's logits for what it sees of images."""
+        return self.discriminator(self.shown(images))
 
     def constrain(self) -> None:
         """What is done to the discriminator's weights after each of its updates; by default nothing."""
@@ -147,55 +152,52 @@ class Adversarial(System):
         return [Stage(self.config.images, self.config.batch_size, flip=self.config.flip, across=True)]
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
-        scalars: Scalars = {}
-        count = 0
-        for _ in range(self.config.discriminator_steps):
-            real = next(batches).images
-            count = len(real)
-            scalars = self._discriminate(real)
-        made = self.generator(self.noise(count))
-        (verdict,) = self.judge(made)
-        loss = generator_loss(self.config.objective, verdict)
+        turns = [(batch, self._discriminate(batch)) for batch in islice(batches, self.config.discriminator_steps)]
+        batch, scalars = turns[-1]
+        loss, verdict = self._fool(batch)
         descend(loss, self.optimizers["generator"])
-        self.follow(clock)
-        return {
-            **scalars,
-            "generator": loss.detach(),
-            "fake_after": realness(self.config.objective, verdict.detach()),
-        }
+        if self.average is not None:
+            self.average.follow(self.generator, clock.images - clock.before, clock.images)
+        fooled = realness(self.config.objective, verdict.detach())
+        return {**scalars, "generator": loss.detach(), "fake_after": fooled}
 
-    def _discriminate(self, real: Tensor) -> Scalars:
-        """One update of the discriminator. `real`, `fake_before`: what it believed before it."""
+    def _discriminate(self, batch: Batch) -> Scalars:
+        """One turn of the discriminator."""
+        real = batch.images
         with torch.no_grad():
             fake = self.generator(self.noise(len(real))).float()
         verdict, of_fake = self.judge(real, fake)
         loss = discriminator_loss(self.config.objective, verdict, of_fake)
-        penalty = self.penalty(real, fake)
-        descend(loss if penalty is None else loss + penalty, self.optimizers["discriminator"])
+        return self._learn(loss, self.penalties(real, fake), verdict, of_fake, diversity(fake, real))
+
+    def _learn(
+        self, loss: Tensor, penalties: Sequence[Tensor], verdict: Tensor, of_fake: Tensor, spread: Tensor
+    ) -> Scalars:
+        """One update of the discriminator. `real`, `fake_before`: what it believed before it."""
+        descend(loss + sum(penalties), self.optimizers["discriminator"])
         self.constrain()
-        with torch.no_grad():
-            return {
-                "discriminator": loss.detach(),
-                **({} if penalty is None else {"penalty": penalty.detach()}),
-                "real": realness(self.config.objective, verdict),
-                "fake_before": realness(self.config.objective, of_fake),
-                "diversity": diversity(fake, real),
-            }
+        return {
+            "discriminator": loss.detach(),
+            **({"penalty": torch.stack([penalty.detach() for penalty in penalties]).sum()} if penalties else {}),
+            "real": realness(self.config.objective, verdict.detach()),
+            "fake_before": realness(self.config.objective, of_fake.detach()),
+            "diversity": spread,
+        }
+
+    def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The generator's loss on new images, as many as the batch has, and the discriminator's logits for them."""
+        (verdict,) = self.judge(self.generator(self.noise(len(batch))))
+        return generator_loss(self.config.objective, verdict), verdict
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.config.latent, device=next(self.generator.parameters()).device)
 
     def judge(self, *images: Tensor) -> tuple[Tensor, ...]:
-        """The discriminator's logits for each set of images, augmented if the config says so."""
-        shown = [augment(part) for part in images] if self.config.augmented else list(images)
+        """The discriminator's logits for what it sees of each set of images."""
+        shown = [self.shown(part) for part in images]
         if self.apart:
             return tuple(self.discriminator(part).float() for part in shown)
         return self.discriminator(torch.cat(shown)).float().split([len(part) for part in shown])
-
-    def follow(self, clock: Clock) -> None:
-        """Moves the averaged generator, if there is one, by the images of this iteration."""
-        if self.average is not None:
-            self.average.follow(self.generator, clock.images - clock.before, clock.images)
 
     @property
     def maker(self) -> nn.Module:
@@ -214,13 +216,25 @@ class Adversarial(System):
 def players(config: EitherConfig, batch_norm: bool) -> tuple[nn.Module, nn.Module]:
     """The generator and the discriminator that `config.network` names."""
     if config.network == "mlp":
-        return (
-            MLPGenerator(config.latent, config.hidden, config.shape),
-            MLPDiscriminator(math.prod(config.shape), config.hidden[::-1]),
-        )
+        return mlp_players(config, config.hidden)
+    return dcgan_players(config, config.width, batch_norm)
+
+
+def mlp_players(
+    config: AdversarialConfig, hidden: Sequence[int], dropout: float = 0.0
+) -> tuple[MLPGenerator, MLPDiscriminator]:
+    """Fully connected ones; the discriminator mirrors the generator's `hidden` units."""
     return (
-        DCGenerator(config.latent, config.width, config.channels, config.resolution),
-        DCDiscriminator(config.width, config.channels, config.resolution, batch_norm),
+        MLPGenerator(config.latent, hidden, config.shape),
+        MLPDiscriminator(math.prod(config.shape), hidden[::-1], dropout),
+    )
+
+
+def dcgan_players(config: AdversarialConfig, width: int, batch_norm: bool) -> tuple[DCGenerator, DCDiscriminator]:
+    """Those of the DCGAN, with `width` maps next to the image."""
+    return (
+        DCGenerator(config.latent, width, config.channels, config.resolution),
+        DCDiscriminator(width, config.channels, config.resolution, batch_norm),
     )
 
 

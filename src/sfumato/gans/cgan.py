@@ -8,8 +8,8 @@ Departs from the paper: the widths of the course experiment, 110-256-512-1024-78
 LeakyReLU(0.2) and dropout, labels as one-hot numbers beside the input; Adam in place of momentum.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Literal
 
@@ -18,14 +18,11 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ..data.batches import Batch
-from ..engine.clock import Clock
-from ..engine.descend import descend
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..nets.mlp import linear
-from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, gradient_at_real, realness
-from ..ops.augment import augment
+from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, gradient_at_real
 from .adversarial import Adversarial, AdversarialConfig, check_dropout, diversity
 
 MAX_CLASSES = 1000
@@ -106,42 +103,28 @@ class CGAN(Adversarial):
             TwoHeadedDiscriminator(self.config) if two_headed else JointDiscriminator(self.config),
         )
 
-    def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
-        scalars: Scalars = {}
-        labels = torch.empty(0)
-        for _ in range(self.config.discriminator_steps):
-            batch = next(batches)
-            assert batch.labels is not None
-            real, labels = self.shown(batch.images), batch.labels
-            with torch.no_grad():
-                fake = self.generator(self.noise(len(real)), labels).float()
-            wrong = wrong_labels(labels, self.config.classes)
-            loss, verdict, of_fake = self.discriminate(real, self.shown(fake), labels, wrong)
-            if self.config.r1:
-                loss = loss + self.config.r1 * gradient_at_real(lambda images, at=labels: self.head(images, at), real)
-            descend(loss, self.optimizers["discriminator"])
-            scalars = {
-                "discriminator": loss.detach(),
-                "real": realness(self.config.objective, verdict.detach()),
-                "fake_before": realness(self.config.objective, of_fake.detach()),
-                "diversity": diversity(fake, batch.images),
-            }
-        made = self.shown(self.generator(self.noise(len(labels)), labels))
-        verdicts = self.discriminator(made, labels)
-        heads = verdicts if isinstance(verdicts, tuple) else (verdicts,)
-        loss = torch.stack([generator_loss(self.config.objective, head.float()) for head in heads]).sum()
-        descend(loss, self.optimizers["generator"])
-        self.follow(clock)
-        fooled = realness(self.config.objective, heads[0].detach().float())
-        return {**scalars, "generator": loss.detach(), "fake_after": fooled}
+    def _discriminate(self, batch: Batch) -> Scalars:
+        assert batch.labels is not None
+        real, labels = self.shown(batch.images), batch.labels
+        with torch.no_grad():
+            fake = self.generator(self.noise(len(real)), labels).float()
+        wrong = wrong_labels(labels, self.config.classes)
+        loss, verdict, of_fake = self.discriminate(real, self.shown(fake), labels, wrong)
+        r1 = self.config.r1
+        penalties = [r1 * gradient_at_real(partial(self.head, labels=labels), real)] if r1 else []
+        return self._learn(loss, penalties, verdict, of_fake, diversity(fake, batch.images))
+
+    def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert batch.labels is not None
+        made = self.shown(self.generator(self.noise(len(batch)), batch.labels))
+        verdicts = self.discriminator(made, batch.labels)
+        heads = [head.float() for head in (verdicts if isinstance(verdicts, tuple) else (verdicts,))]
+        return torch.stack([generator_loss(self.config.objective, head) for head in heads]).sum(), heads[0]
 
     def head(self, images: Tensor, labels: Tensor) -> Tensor:
         """The logits for being real, of images under labels."""
         verdicts = self.discriminator(images, labels)
         return verdicts[0] if isinstance(verdicts, tuple) else verdicts
-
-    def shown(self, images: Tensor) -> Tensor:
-        return augment(images) if self.config.augmented else images
 
     def discriminate(self, real: Tensor, fake: Tensor, labels: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The discriminator's loss, and its logits for real and for made images under their own labels."""

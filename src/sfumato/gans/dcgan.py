@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..nets.adversarial import DCDiscriminator, DCGenerator, check_resolution
+from ..nets.adversarial import check_resolution
 from ..ops.adversarial import GanObjective
-from .adversarial import Adversarial, AdversarialConfig, check_width
+from .adversarial import Adversarial, AdversarialConfig, check_width, dcgan_players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,4 @@ class DCGAN(Adversarial):
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:
-        config = self.config
-        return (
-            DCGenerator(config.latent, config.width, config.channels, config.resolution),
-            DCDiscriminator(config.width, config.channels, config.resolution, batch_norm=True),
-        )
+        return dcgan_players(self.config, self.config.width, batch_norm=True)

@@ -8,13 +8,11 @@ place of rectifier and maxout units; Adam in place of momentum; normal in place 
 """
 
 from dataclasses import dataclass
-from math import prod
 
 from torch import nn
 
-from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..ops.adversarial import GanObjective
-from .adversarial import Adversarial, AdversarialConfig, check_dropout
+from .adversarial import Adversarial, AdversarialConfig, check_dropout, mlp_players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +40,4 @@ class GAN(Adversarial):
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:
-        config = self.config
-        return (
-            MLPGenerator(config.latent, config.hidden, config.shape),
-            MLPDiscriminator(prod(config.shape), config.hidden[::-1], config.dropout),
-        )
+        return mlp_players(self.config, self.config.hidden, self.config.dropout)

@@ -92,8 +92,8 @@ class SNGAN(Adversarial):
                 parametrize.register_parametrization(layer, "weight", norm)
         return generator, discriminator
 
-    def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
-        given = super().penalty(real, fake)
+    def penalties(self, real: Tensor, fake: Tensor) -> list[Tensor]:
+        given = super().penalties(real, fake)
         if not self.measured:
             return given
         values = [
@@ -101,8 +101,7 @@ class SNGAN(Adversarial):
             for layer, norm in zip(weighted(self.discriminator), self.measured, strict=True)
             if isinstance(norm, SpectralNorm)
         ]
-        own = self.config.spectral_weight / 2 * torch.stack(values).sum()
-        return own if given is None else own + given
+        return [*given, self.config.spectral_weight / 2 * torch.stack(values).sum()]
 
 
 def weighted(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:

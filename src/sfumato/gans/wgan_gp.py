@@ -42,8 +42,6 @@ class WGANGP(Adversarial):
     def build(self) -> tuple[nn.Module, nn.Module]:
         return players(self.config, batch_norm=False)
 
-    def penalty(self, real: Tensor, fake: Tensor) -> Tensor:
+    def penalties(self, real: Tensor, fake: Tensor) -> list[Tensor]:
         slope = gradient_penalty(self.critic, real, fake, self.config.one_sided)
-        own = self.config.penalty_weight * slope
-        other = super().penalty(real, fake)
-        return own if other is None else own + other
+        return [*super().penalties(real, fake), self.config.penalty_weight * slope]

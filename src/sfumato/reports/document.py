@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CJK_WORD_FONT = "Microsoft YaHei"
 QUALITY = 86  # of the frames of films, in WebP
-PAPER = 900  # dots
+WIDTH = 900  # dots
 FRAMES = 20
 FRAME_MS, LAST_MS = 250, 2000  # how long each is shown in an animation
 
@@ -67,7 +67,7 @@ class Film:
     figures, the last picture in the Word document."""
 
     name: str
-    frames: Sequence[bytes]
+    frames: Sequence[Image]
     labels: Sequence[str]
     caption: str
 
@@ -100,8 +100,8 @@ class Report:
         """`frames`: pictures of one size, in order; of many, `FRAMES` are kept, the first and the last among them."""
         count = min(len(frames), FRAMES)
         kept = [round(index * (len(frames) - 1) / max(1, count - 1)) for index in range(count)]
-        contents = [_webp([frames[index]]) for index in kept]
-        self.blocks.append(Film(name, contents, [labels[index] for index in kept], self._figure(caption)))
+        chosen, words = [frames[index] for index in kept], [labels[index] for index in kept]
+        self.blocks.append(Film(name, chosen, words, self._figure(caption)))
 
     def _figure(self, caption: str) -> str:
         count = sum(isinstance(block, Picture | Film) for block in self.blocks) + 1
@@ -123,7 +123,7 @@ class Report:
             if isinstance(block, Picture):
                 (folder / f"{block.name}.png").write_bytes(block.content)
             elif isinstance(block, Film):
-                (folder / f"{block.name}.webp").write_bytes(_webp([_opened(frame) for frame in block.frames]))
+                (folder / f"{block.name}.webp").write_bytes(_webp(block.frames))
 
     def html(self) -> str:
         """The page: one file, no outside request."""
@@ -132,6 +132,7 @@ class Report:
         environment = Environment(
             loader=PackageLoader("sfumato.reports", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
+        environment.filters["webp"] = lambda frame: _webp([frame])
         environment.filters["data_url"] = lambda content, kind="png": (
             f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
         )
@@ -175,17 +176,10 @@ def _webp(frames: Sequence[Image]) -> bytes:
     return buffer.getvalue()
 
 
-def _opened(content: bytes) -> Image:
-    from PIL import Image
-
-    return Image.open(io.BytesIO(content)).convert("RGB")
-
-
-def _as_png(content: bytes) -> bytes:
-    """A frame with each pixel as a square, as wide as a page of paper."""
-    buffer, frame = io.BytesIO(), _opened(content)
-    scale = max(1, PAPER // frame.width)
-    frame.resize((frame.width * scale, frame.height * scale), 0).save(buffer, "PNG")
+def enlarged(picture: Image) -> bytes:
+    """PNG with each pixel as a square, wide enough to be seen on a page."""
+    buffer, scale = io.BytesIO(), max(1, WIDTH // picture.width)
+    picture.resize((picture.width * scale, picture.height * scale), 0).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -195,7 +189,7 @@ def _add_to_docx(document: Any, block: Block, width: int) -> None:
     from PIL import Image
 
     if isinstance(block, Film):
-        block = Picture(block.name, _as_png(block.frames[-1]), f"{block.caption} ({block.labels[-1]})")
+        block = Picture(block.name, enlarged(block.frames[-1]), f"{block.caption} ({block.labels[-1]})")
     if isinstance(block, Heading):
         document.add_heading(block.text, block.level - 1)
     elif isinstance(block, Paragraph):

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .grids import grid, tile
 from .language import cjk_font
@@ -61,17 +63,14 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     figure = new_figure(1.3 + cell * count, 0.25 * bool(columns) + (0.04 + cell * height / width) * len(rows))
     axis = figure.subplots()
     gap = max(1, round(SPACE * width))
-    down, across = height + gap, width + gap
-    sheet = np.ones((down * len(rows) - gap, across * count - gap, 3), dtype=np.float32)
-    for line, (name, images) in enumerate(rows.items()):
-        for index, image in enumerate(images):
-            top, left = line * down, index * across
-            sheet[top : top + height, left : left + width] = image.clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
-        axis.text(-gap, line * down + height / 2, name, ha="right", va="center", color=INK)
+    for line, name in enumerate(rows):
+        axis.text(-gap, line * (height + gap) + height / 2, name, ha="right", va="center", color=INK)
     for index, heading in enumerate(columns[:count]):
-        axis.text(index * across + width / 2, -gap, heading, ha="center", va="bottom", color=INK)
+        axis.text(index * (width + gap) + width / 2, -gap, heading, ha="center", va="bottom", color=INK)
     # One picture: an axis for each image takes a hundred times as long.
-    axis.imshow(sheet, interpolation="nearest" if width < SMALL else None)
+    whole = [F.pad(images.float().cpu(), (0,) * 7 + (count - len(images),), value=1.0) for images in rows.values()]
+    sheet = grid(torch.cat(whole).expand(-1, 3, -1, -1).clamp(0, 1), count, gap, ground=1.0)
+    axis.imshow(sheet.permute(1, 2, 0).numpy(), interpolation="nearest" if width < SMALL else None)
     axis.set_axis_off()
     return png(figure)
 

@@ -91,31 +91,23 @@ def _balance(mean: dict[str, float], objective: str) -> list[Finding]:
 def _collapse(
     diversity: float, measures: list[dict[str, Any]], evaluation: dict[str, Any], system: str
 ) -> list[Finding]:
-    found = []
+    """One finding at most: its cause and its mend are the same."""
     change = "Use larger batches, --augmented or a smaller --learning-rate"
     if system not in STEADY:
         change += ", or train wgan_gp or sngan" + ("" if system == "cgan" else ", or tell the classes: cgan")
     if _still_falls(measures):
         change = "The distance still falls: train longer first (--images). " + change
     if diversity < POOR:
-        found.append(
-            Finding(
-                f"Diversity is low: made images of a batch differ {diversity:.0%} as much as real ones do.",
-                f"{change}.",
-            )
+        low = f"Diversity is low: made images of a batch differ {diversity:.0%} as much as real ones do."
+        return [Finding(low, f"{change}.")]
+    drawn, real = evaluation["rows"][:2]
+    if "covered" in drawn and (drawn["covered"] < real["covered"] or drawn["entropy"] < LACKING):
+        missing = (
+            f"Some kinds of images are missing: {drawn['covered']:.0f} of {real['covered']:.0f} classes are drawn, "
+            f"with {drawn['entropy']:.1%} of the entropy that real ones have."
         )
-    drawn = evaluation["rows"][0]
-    if "covered" in drawn:
-        classes = evaluation["rows"][1]["covered"]
-        if drawn["covered"] < classes or drawn["entropy"] < LACKING:
-            found.append(
-                Finding(
-                    f"Some kinds of images are missing: {drawn['covered']:.0f} of {classes:.0f} classes are drawn, "
-                    f"with {drawn['entropy']:.1%} of the entropy that real ones have.",
-                    f"{change}.",
-                )
-            )
-    return found[:1]  # one cause, one advice
+        return [Finding(missing, f"{change}.")]
+    return []
 
 
 def _still_falls(measures: list[dict[str, Any]]) -> bool:

@@ -50,7 +50,7 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor |
 
 
 def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -> Tensor:
-    """(rows · steps, c, h, w): in each row from one latent vector to another along the great circle between them. Of a
+    """(rows, steps, c, h, w): in each row from one latent vector to another along the great circle between them. Of a
     conditional system, a class in each row."""
     ends = torch.randn(2, rows, 1, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "walk")))
     first, second = ends
@@ -59,7 +59,7 @@ def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -
     round_ = (torch.sin((1 - along) * angle) * first + torch.sin(along * angle) * second) / torch.sin(angle)
     latent = torch.where(torch.sin(angle) > 1e-3, round_, torch.lerp(first, second, along))  # one number has no circle
     labels = torch.arange(rows).repeat_interleave(steps) % max(1, system.config.classes)
-    return make(system, latent.flatten(0, 1), runtime, labels)
+    return make(system, latent.flatten(0, 1), runtime, labels).unflatten(0, (rows, steps))
 
 
 def judge_of(data: ImageData, runtime: Runtime, count: int) -> Judge:

@@ -1,6 +1,5 @@
 """`report.html` of a single run: what it was, how it went, what came out."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..files import write_atomically
 from ..gans.adversarial import Adversarial
-from ..reports.document import Report
+from ..reports.document import Report, enlarged
 from ..reports.figures import curve, labelled_rows
 from .catalog import Entry
 from .folder import RunFolder
 from .generation import draw, walk
 from .pictures import progress_caption
 
-WIDTH = 900
 MAX_LISTED = 200
 SHOWN = 10
 BELIEFS = ("real", "fake_before", "fake_after", "diversity")
@@ -51,7 +49,7 @@ def write_page(
     if isinstance(system, Adversarial):
         _adversarial(report, folder, system, data, runtime, evaluation)
     elif samples := looks(folder):
-        report.picture("samples", _enlarged(samples[-1]), f"At the end. {progress_caption(system)}")
+        report.picture("samples", enlarged(opened(samples[-1])), f"At the end. {progress_caption(system)}")
     report.heading("Measured")
     report.table(*evaluation_table(evaluation))
     if data.left_out:
@@ -117,11 +115,8 @@ def _adversarial(
     real, made = data.test.images(range(min(SHOWN, len(data.test)))), draw(system, SHOWN, runtime)
     caption = "Real test images above, drawn ones below."
     report.picture("beside", labelled_rows({"real": real, "drawn": made}), caption)
-    steps = walk(system, runtime)
-    rows = dict(enumerate(steps.split(len(steps) // 4)))
-    report.picture(
-        "walks", labelled_rows({" " * row: images for row, images in rows.items()}), "From one drawn image to another."
-    )
+    rows = {" " * row: images for row, images in enumerate(walk(system, runtime))}
+    report.picture("walks", labelled_rows(rows), "From one drawn image to another.")
 
 
 def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[str]], str]:
@@ -150,11 +145,3 @@ def looks(folder: RunFolder) -> list[Path]:
 def opened(path: Path) -> Image.Image:
     with Image.open(path) as picture:
         return picture.convert("RGB")
-
-
-def _enlarged(path: Path) -> bytes:
-    """A picture with each pixel as a square, wide enough to be seen on a page, as PNG."""
-    picture, buffer = opened(path), io.BytesIO()
-    scale = max(1, WIDTH // picture.width)
-    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -206,8 +206,7 @@ class AdversarialStudy(TheoryStudy):
         )  # fmt: skip
 
     def _walk(self, name: str, figure: str) -> None:
-        steps = walk(self.system(name), self.runtime)
-        rows = {" " * index: images for index, images in enumerate(steps.split(9))}
+        rows = {" " * row: images for row, images in enumerate(walk(self.system(name), self.runtime))}
         self.report.picture(
             figure, labelled_rows(rows),
             self.say(f"{self.label(name)}: from one drawn image to another, along the great circle between their noise.",

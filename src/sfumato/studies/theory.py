@@ -163,6 +163,7 @@ class TheoryStudy(Study):
     def _plane(self) -> None:
         say, steps = self.say, TOY_STEPS[self.full]
         self.report.heading(say("Modes of the plane", "平面上的多个峰"))
+        looks = [steps * (index + 1) // TOY_FRAMES for index in range(TOY_FRAMES)]
         for key, modes, en, zh in (("ring", ring(), "ring", "环"), ("lattice", lattice(), "square", "方阵")):
             games = {name: play(build, modes, steps, derive(self.seed, "plane", key)) for name, build in toys().items()}
             frames = [
@@ -176,11 +177,10 @@ class TheoryStudy(Study):
                         f"使用本包的系统本身，数据是平面上的点：两个 128 单元的隐层，批量 256，学习率 1e-3（WGAN 为 5e-4）；因尺度不同，常数与论文不同：截断 0.1，λ 0.1，SNGAN 每层 σ = 4。各更新生成器 {steps:,} 次。")
                 )  # fmt: skip
             self.report.film(
-                key, frames, [f"{steps * (index + 1) // TOY_FRAMES:,}" for index in range(TOY_FRAMES)],
+                key, frames, [f"{look:,}" for look in looks],
                 say(f"{count} Gaussians on a {en}: {TOY_SHOWN:,} points of each system over {steps:,} updates of the generator. Crosses: the centres.",
                     f"{zh}上的 {count} 个高斯：各系统的 {TOY_SHOWN:,} 个点，生成器更新 {steps:,} 次。叉：中心。"),
             )  # fmt: skip
-            looks = [steps * (index + 1) // TOY_FRAMES for index in range(TOY_FRAMES)]
             self.report.picture(
                 f"{key}-modes",
                 curve({name: (looks, game.covered) for name, game in games.items()}, say.figure("updates of the generator", "生成器更新次数"),
