@@ -3,7 +3,7 @@
 There is no sampler state: a resumed run asks for the batch at its clock and gets the one that it would have got.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -16,11 +16,14 @@ from .dataset import Split
 
 @dataclass(frozen=True)
 class Batch:
-    """images: float32 (b, c, h, w) in the range asked for; labels: int64 (b,) or None."""
+    """images: float32 (b, c, h, w) in the range asked for. What the data have of them, else None: labels int64 (b,),
+    boxes float32 (b, m, 5), masks int64 (b, h, w), as in `Split`."""
 
     images: Tensor
     labels: Tensor | None
     ends_epoch: bool
+    boxes: Tensor | None = None
+    masks: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -81,7 +84,7 @@ class Batches:
         indices, count = self.indices(images)
         if not len(indices):  # fewer images left than processes: go on with the next epoch
             batch, more = self.at(images + count)
-            return Batch(batch.images, batch.labels, ends_epoch=True), count + more
+            return replace(batch, ends_epoch=True), count + more
         generator = torch.Generator().manual_seed(derive(self.seed, "augment", self.process, images))
         if self.crop is None:
             pictures = self.split.pictures.take(indices)
@@ -89,13 +92,18 @@ class Batches:
             pictures = self.split.pictures.crops(indices, self.crop, generator)
         self.split.pictures.prepare(self.indices(images + count)[0])
         ends_epoch = images // len(self.split) != (images + count) // len(self.split)
-        labels = None if self.split.labels is None else self.split.labels[indices].to(self.device)
-        return Batch(self._finish(pictures, generator), labels, ends_epoch), count
-
-    def _finish(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
+        labels, boxes = (
+            None if known is None else known[indices].to(self.device) for known in (self.split.labels, self.split.boxes)
+        )
         if self.flip:
             mirrored = torch.rand(len(pictures), generator=generator) < 0.5
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
+            boxes = None if boxes is None else torch.where(mirrored[:, None, None], mirror(boxes), boxes)
+        pictures, masks = self.split.parted(pictures)
+        masks = None if masks is None else masks.to(self.device).long()
+        return Batch(self._finish(pictures), labels, ends_epoch, boxes, masks), count
+
+    def _finish(self, pictures: Tensor) -> Tensor:
         low, high = self.image_range
         # Bytes travel to the device; floats are made there.
         images_float = pictures.to(self.device, non_blocking=True).float()
@@ -103,6 +111,12 @@ class Batches:
         if low:
             images_float = images_float.add_(low)
         return images_float.contiguous(memory_format=self.memory_format)
+
+
+def mirror(boxes: Tensor) -> Tensor:
+    """Boxes (…, 5) of images that are mirrored; padding stays what it is."""
+    label, left, top, right, bottom = boxes.unbind(-1)
+    return torch.where(label[..., None] < 0, boxes, torch.stack([label, 1 - right, top, 1 - left, bottom], -1))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,17 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 
+VOID = 255  # in a mask: a pixel that is neither trained nor measured on
+
 
 class Pictures(Protocol):
-    """Pictures by number: `take` returns uint8 (n, c, h, w), `crops` a random `side` × `side` square of each."""
+    """Pictures by number: `take` returns uint8 (n, c, h, w), `crops` a random `side` × `side` square of each, `whole`
+    one picture (c, h, w) with nothing cut off."""
 
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...
     def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor: ...
+    def whole(self, index: int) -> Tensor: ...
     def prepare(self, indices: Tensor) -> None: ...
 
 
@@ -35,6 +39,9 @@ class InMemory:
 
     def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
         return random_crops(self.take(indices), side, generator)
+
+    def whole(self, index: int) -> Tensor:
+        return self.images[index]
 
     def prepare(self, indices: Tensor) -> None:
         """Nothing: they are there."""
@@ -54,6 +61,9 @@ class Varied:
 
     def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
         return torch.cat([random_crops(self.images[index][None], side, generator) for index in indices.tolist()])
+
+    def whole(self, index: int) -> Tensor:
+        return self.images[index]
 
     def prepare(self, indices: Tensor) -> None:
         """Nothing: they are there."""
@@ -80,6 +90,9 @@ class Streamed:
     def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
         return torch.cat([random_crops(picture[None], side, generator) for picture in self._pictures(indices)])
 
+    def whole(self, index: int) -> Tensor:
+        return self.read(index)
+
     def _pictures(self, indices: Tensor) -> list[Tensor]:
         key = tuple(indices.tolist())
         futures = self.ahead.pop(key, None) or [self.pool.submit(self.read, index) for index in key]
@@ -92,10 +105,15 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures and, where the source has classes, their labels: int64 (n,)."""
+    """Pictures and what is known of them: `labels` int64 (n,); `boxes` float32 (n, m, 5), of each object its class,
+    left, top, right and bottom as shares of the sides, and rows of -1 where an image has fewer than m; if `masked`, the
+    class of each pixel, VOID where nobody knows, is the last channel of the pictures: what cuts and flips them cuts
+    and flips it."""
 
     pictures: Pictures
     labels: Tensor | None = None
+    boxes: Tensor | None = None
+    masked: bool = False
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -103,7 +121,11 @@ class Split:
     def images(self, indices: Tensor | Sequence[int] | None = None) -> Tensor:
         """Pictures as float32 (n, c, h, w) in [0, 1]; all of them by default."""
         chosen = torch.arange(len(self)) if indices is None else torch.as_tensor(indices)
-        return self.pictures.take(chosen).float().div_(255)
+        return self.parted(self.pictures.take(chosen))[0].float().div_(255)
+
+    def parted(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Of bytes (n, c, h, w) or (c, h, w) the picture, and the mask without its channel if there is one."""
+        return (pictures[..., :-1, :, :], pictures[..., -1, :, :]) if self.masked else (pictures, None)
 
 
 @dataclass(frozen=True)
@@ -140,7 +162,7 @@ class ImageData:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(c, h, w) of every picture."""
-        channels, height, width = self.train.pictures.take(torch.tensor([0])).shape[1:]
+        channels, height, width = self.train.images([0]).shape[1:]
         return channels, height, width
 
 

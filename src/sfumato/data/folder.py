@@ -10,7 +10,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .dataset import ImageData, InMemory, LeftOut, Split, Streamed, Varied, fingerprint
+from .dataset import ImageData, InMemory, LeftOut, Pictures, Split, Streamed, Varied, fingerprint
 from .pictures import ENDINGS, Fit, read_picture, to_tensor
 
 MEMORY = 2 * 2**30  # bytes of decoded pictures; a larger set streams
@@ -121,43 +121,52 @@ class Placed:
     is_test: bool
 
 
+def open_files(path: Path) -> tuple[Files, str]:
+    """The files of a folder, a zip, or a folder inside a zip (`photos.zip/dogs`), and that folder's name with a slash
+    behind it, or nothing. Raises SfumatoError for a zip that cannot be read."""
+    if path.is_dir():
+        return FolderFiles(path), ""
+    archive = path if path.is_file() else next(place for place in path.parents if place.is_file())
+    inside = path.relative_to(archive).as_posix()
+    return ZipFiles(archive), "" if inside == "." else f"{inside}/"
+
+
+def is_tree(path: Path) -> bool:
+    """Whether `path` is what `open_files` opens."""
+    archive = next((place for place in (path, *path.parents) if place.is_file()), None)
+    return path.is_dir() or (archive is not None and archive.suffix.lower() == ".zip")
+
+
 def read_folder(path: Path, channels: int, resolution: int, strict: bool = False, fit: Fit = "square") -> ImageData:
-    """The pictures below `path` (a folder or a zip), resized to `resolution` as `read_picture` does it.
+    """The pictures below `path` (a folder, a zip, a folder inside a zip), resized as `read_picture` does it.
 
     Pictures that fit into 2 GiB are decoded once into memory; more are streamed. Raises SfumatoError if nothing can
     be used, or, with `strict`, at the first file that cannot.
     """
-    files: Files = ZipFiles(path) if path.is_file() else FolderFiles(path)
+    files, under = open_files(path)
     left_out = files.refused()
     placed = []
-    everything, halves = _placed(files.names())
+    names = [name.removeprefix(under) for name in files.names() if name.startswith(under)]
+    everything, halves = _placed(names)
     for file in everything:
         if PurePosixPath(file.name).suffix.lower() in ENDINGS:
-            placed.append(file)
+            placed.append(replace(file, name=under + file.name))
         else:
             left_out.append(LeftOut(file.name, "not a picture by its ending"))
-    usual = LONGER if fit == "short" else 1  # how much larger than a square
-    in_memory = len(placed) * channels * resolution**2 * usual <= MEMORY
     reader = PictureReader(files, channels, resolution, fit)
-    good, pictures, held = [], [], 0
-    read = _shown(reader.read_all([file.name for file in placed]), len(placed), path.name)
-    for file, picture in zip(placed, read, strict=True):
-        if isinstance(picture, str):
-            left_out.append(LeftOut(file.name, picture))
-        else:
-            good.append(file)
-            if in_memory:
-                pictures.append(picture)
-                held += picture.numel()
-            if held > MEMORY:  # longer pictures than usual: they are read again when they are needed
-                in_memory, held = False, 0
-                pictures.clear()
+    good, pictures, bad = reader.gather([file.name for file in placed], path.name)
+    left_out += bad
+    refuse_if(strict, path, left_out, bool(good))
+    return _data(path, [placed[index] for index in good], halves, pictures, reader, tuple(left_out))
+
+
+def refuse_if(strict: bool, path: Path, left_out: list[LeftOut], some: bool) -> None:
+    """Raises SfumatoError if nothing is left to use, or, with `strict`, if anything was left out."""
     if strict and left_out:
         raise SfumatoError(f"{path}: {left_out[0]} (--strict stops at the first such file)")
-    if not good:
+    if not some:
         reason = f"; the first of {len(left_out)} left out: {left_out[0]}" if left_out else ""
         raise SfumatoError(f"{path}: no picture that can be used{reason}")
-    return _data(path, good, halves, pictures, reader, left_out)
 
 
 class PictureReader:
@@ -184,6 +193,40 @@ class PictureReader:
         except SfumatoError as error:
             raise SfumatoError(f"{name}: {error}: it has changed since the data was opened") from None
 
+    def gather(self, names: list[str], title: str) -> tuple[list[int], list[Tensor], list[LeftOut]]:
+        """Reads them all, under a progress bar called `title`: the places of those that can be used, their pictures
+        (none if they would take more than MEMORY: then they are read again when they are needed), and the others."""
+        usual = LONGER if self.fit == "short" else 1  # how much larger than a square
+        in_memory = len(names) * self.channels * self.resolution**2 * usual <= MEMORY
+        good: list[int] = []
+        pictures: list[Tensor] = []
+        left_out, held = [], 0
+        read = _shown(self.read_all(names), len(names), title)
+        for place, picture in enumerate(read):
+            if isinstance(picture, str):
+                left_out.append(LeftOut(names[place], picture))
+                continue
+            good.append(place)
+            if in_memory:
+                pictures.append(picture)
+                held += picture.numel()
+            if held > MEMORY:  # longer pictures than usual
+                in_memory, held = False, 0
+                pictures.clear()
+        return good, pictures, left_out
+
+    def hold(self, names: list[str], pictures: list[Tensor]) -> Pictures:
+        """`pictures` of these names as a part of a data set; without any, they are read when they are needed."""
+        if not pictures:
+            return Streamed(lambda index: self.read_again(names[index]), len(names))
+        alike = len({picture.shape for picture in pictures}) == 1
+        return InMemory(torch.stack(pictures)) if alike else Varied(pictures)
+
+    def fingerprint(self, names: list[str], pictures: list[Tensor], *more: Tensor) -> str:
+        """Of pictures in memory and of `more`; streamed ones are known by names and sizes alone: reading them all once
+        more would take too long."""
+        return fingerprint(*pictures, *(f"{name}:{self.files.size(name)}" for name in names), *more)
+
     def read_all(self, names: list[str]) -> Iterator[Tensor | str]:
         """Each picture in order, or what is wrong with its file."""
 
@@ -197,6 +240,11 @@ class PictureReader:
             yield from pool.map(attempt, names)
 
 
+def taken(pictures: list[Tensor], places: list[int]) -> list[Tensor]:
+    """Those at `places`; of none, none."""
+    return [pictures[place] for place in places] if pictures else []
+
+
 def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterable[Tensor | str]:
     """The same pictures, under a progress bar where there are many and somebody looks."""
     from rich.console import Console
@@ -206,6 +254,11 @@ def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterable[
     if count < MANY or not console.is_terminal:
         return pictures
     return track(pictures, f"reading {name}", count, console=console, transient=True)
+
+
+def hashed_half(name: str) -> bool:
+    """Whether a file that nobody has put into a half of the split is one of the tenth that is tested on."""
+    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=2).digest()[0] < 26
 
 
 def _placed(names: list[str]) -> tuple[list[Placed], bool]:
@@ -219,7 +272,7 @@ def _placed(names: list[str]) -> tuple[list[Placed], bool]:
             is_test = folders[0].lower() in TEST_NAMES
             folders = folders[1:]
         else:
-            is_test = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=2).digest()[0] < 26
+            is_test = hashed_half(name)
         placed.append(Placed(name, folders[0] if folders else "", is_test))
     return placed, halves
 
@@ -230,7 +283,7 @@ def _data(
     halves: bool,
     pictures: list[Tensor],
     reader: PictureReader,
-    left_out: list[LeftOut],
+    left_out: tuple[LeftOut, ...],
 ) -> ImageData:
     if len({file.is_test for file in good}) < 2:
         if halves:
@@ -245,13 +298,7 @@ def _data(
     for is_test in (False, True):
         chosen = [index for index, file in enumerate(good) if file.is_test == is_test]
         labels = torch.tensor([classes.index(good[index].label) for index in chosen]) if len(classes) > 1 else None
-        if pictures:
-            own = [pictures[index] for index in chosen]
-            alike = len({picture.shape for picture in own}) == 1
-            splits.append(Split(InMemory(torch.stack(own)) if alike else Varied(own), labels))
-        else:
-            names = [good[index].name for index in chosen]
-            splits.append(Split(Streamed(lambda i, names=names: reader.read_again(names[i]), len(names)), labels))
-    # Streamed pictures are known by names and sizes alone: reading them all once more would take too long.
-    known = fingerprint(*pictures, *(f"{file.name}:{reader.files.size(file.name)}" for file in good))
-    return ImageData(path.name, splits[0], splits[1], classes, known, left_out=tuple(left_out))
+        held = reader.hold([good[index].name for index in chosen], taken(pictures, chosen))
+        splits.append(Split(held, labels))
+    known = reader.fingerprint([file.name for file in good], pictures)
+    return ImageData(path.name, splits[0], splits[1], classes, known, left_out=left_out)

@@ -13,6 +13,7 @@ from typing import IO, Any, Literal, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
@@ -28,6 +29,7 @@ T = TypeVar("T")
 Fit = Literal["square", "short", "squash"]
 MAX_RATIO = 16  # of the sides of a picture that is kept whole
 MAX_PIXELS = 178_000_000  # just below Pillow's own limit
+ORIENTATION = 0x0112  # the EXIF entry; from 5 on, width and height change places
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -39,6 +41,31 @@ def read_picture(file: IO[bytes], channels: int, resolution: int | None = None, 
     Raises SfumatoError with the fault (without the name: the caller knows it).
     """
     return _guarded(lambda: _read(file, channels, resolution, fit))
+
+
+def picture_size(file: IO[bytes]) -> tuple[int, int]:
+    """Width and height of the upright picture, from its header alone. Raises SfumatoError as `read_picture` does."""
+
+    def read() -> tuple[int, int]:
+        with Image.open(file, formats=_formats()) as image:
+            turned = image.getexif().get(ORIENTATION, 1) >= 5
+            return (image.height, image.width) if turned else image.size
+
+    return _guarded(read)
+
+
+def read_indices(file: IO[bytes]) -> NDArray[np.uint8]:
+    """A palette or grey picture as the numbers that it stores, (h, w). Raises SfumatoError as `read_picture` does."""
+
+    def read() -> NDArray[np.uint8]:
+        image, _ = _load(file, None)
+        if image.mode not in ("P", "L", "1"):
+            raise SfumatoError(
+                f"a mask in mode {image.mode}: save it as a palette or 8-bit grey picture of class numbers"
+            )
+        return np.array(image.convert("L") if image.mode == "1" else image)
+
+    return _guarded(read)
 
 
 def _guarded(read: Callable[[], T]) -> T:

@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
 
 from ..errors import SfumatoError
+from .boxed import read_boxed
 from .dataset import ImageData, InMemory, Split, fingerprint
 from .digits import read_digits
-from .folder import read_folder
+from .faces import read_faces
+from .folder import is_tree, read_folder
+from .masked import read_masked
 from .mnist import MIRRORS, cache_folder, fetch_mnist, is_fetched, is_idx_folder, read_mnist
 from .paintings import read_paintings
 from .patches import read_patches
 from .photographs import read_photographs
 from .pictures import Fit
+from .scenes import SIDE, read_scenes
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,9 @@ class Source:
     state: str
 
 
-NAMES = ("digits", "patches", "photographs", "paintings", *MIRRORS)
+NAMES = ("digits", "patches", "photographs", "paintings", "faces", "scenes", *MIRRORS)
+Target = Literal["labels", "boxes", "masks"]
+OWED = {"boxes": "boxes around objects", "masks": "a class for each pixel"}
 
 
 def sources() -> list[Source]:
@@ -46,6 +53,8 @@ def sources() -> list[Source]:
         Source("patches", "64×64 patches of seven photographs", "embedded"),
         Source("photographs", "squares of the same seven photographs, larger", "embedded"),
         Source("paintings", "styles that a program draws, in four manners", "embedded"),
+        Source("faces", "100 faces of 25×25, and as many pieces without one", "embedded"),
+        Source("scenes", "shapes on photographs, with their boxes or pixels", "embedded"),
         *fetchable,
     ]
 
@@ -63,18 +72,20 @@ def open_data(
     resolution: int | None = None,
     strict: bool = False,
     fit: Fit = "square",
+    target: Target = "labels",
 ) -> ImageData:
-    """The data set that `source` names: `digits`, `patches`, `photographs`, `paintings`, `mnist`, `fashion-mnist`, or a
-    path; or two of them, side by side: the second becomes the first one's `second`.
+    """The data set that `source` names: one of NAMES or a path; or two of them, side by side: the second becomes the
+    first one's `second`.
 
-    A path is a folder of the four MNIST files, or a folder or zip of pictures. Pictures come with `channels` (1 or 3)
-    and `resolution`, fitted as `fit` says (see `read_picture`); None keeps what a data set of fixed size has (a tree of
-    pictures then becomes 64×64 RGB). Raises SfumatoError with the fault in one line.
+    A path is a folder of the four MNIST files, or a folder or zip of pictures, or a folder inside a zip. Pictures come
+    with `channels` (1 or 3) and `resolution`, fitted as `fit` says (see `read_picture`); None keeps what a data set of
+    fixed size has (a tree of pictures then becomes 64×64 RGB). `target`: what must be known of each picture: its class
+    if there is one, boxes, or the class of each pixel. Raises SfumatoError with the fault in one line.
     """
     if not isinstance(source, str):
         if len(source) != 2:
             raise SfumatoError(f"data {' '.join(source)}: two sets are needed, not {len(source)}")
-        first, second = (open_data(item, channels, resolution, strict, fit) for item in source)
+        first, second = (open_data(item, channels, resolution, strict, fit, target) for item in source)
         return replace(
             first,
             name=f"{first.name} and {second.name}",
@@ -85,7 +96,13 @@ def open_data(
             second=second,
         )
     path = Path(source).expanduser()
-    if source == "digits":
+    if source == "scenes":
+        data = read_scenes(target, resolution or SIDE)
+    elif target != "labels" and source in NAMES:
+        raise SfumatoError(f"data {source}: has not {OWED[target]}; `scenes` has")
+    elif source == "faces":
+        data = read_faces()
+    elif source == "digits":
         data = read_digits()
     elif source == "patches":
         data = read_patches()
@@ -97,7 +114,11 @@ def open_data(
         data = read_mnist(fetch_mnist(source))
     elif path.is_dir() and is_idx_folder(path):
         data = read_mnist(path)
-    elif path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
+    elif is_tree(path):
+        if target == "boxes":
+            return read_boxed(path, resolution or 64, strict)
+        if target == "masks":
+            return read_masked(path, resolution or 64, strict)
         return read_folder(path, channels or 3, resolution or 64, strict, fit)
     elif path.is_file():
         raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures or a .zip")
@@ -115,4 +136,4 @@ def _fit(split: Split, shape: tuple[int, int, int]) -> Split:
         images = resize(images, list(shape[1:]), antialias=True)
     if shape[0] < images.shape[1]:
         images = rgb_to_grayscale(images)
-    return Split(InMemory(images.expand(-1, shape[0], -1, -1).contiguous()), split.labels)
+    return replace(split, pictures=InMemory(images.expand(-1, shape[0], -1, -1).contiguous()))

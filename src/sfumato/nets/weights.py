@@ -46,13 +46,20 @@ def load_pretrained(encoder: Encoder, file: str | Path = "") -> Encoder:
 
     Raises SfumatoError if they cannot be had or are another network's.
     """
-    path = Path(file).expanduser() if file else _known(encoder.name)
-    values = {name: value for name, value in read_weights(path).items() if name.startswith("features.")}
-    try:
-        encoder.load_state_dict({name: value.float() for name, value in values.items()})
-    except RuntimeError:
-        raise SfumatoError(f"weights {str(path)!r}: not those of encoder {encoder.name}") from None
+    load_network(encoder, encoder.name, file)
     return encoder
+
+
+def load_network(network: nn.Module, name: str, file: str | Path = "", new: str | None = None) -> None:
+    """Fills `network`, torchvision's `name` perhaps without its last layers, as `load_pretrained` does an encoder.
+    `new`: a layer of it that stays as it is."""
+    path = Path(file).expanduser() if file else _known(name)
+    values, wanted = read_weights(path), network.state_dict()
+    wanted = {key: value for key, value in wanted.items() if new is None or not key.startswith(f"{new}.")}
+    fine = all(key in values and values[key].shape == value.shape for key, value in wanted.items())
+    if not fine:
+        raise SfumatoError(f"weights {str(path)!r}: not those of {name}")
+    network.load_state_dict({key: values[key].to(value.dtype) for key, value in wanted.items()}, strict=new is None)
 
 
 def _known(name: str) -> Path:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -12,6 +12,7 @@ from ..data.sources import open_data
 from ..engine.system import System
 from ..errors import SfumatoError
 from ..gans.adversarial import AdversarialConfig
+from ..recognition.recognizer import RecognitionConfig
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ CATALOG = {
         Entry("gans", "dcgan", "DCGAN", ("photographs",)),
         Entry("style", "encoder", "DistilledEncoder", STYLED),
         Entry("style", "adain", "AdaIN", STYLED),
+        Entry("recognition", "finetune", "FineTuned", ("faces",)),
+        Entry("recognition", "ssd", "SSD", ("scenes",)),
+        Entry("recognition", "fcn", "FCN", ("scenes",)),
+        Entry("recognition", "unet", "UNet", ("scenes",)),
+        Entry("recognition", "deeplab", "DeepLab", ("scenes",)),
     )
 }
 
@@ -112,10 +118,24 @@ def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = Fals
         owed = "one data set" if len(entry.data) == 1 else f"two data sets, as in --data {' '.join(entry.data)}"
         raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
     source = data[0] if len(data) == 1 else data
-    opened = open_data(source, config.channels, config.resolution, strict, config.fit)
+    target = config.target if isinstance(config, RecognitionConfig) else "labels"
+    opened = open_data(source, config.channels, config.resolution, strict, config.fit, target)
     if isinstance(config, AdversarialConfig):
         _suits(entry, config, opened)
     return opened
+
+
+def settled(config: Any, data: ImageData) -> Any:
+    """`config` with what only the data can tell: how many classes a recognition system tells apart. Raises SfumatoError
+    if it says otherwise, or there is nothing to tell apart."""
+    if not isinstance(config, RecognitionConfig):
+        return config
+    count = len(data.classes)
+    if count < (1 if config.target == "boxes" else 2):
+        raise SfumatoError(f"data {data.name}: has {count or 'no'} classes: there is nothing to tell apart")
+    if config.classes not in (0, count):
+        raise SfumatoError(f"classes {config.classes}: the data {data.name} has {count}")
+    return replace(config, classes=count)
 
 
 def _suits(entry: Entry, config: AdversarialConfig, data: ImageData) -> None:

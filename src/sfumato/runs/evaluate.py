@@ -14,10 +14,12 @@ from ..engine.system import System
 from ..errors import SfumatoError
 from ..gans.adversarial import Adversarial
 from ..metrics.reconstruction import Restore, cut, entropy_floor, fidelity, in_chunks, mean_image, patch_pca, pca
+from ..recognition.recognizer import Recognizer
 from ..seeds import derive
 from ..style.transfer import StyleSystem, Stylizer
 from .catalog import Entry
 from .generation import measure_adversarial
+from .recognition import measure_recognition
 
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
@@ -40,6 +42,8 @@ def evaluate_run(
         measured = _measure_autoencoder(system, data, runtime)
     elif isinstance(system, Adversarial):
         measured = measure_adversarial(system, data, runtime, inception)
+    elif isinstance(system, Recognizer):
+        measured = measure_recognition(system, data, runtime)
     else:
         assert isinstance(system, StyleSystem), f"{entry.family} has no measures yet"
         measured = _measure_style(system, data, runtime)

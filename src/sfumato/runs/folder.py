@@ -30,7 +30,7 @@ from .fields import from_json
 
 CONFIG = {"sfumato": str, "torch": str, "system": str, "preset": str, "config": dict, "data": dict, "seed": int,
           "device": str, "precision": str, "processes": int}  # fmt: skip
-DATA = {"source": list, "name": str, "fingerprint": str, "train": int, "test": int}
+DATA = {"source": list, "name": str, "fingerprint": str, "classes": list, "train": int, "test": int}
 
 
 class RunFolder:

@@ -24,7 +24,10 @@ RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pool
 GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "fid": "{:.2f}", "kernel": "{:.4f}", "score": "{:.2f}",
               "entropy": "{:.1%}", "covered": "{:.0f}", "confident": "{:.1%}", "accuracy": "{:.1%}",
               "precision": "{:.3f}", "recall": "{:.3f}", "density": "{:.3f}", "coverage": "{:.3f}"}  # fmt: skip
-MEASURES = {**RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}", **GENERATION}
+RECOGNITION = {"accuracy": "{:.1%}", "low": "{:.1%}", "high": "{:.1%}", "map_50": "{:.3f}", "map": "{:.3f}",
+               "class_error": "{:.2e}", "box_mae": "{:.2e}", "miou": "{:.3f}", "pixel_accuracy": "{:.1%}",
+               "class_accuracy": "{:.1%}"}  # fmt: skip
+MEASURES = {**RECOGNITION, **RECONSTRUCTION, "content": "{:.4f}", "style": "{:.4f}", **GENERATION}
 
 
 def write_page(

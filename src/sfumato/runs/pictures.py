@@ -14,10 +14,12 @@ from ..engine.system import System
 from ..files import write_atomically
 from ..gans.adversarial import Adversarial
 from ..gans.cgan import CGAN
+from ..recognition.recognizer import Recognizer
 from ..reports.grids import grid
 from ..style.transfer import StyleSystem
 from .evaluate import noisy_images, reconstruct, restyle
 from .generation import draw
+from .recognition import shown_rows
 
 COLUMNS = 10
 ROWS = 6
@@ -30,7 +32,12 @@ def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tenso
     if isinstance(system, Adversarial):
         made = draw(system, COLUMNS * ROWS, runtime).nan_to_num()
         return grid(F.interpolate(made, size=LARGEST, mode="area") if made.shape[-1] > LARGEST else made, COLUMNS)
-    rows = _restyled(system, data, runtime) if isinstance(system, StyleSystem) else _drawn(system, data, runtime)
+    if isinstance(system, StyleSystem):
+        rows = _restyled(system, data, runtime)
+    elif isinstance(system, Recognizer):
+        rows = shown_rows(system, data, runtime, COLUMNS)
+    else:
+        rows = _drawn(system, data, runtime)
     # NaN, of a run that is about to be stopped for diverging, becomes black.
     return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
 
@@ -39,6 +46,8 @@ def progress_caption(system: System) -> str:
     """What the rows of `progress_picture` are."""
     if isinstance(system, StyleSystem):
         return "Test contents, test styles, and the first in the style of the second."
+    if isinstance(system, Recognizer):
+        return "Test images, what is true of them, and what the network says."
     if isinstance(system, CGAN):
         return "Made from the same noise each time, each class in turn."
     if isinstance(system, Adversarial):

@@ -24,7 +24,7 @@ from ..errors import SfumatoError
 from ..files import write_json
 from ..gans.adversarial import Adversarial
 from ..seeds import derive
-from .catalog import find, open_for
+from .catalog import find, open_for, settled
 from .diagnosis import history
 from .evaluate import evaluate_run
 from .fields import build, to_json
@@ -72,6 +72,7 @@ def train(
     if runtime.process == 0 and folder.is_run:
         raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
     opened = opened or open_for(entry, config, names, strict)
+    config = settled(config, opened)
     values = {
         "sfumato": __version__,
         "torch": torch.__version__,
@@ -84,6 +85,7 @@ def train(
             ],
             "name": opened.name,
             "fingerprint": opened.fingerprint,
+            "classes": list(opened.classes),
             "train": len(opened.train),
             "test": len(opened.test),
         },
@@ -343,7 +345,7 @@ def fits(folder: RunFolder, system: str, data: ImageData, seed: int, precision: 
     config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     return (
         values["system"] == entry.name
-        and values["config"] == to_json(config)
+        and values["config"] == to_json(settled(config, data))
         and values["data"]["fingerprint"] == data.fingerprint
         and values["seed"] == seed
         and values["precision"] == precision

@@ -1,0 +1,123 @@
+"""What the systems share that name every pixel: how they are trained, and their reading of pictures of any size.
+
+Images are (b, 3, h, w) in [0, 1], RGB; masks (b, h, w), class numbers, 255 where nobody knows; logits (b, k, h, w).
+Pixels that nobody knows are neither trained nor measured on: calling them background would teach that.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from ..data.batches import Batch
+from ..data.dataset import VOID
+from ..data.pictures import Fit
+from ..data.sources import Target
+from ..engine.clock import Clock
+from ..engine.system import Scalars, Stage
+from ..errors import SfumatoError
+from ..nets.backbones import Backbone, BackboneName, build_backbone
+from .recognizer import RecognitionConfig, Recognizer
+
+RATIO = (3 / 4, 4 / 3)  # of the sides of what is cut out
+BRIGHTNESS, HUE = 0.3, 0.05  # how far colours are changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationConfig(RecognitionConfig):
+    """The fields that every segmentation system has."""
+
+    fit: ClassVar[Fit] = "short"
+    target: ClassVar[Target] = "masks"
+    backbone: BackboneName = "sfumato"  # the network that reads the image
+    crop: int = 128  # side of the squares that are trained on
+    smallest: float = 0.25  # least share of an image's area that such a square is enlarged from; 1: as it is
+    recoloured: bool = True  # change brightness, contrast, saturation and hue at random
+    batch_size: int = 8  # images per step, over all processes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.smallest <= 1:
+            raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
+        if not 1 <= self.crop <= self.resolution:
+            raise SfumatoError(f"crop {self.crop}: must lie between 1 and resolution {self.resolution}")
+        if self.backbone == "plain" and self.pretrained:
+            raise SfumatoError("backbone plain: nobody has trained it before: --no-pretrained")
+
+
+class Segmenter(Recognizer):
+    """Subclasses build `head`, which turns the backbone's maps into logits of some resolution."""
+
+    config: SegmentationConfig
+    backbone: Backbone
+    head: nn.Module
+
+    def compose(self, head: nn.Module, backbone: Backbone) -> None:
+        self.backbone, self.head = backbone, head
+        self.learn(backbone.parameters(), head.parameters())
+
+    def begin(self) -> None:
+        if self.config.pretrained:
+            self.backbone.load(self.config.weights)
+
+    def stages(self) -> Sequence[Stage]:
+        config = self.config
+        whole = config.resolution if config.smallest < 1 else config.crop
+        return [Stage(config.images, config.batch_size, crop=whole, flip=config.flip, across=True)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (b, k, h, w) of images of any size."""
+        return enlarged(self.head(self.backbone(images)), images.shape[-2:])
+
+    def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
+        """One batch, cut and recoloured; one step against the cross entropy of its pixels."""
+        batch = next(batches)
+        assert batch.masks is not None
+        images, masks = varied(batch.images, batch.masks, self.config)
+        logits = self(images).float()
+        loss = pixel_loss(logits, masks)
+        self.improve(loss, clock)
+        known = masks != VOID
+        right = (logits.detach().argmax(1) == masks) & known
+        return {"cross_entropy": loss.detach(), "pixel_accuracy": right.sum() / known.sum().clamp(min=1)}
+
+
+def pixel_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """The mean cross entropy of the pixels that somebody knows; 0 where there are none."""
+    total = F.cross_entropy(logits, masks, ignore_index=VOID, reduction="sum")
+    return total / (masks != VOID).sum().clamp(min=1)
+
+
+def enlarged(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    """`maps` (b, c, ·, ·) at `size`, bilinear; themselves if they have it."""
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def varied(images: Tensor, masks: Tensor, config: SegmentationConfig) -> tuple[Tensor, Tensor]:
+    """The batch with each image cut, scaled and recoloured on its own, and its mask along with it.
+
+    Random numbers: the global generator's, which every step seeds."""
+    steps: list[v2.Transform] = []
+    if config.smallest < 1:
+        steps.append(v2.RandomResizedCrop(config.crop, (config.smallest, 1.0), RATIO, antialias=True))
+    if config.recoloured:
+        steps.append(v2.ColorJitter(BRIGHTNESS, BRIGHTNESS, BRIGHTNESS, HUE))
+    if not steps:
+        return images, masks
+    change = v2.Compose(steps)
+    pairs = [change(tv_tensors.Image(image), tv_tensors.Mask(mask)) for image, mask in zip(images, masks, strict=True)]
+    together = torch.stack([image.as_subclass(Tensor) for image, _ in pairs])
+    if images.is_contiguous(memory_format=torch.channels_last):
+        together = together.contiguous(memory_format=torch.channels_last)
+    return together, torch.stack([mask.as_subclass(Tensor) for _, mask in pairs])
+
+
+def backbone_of(config: SegmentationConfig, width: int = 32, atrous: bool = False) -> Backbone:
+    return build_backbone(config.backbone, width, atrous)

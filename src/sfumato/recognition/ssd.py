@@ -1,0 +1,221 @@
+"""SSD: lay boxes of fixed shapes over maps of several scales, and let each say what it holds and how to move.
+
+Liu et al. 2016, https://arxiv.org/abs/1512.02325; "TinySSD" of "Dive into Deep Learning" is the preset `bananas`.
+Images are (b, 3, h, w) in [0, 1], squares; boxes (b, m, 5): class, left, top, right, bottom as shares of the sides,
+-1 in padding; logits (b, a, 1 + k), background first; offsets (b, a, 4).
+Departs from the paper: five maps, four anchors at each of their pixels; every object gets its best anchor, one to one;
+the loss `mean` is the course's, over all anchors, beside the paper's hard negatives and focal loss (Lin et al. 2017,
+https://arxiv.org/abs/1708.02002). An image without objects counts with its hardest negatives too. From the course:
+images lie in [0, 1] and not in [0, 255], of which batch norm takes no notice. Padding is never assigned to an anchor.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from ..data.batches import Batch
+from ..data.pictures import Fit
+from ..data.sources import Target
+from ..engine.clock import Clock
+from ..engine.system import Scalars
+from ..errors import SfumatoError
+from ..nets.backbones import BackboneName, build_backbone, double
+from ..ops.anchors import Detections, Targets, detect, prior_boxes, targets
+from .recognizer import RecognitionConfig, Recognizer
+
+SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))  # of anchors, map by map
+RATIOS = (1.0, 2.0, 0.5)
+ANCHORS = len(SIZES[0]) + len(RATIOS) - 1  # at a pixel
+STRIDE = 8  # of the finest map that is read
+EXTRA = 128  # channels of the maps behind the backbone's
+WIDTH = 16  # of TinySSD's finest maps
+NEGATIVES = 3  # to a positive
+FOCUS = 2.0  # exponent of the focal loss
+ZOOM_OUT = 2.0  # times the side, at most
+SMALLEST = 2.0  # pixels of a box's side that a cut may leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(RecognitionConfig):
+    """TinySSD on the embedded scenes."""
+
+    fit: ClassVar[Fit] = "squash"
+    target: ClassVar[Target] = "boxes"
+    pretrained: bool = False  # begin with weights that were trained before; tiny has none
+    backbone: Literal["tiny", "sfumato", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"] = "tiny"  # reads the image  # fmt: skip # noqa: E501
+    loss: Literal["mean", "hard_negatives", "focal"] = "hard_negatives"  # over anchors: all alike, or what is hard
+    augmented: bool = True  # cut, zoom out and recolour training images at random, their boxes along with them
+    threshold: float = 0.5  # overlap from which on an anchor belongs to an object
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.backbone == "tiny" and self.pretrained:
+            raise SfumatoError("backbone tiny: nobody has trained it before: --no-pretrained")
+        if not 0 < self.threshold < 1:
+            raise SfumatoError(f"threshold {self.threshold}: must lie between 0 and 1")
+        if self.resolution < 8 * STRIDE:
+            raise SfumatoError(f"resolution {self.resolution}: must be at least {8 * STRIDE}")
+
+
+PRESETS = {
+    "scenes": Config(images=12_000, flip=True),
+    "bananas": Config(
+        resolution=256, loss="mean", augmented=False, flip=False, optimizer="sgd", momentum=0.0, learning_rate=0.2,
+        weight_decay=5e-4, annealed=False, images=20_000,
+    ),
+    "cards": Config(resolution=256, flip=False, images=45_000),
+    "pretrained": Config(backbone="sfumato", pretrained=True, images=12_000),
+}  # fmt: skip
+
+
+class Maps(nn.Module):
+    """Five maps: the backbone's from stride 8 on, halved ones behind them, and at last one cell for the whole image."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        if config.backbone == "tiny":
+            widths = [WIDTH, 2 * WIDTH, 4 * WIDTH]
+            blocks = [_halving(few, many) for few, many in zip([3, *widths], widths, strict=False)]
+            self.backbone: nn.Module = nn.Sequential(*blocks)
+            channels = widths[-1:]
+            self.skipped = 0
+        else:
+            backbone = build_backbone(cast(BackboneName, config.backbone))
+            self.skipped = backbone.strides.index(STRIDE)
+            self.backbone, channels = backbone, backbone.channels[self.skipped :]
+        self.extra = nn.ModuleList()
+        while len(channels) < len(SIZES) - 1:
+            self.extra.append(_halving(channels[-1], EXTRA))
+            channels = [*channels, EXTRA]
+        self.channels = [*channels, channels[-1]]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        read = self.backbone(images)
+        maps = list(read[self.skipped :]) if isinstance(read, list) else [read]
+        for block in self.extra:
+            maps.append(block(maps[-1]))
+        return [*maps, F.adaptive_max_pool2d(maps[-1], 1)]
+
+
+def _halving(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(*double(inputs, outputs), nn.MaxPool2d(2))
+
+
+class SSD(Recognizer):
+    config: Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.maps = Maps(config)
+        sides = self.maps.channels
+        self.naming = nn.ModuleList(nn.Conv2d(c, ANCHORS * (config.classes + 1), 3, padding=1) for c in sides)
+        self.moving = nn.ModuleList(nn.Conv2d(c, ANCHORS * 4, 3, padding=1) for c in sides)
+        new = [part for name, part in self.named_parameters() if not name.startswith("maps.backbone")]
+        self.learn(self.maps.backbone.parameters(), new)
+        self._anchors: dict[tuple[tuple[int, int], ...], Tensor] = {}
+
+    def begin(self) -> None:
+        if self.config.pretrained:
+            assert not isinstance(self.maps.backbone, nn.Sequential)
+            self.maps.backbone.load(self.config.weights)  # pyright: ignore[reportCallIssue]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (b, a, 1 + k), offsets (b, a, 4) and the anchors (a, 4) of images."""
+        maps = self.maps(images)
+        logits = _flat((head(values) for head, values in zip(self.naming, maps, strict=True)), self.config.classes + 1)
+        offset = _flat((head(values) for head, values in zip(self.moving, maps, strict=True)), 4)
+        return logits, offset, self.anchors([(values.shape[-2], values.shape[-1]) for values in maps], images.device)
+
+    def anchors(self, shapes: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
+        """(a, 4): those of maps of these heights and widths."""
+        key = tuple(shapes)
+        if key not in self._anchors or self._anchors[key].device != device:
+            boxes = [prior_boxes(*shape, sizes, RATIOS) for shape, sizes in zip(shapes, SIZES, strict=True)]
+            self._anchors = {key: torch.cat(boxes).to(device)}
+        return self._anchors[key]
+
+    @torch.no_grad()
+    def find(self, images: Tensor, score: float = 0.01) -> list[Detections]:
+        """What is in each of `images`, as sure as `score`."""
+        logits, offset, anchors = self(images)
+        return detect(logits.float(), offset.float(), anchors, score)
+
+    def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
+        """One batch; one step against what its anchors should say."""
+        batch = next(batches)
+        assert batch.boxes is not None
+        images, boxes = varied(batch.images, batch.boxes) if self.config.augmented else (batch.images, batch.boxes)
+        logits, offset, anchors = self(images)
+        logits, offset = logits.float(), offset.float()
+        wanted = targets(boxes[..., 1:], boxes[..., 0].long(), anchors, self.config.threshold)
+        naming, moving = anchor_losses(logits, offset, wanted, self.config.loss)
+        self.improve(naming + moving, clock)
+        error, mae = said_wrong(logits.detach(), offset.detach(), wanted)
+        return {"naming": naming.detach(), "moving": moving.detach(), "class_error": error, "box_mae": mae}
+
+
+def _flat(maps: Iterator[Tensor], numbers: int) -> Tensor:
+    """(b, a, numbers) of predictions (b, anchors · numbers, h, w), map after map."""
+    return torch.cat([values.permute(0, 2, 3, 1).reshape(len(values), -1, numbers) for values in maps], 1)
+
+
+def anchor_losses(logits: Tensor, offset: Tensor, wanted: Targets, kind: str) -> tuple[Tensor, Tensor]:
+    """The loss of what anchors say they hold, and of where they move.
+
+    `mean`: the cross entropy of all anchors and the absolute error of all offsets, 0 where there is no object, as in
+    the course. The others are sums over the anchors of objects, divided by their number, with smooth absolute errors;
+    `hard_negatives` (section 2.2 of the paper) adds three times as many background anchors, those most wrong, `focal`
+    all of them, each cross entropy times (1 - p)².
+    """
+    entropy = F.cross_entropy(logits.flatten(0, 1), wanted.classes.flatten(), reduction="none").view_as(wanted.classes)
+    positive = wanted.positive
+    if kind == "mean":
+        return entropy.mean(), ((offset - wanted.offsets).abs() * positive[..., None]).mean()
+    count = positive.sum().clamp(min=1)
+    moving = F.smooth_l1_loss(offset, wanted.offsets, reduction="none").sum(-1)
+    moving = (moving * positive).sum() / count
+    if kind == "focal":
+        return ((1 - torch.exp(-entropy)) ** FOCUS * entropy).sum() / count, moving
+    hardness = entropy.detach().masked_fill(positive, -torch.inf)
+    rank = hardness.argsort(1, descending=True).argsort(1)
+    kept = positive | (rank < NEGATIVES * positive.sum(1, keepdim=True).clamp(min=1))
+    return (entropy * kept).sum() / count, moving
+
+
+def said_wrong(logits: Tensor, offset: Tensor, wanted: Targets) -> tuple[Tensor, Tensor]:
+    """The share of anchors with a wrong class, and the mean absolute error of offsets, 0 at background anchors: what
+    the course prints. Saying background everywhere and moving nothing scores well in both."""
+    error = (logits.argmax(-1) != wanted.classes).float().mean()
+    return error, ((offset - wanted.offsets).abs() * wanted.positive[..., None]).mean()
+
+
+def varied(images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """The batch with each image zoomed out, cut and recoloured on its own, and its boxes along with it (section 2.2 of
+    the paper). Random numbers: the global generator's, which every step seeds."""
+    side = images.shape[-1]
+    change = v2.Compose(
+        [
+            v2.RandomPhotometricDistort(),
+            v2.RandomZoomOut(fill=0.5, side_range=(1.0, ZOOM_OUT)),
+            v2.RandomIoUCrop(min_scale=0.5),
+            v2.Resize((side, side), antialias=True),
+            v2.SanitizeBoundingBoxes(min_size=SMALLEST),
+        ]
+    )
+    changed = torch.empty_like(images)
+    moved = torch.full_like(boxes, -1.0)
+    for number, (image, rows) in enumerate(zip(images, boxes, strict=True)):
+        own = rows[rows[:, 0] >= 0]
+        frame = tv_tensors.BoundingBoxes(own[:, 1:] * side, format="XYXY", canvas_size=(side, side))  # pyright: ignore[reportCallIssue]
+        seen = change({"image": tv_tensors.Image(image), "boxes": frame, "labels": own[:, 0]})
+        changed[number] = seen["image"]
+        found = seen["boxes"].as_subclass(Tensor) / side
+        moved[number, : len(found)] = torch.cat([seen["labels"][:, None], found], 1)
+    return changed, moved

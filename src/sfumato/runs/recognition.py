@@ -1,0 +1,202 @@
+"""Measuring recognition runs on held-out pictures, always beside what no network gives."""
+
+from collections.abc import Callable, Iterable, Iterator
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.dataset import ImageData, Split
+from ..engine.runtime import Runtime
+from ..metrics.recognition import accuracy, average_precision, confusion, intersection_over_union, pixel_scores
+from ..ops.anchors import Detections, targets
+from ..recognition.finetune import FineTuned
+from ..recognition.recognizer import Recognizer
+from ..recognition.segmentation import Segmenter
+from ..recognition.ssd import SSD, said_wrong
+from ..reports.overlays import boxed, coloured, framed
+
+AT_ONCE = 8_000_000  # numbers in all images that are read at once
+SHOWN_SCORE = 0.5  # of detections that are drawn
+
+
+def measure_recognition(system: Recognizer, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+    """The rows of the system's kind, and what only it has."""
+    system.eval()
+    if isinstance(system, Segmenter):
+        return _measure_segmenter(system, data, runtime)
+    if isinstance(system, SSD):
+        return _measure_detector(system, data, runtime)
+    assert isinstance(system, FineTuned)
+    return _measure_classifier(system, data, runtime)
+
+
+def whole_batches(split: Split) -> Iterator[tuple[Tensor, Tensor | None, range]]:
+    """The pictures of `split`, nothing cut off, a few of one size at once: images (b, c, h, w) in [0, 1], masks if there
+    are any, and which pictures these are."""
+    start, held = 0, list[Tensor]()
+    for number in range(len(split)):
+        picture = split.pictures.whole(number)
+        if held and (picture.shape != held[0].shape or (len(held) + 1) * prod(picture.shape) > AT_ONCE):
+            yield *_stacked(split, held), range(start, number)
+            start, held = number, []
+        held.append(picture)
+    yield *_stacked(split, held), range(start, len(split))
+
+
+def _stacked(split: Split, pictures: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+    images, masks = split.parted(torch.stack(pictures))
+    return images.float().div_(255), None if masks is None else masks.long()
+
+
+@torch.no_grad()
+def name_pixels(system: Segmenter, images: Tensor, runtime: Runtime) -> Tensor:
+    """int64 (b, h, w) on the CPU: the class of each pixel of images of any one size."""
+    with runtime.autocast():
+        return system(images.to(runtime.device, memory_format=runtime.memory_format)).argmax(1).cpu()
+
+
+def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+    """The network, and every pixel called the commonest class of the training masks."""
+    classes = len(data.classes)
+    matrix = torch.zeros(classes, classes, dtype=torch.int64)
+    for images, masks, _ in whole_batches(data.test):
+        assert masks is not None
+        matrix += confusion(name_pixels(system, images, runtime), masks, classes)
+    frequency = torch.zeros(classes, dtype=torch.int64)
+    for _, masks, _ in whole_batches(data.train):
+        assert masks is not None
+        frequency += confusion(masks, masks, classes).diagonal()
+    common = int(frequency.argmax())
+    trivial = torch.zeros_like(matrix)
+    trivial[:, common] = matrix.sum(1)
+    rows = [
+        {"name": "network", **pixel_scores(matrix)},
+        {"name": f"everything {data.classes[common]}", **pixel_scores(trivial)},
+    ]
+    shares = intersection_over_union(matrix).tolist()
+    return {
+        "images": len(data.test),
+        "resolution": system.config.resolution,
+        "note": "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are read "
+        f"whole, their shorter side {system.config.resolution} pixels.",
+        "rows": rows,
+        "per_class": dict(zip(data.classes, shares, strict=True)),
+    }
+
+
+def test_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    """All images of `split` as the squares that systems are trained on, (b, c, h, w) in [0, 1], and their places."""
+    (first,) = split.images([0])
+    for places in torch.arange(len(split)).split(max(1, AT_ONCE // first.numel())):
+        yield split.images(places), places
+
+
+@torch.no_grad()
+def name_pictures(system: FineTuned, images: Tensor, runtime: Runtime) -> Tensor:
+    """(b, k) on the CPU: how likely each class is for each image."""
+    with runtime.autocast():
+        logits = system(images.to(runtime.device, memory_format=runtime.memory_format))
+    return logits.float().softmax(1).cpu()
+
+
+def name_split(system: FineTuned, split: Split, runtime: Runtime) -> Tensor:
+    """`name_pictures` of all pictures of `split`."""
+    return torch.cat([name_pictures(system, images, runtime) for images, _ in test_batches(split)])
+
+
+def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+    """The network, and every picture called by the commonest name of the training pictures."""
+    assert data.test.labels is not None
+    assert data.train.labels is not None
+    classes = len(data.classes)
+    said = name_split(system, data.test, runtime)
+    matrix = confusion(said.argmax(1), data.test.labels, classes)
+    common = int(data.train.labels.bincount(minlength=classes).argmax())
+    trivial = confusion(torch.full_like(data.test.labels, common), data.test.labels, classes)
+    rows = []
+    for name, counts in (("network", matrix), (f"everything {data.classes[common]}", trivial)):
+        share = accuracy(counts)
+        rows.append({"name": name, "accuracy": share.value, "low": share.low, "high": share.high})
+    return {
+        "images": len(data.test),
+        "resolution": system.config.resolution,
+        "note": "low and high: the interval that holds the accuracy with 95 % confidence (Wilson).",
+        "rows": rows,
+        "confusion": matrix.tolist(),
+    }
+
+
+@torch.no_grad()
+def find_objects(system: SSD, images: Tensor, runtime: Runtime, score: float = 0.01) -> list[Detections]:
+    """What is in each of `images`, on the CPU."""
+    with runtime.autocast():
+        found = system.find(images.to(runtime.device, memory_format=runtime.memory_format), score)
+    return [Detections(item.boxes.cpu(), item.classes.cpu(), item.scores.cpu()) for item in found]
+
+
+def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+    """The network; no object anywhere; and one box in every picture, the mean one, by the commonest name."""
+    assert data.test.boxes is not None
+    assert data.train.boxes is not None
+    found: list[Detections] = []
+    wrong = torch.zeros(2, 2)  # network and background everywhere; class error and error of boxes
+    for images, places in test_batches(data.test):
+        found += find_objects(system, images, runtime)
+        with torch.no_grad(), runtime.autocast():
+            logits, offset, anchors = system(images.to(runtime.device, memory_format=runtime.memory_format))
+        rows = data.test.boxes[places].to(anchors.device)
+        wanted = targets(rows[..., 1:], rows[..., 0].long(), anchors, system.config.threshold)
+        background = F.one_hot(torch.zeros_like(wanted.classes), logits.shape[-1]).float()
+        for row, pair in zip(wrong, ((logits, offset), (background, torch.zeros_like(offset))), strict=True):
+            row += len(images) * torch.stack(said_wrong(pair[0].float(), pair[1].float(), wanted)).cpu()
+    wrong /= len(data.test)
+    true = [rows[rows[:, 0] >= 0] for rows in data.test.boxes]
+    known = data.train.boxes[data.train.boxes[..., 0] >= 0]
+    common = known[:, 0].long().bincount().argmax()
+    mean = Detections(known[:, 1:].mean(0, keepdim=True), common[None], torch.ones(1))
+    rows = [
+        {"name": "network", **average_precision(found, true)},
+        {"name": "no object anywhere", "map": 0.0, "map_50": 0.0},
+        {"name": f"the mean box, {data.classes[int(common)]}", **average_precision([mean] * len(true), true)},
+    ]
+    for row, (error, mae) in zip(rows, wrong.tolist(), strict=False):
+        row |= {"class_error": error, "box_mae": mae}
+    return {
+        "images": len(data.test),
+        "resolution": system.config.resolution,
+        "note": "map: COCO's mean average precision over overlaps of 0.5 to 0.95, map_50 at 0.5, of detections as sure as "
+        "0.01. class_error and box_mae are means over all anchors, nearly all of which are background.",
+        "rows": rows,
+    }
+
+
+def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int) -> list[Tensor]:
+    """Rows of `count` test images, what is known of them, and what the system says: (n, 3, h, w) each in [0, 1]."""
+    system.eval()
+    places = torch.linspace(0, len(data.test) - 1, min(count, len(data.test))).long()
+    images, masks = data.test.parted(data.test.pictures.take(places))
+    images = images.float() / 255
+    if isinstance(system, Segmenter):
+        assert masks is not None
+        said = name_pixels(system, images, runtime)
+        return [images, *(_each(coloured, data, images, these) for these in (masks, said))]
+    if isinstance(system, SSD):
+        assert data.test.boxes is not None
+        true = [rows[rows[:, 0] >= 0] for rows in data.test.boxes[places]]
+        sure = [item.above(SHOWN_SCORE) for item in find_objects(system, images, runtime)]
+        return [
+            _each(boxed, data, images, [rows[:, 1:] for rows in true], [rows[:, 0].long() for rows in true]),
+            _each(boxed, data, images, [item.boxes for item in sure], [item.classes for item in sure]),
+        ]
+    assert isinstance(system, FineTuned)
+    assert data.test.labels is not None
+    chances = name_pictures(system, images, runtime)
+    right = chances.argmax(1) == data.test.labels[places]
+    return [torch.stack([framed(*pair) for pair in zip(images, right.tolist(), strict=True)])]
+
+
+def _each(draw: Callable[..., Tensor], data: ImageData, *parts: Iterable[Any]) -> Tensor:
+    return torch.stack([draw(*items, data.classes) for items in zip(*parts, strict=True)])
