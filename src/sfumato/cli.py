@@ -247,6 +247,50 @@ def evaluate(
 
 
 @app.command
+def predict(
+    run: Run,
+    picture: Annotated[Path, Parameter(help="A picture, or a folder of pictures.")],
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="What to draw the answer on: a picture, or a folder.")
+    ] = None,
+    score: Annotated[float, Parameter(help="ssd: how sure a detection must be, from 0 to 1.")] = 0.5,
+    mask: Annotated[
+        bool, Parameter(negative="", help="fcn, unet, deeplab: write class numbers (a palette PNG), not a drawing.")
+    ] = False,
+    as_json: JSON = False,
+    device: Device = "auto",
+) -> None:
+    """Read pictures with a recognition run: what they show, where it is, or which pixels are what."""
+    from .runs.open import open as open_run
+    from .runs.predict import predict_files
+
+    for found in predict_files(open_run(run, device), picture, out, score, mask):
+        print(json.dumps(found.values, ensure_ascii=False) if as_json else f"{found.file}: {found.words}")
+
+
+@app.command
+def anchors(
+    run: Run,
+    /,
+    *,
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="How many training images.")] = 4,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/anchors by default.")] = None,
+) -> None:
+    """Look at what an ssd run is taught: which anchor is assigned to which object, on which map, and its offset."""
+    from .files import write_atomically
+    from .runs.open import open as open_run
+
+    folder = out or run / "anchors"
+    for name, picture in open_run(run).anchors(count):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
+        write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))
+        print(path)
+
+
+@app.command
 def codes(
     run: Run,
     operations: Annotated[

@@ -60,7 +60,8 @@ def test_targets_of_five_anchors_are_the_printed_ones() -> None:
     found = targets(DOG_AND_CAT[None], torch.tensor([[0, 1]]), FIVE)
     assert found.classes.tolist() == [[0, 1, 2, 0, 2]]
     printed = torch.tensor([
-        [0, 0, 0, 0], [1.4, 10, 2.5940, 7.1754], [-1.2, 0.2688, 1.6824, -1.5655], [0, 0, 0, 0], [-0.5714, -1, 0, 0.6258],
+        [0, 0, 0, 0], [1.4, 10, 2.5940, 7.1754], [-1.2, 0.2688, 1.6824, -1.5655], [0, 0, 0, 0],
+        [-0.5714, -1, 0, 0.6258],
     ])  # fmt: skip
     assert torch.allclose(found.offsets[0], printed, atol=1e-4)
 
@@ -82,7 +83,7 @@ def test_an_image_without_objects_is_all_background(rows: int) -> None:
     assert found.offsets.shape == (1, 5, 4)
 
 
-def greedy(boxes: Tensor, anchors: Tensor, threshold: float) -> list[int]:
+def greedy(boxes: torch.Tensor, anchors: torch.Tensor, threshold: float) -> list[int]:
     """The same rule by the book: one image, plain loops."""
     overlaps = box_iou(anchors, boxes)
     assigned = [int(row.argmax()) if float(row.max()) >= threshold else -1 for row in overlaps]

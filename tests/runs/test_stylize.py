@@ -14,7 +14,8 @@ import sfumato
 from sfumato.data.paintings import painting
 from sfumato.data.pictures import layers_of, write_picture
 from sfumato.errors import SfumatoError
-from sfumato.runs.stylize import Options, _masked, jobs, stylize_files
+from sfumato.runs.jobs import jobs
+from sfumato.runs.stylize import Options, _masked, stylize_files
 
 from ..conftest import Command, one_line
 

@@ -2,7 +2,7 @@
 
 Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotdog` is the experiment of "Dive into Deep
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
-The new layer begins as Xavier's and learns ten times as fast as the rest; at first, for `frozen` images, it learns alone.
+The new layer begins as Xavier's and learns ten times as fast as the rest; for the first `frozen` images, alone.
 Departs from the paper: any classifier of torchvision, or the encoder that comes with the package with a mean over its
 last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is 0.0064 here).
 """

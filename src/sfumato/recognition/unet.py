@@ -2,8 +2,8 @@
 
 Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597. Images are (b, 3, h, w) in [0, 1], logits (b, k, h, w).
 Departs from the paper: padded convolutions, so that the result is as large as the image; batch norm; bilinear
-enlargement in place of 2×2 up-convolutions; half the width; any other network may be the contracting path, which is then
-not mirrored: the expanding path has `width` channels at its finest map. AdamW.
+enlargement in place of 2×2 up-convolutions; half the width; any other network may be the contracting path, which is
+then not mirrored: the expanding path has `width` channels at its finest map. AdamW.
 """
 
 from collections.abc import Sequence

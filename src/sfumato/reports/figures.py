@@ -23,6 +23,7 @@ SMALL = 48  # pixels, below which each is drawn as a square
 INK = "#22303c"
 FAINT = "#9aa5b1"
 ACCENT = "#c8553d"
+MOST_COUNTED = 30  # classes of a confusion matrix whose numbers can be read
 
 
 def new_figure(width: float = 7.2, height: float = 3.6) -> "Figure":
@@ -143,6 +144,35 @@ def curve(
         right.spines["right"].set_visible(True)
         handles, labels = [*handles, line], [*labels, rate[0]]
     axis.legend(handles, labels, loc="best")
+    return png(figure)
+
+
+def confusion_table(counts: Tensor, names: Sequence[str], true: str, said: str) -> bytes:
+    """A confusion matrix (k, k), rows what is true: the counts, darker where they are a larger share of their row."""
+    side = min(PAGE, 1.6 + 0.5 * len(names))
+    figure = new_figure(side, side)
+    axis = figure.subplots()
+    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    axis.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
+    for row, column in counts.nonzero().tolist() if len(names) <= MOST_COUNTED else []:
+        ink = "white" if shares[row, column] > 0.5 else INK
+        axis.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=ink, fontsize=8)
+    axis.set_xticks(range(len(names)), names, rotation=90)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xlabel(said)
+    axis.set_ylabel(true)
+    return png(figure)
+
+
+def captioned(images: Tensor, words: Sequence[str], columns: int = 6) -> bytes:
+    """Images (n, c, h, w) in [0, 1] in rows, each with its words below it."""
+    rows = -(-len(images) // columns)
+    figure = new_figure(PAGE, rows * (PAGE / columns + 0.3))
+    for index, (image, word) in enumerate(zip(images, words, strict=True)):
+        axis = figure.add_subplot(rows, columns, index + 1)
+        show(axis, image)
+        axis.set_axis_off()
+        axis.text(0.5, -0.04, word, transform=axis.transAxes, ha="center", va="top", fontsize=7, color=INK)
     return png(figure)
 
 

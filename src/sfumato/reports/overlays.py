@@ -1,17 +1,21 @@
-"""What was recognised, drawn on the picture: coloured pixels with a legend, boxes with names."""
+"""What was recognised, drawn on the picture: coloured pixels, boxes with names, and below it what the colours mean."""
 
 import colorsys
 from collections.abc import Sequence
 
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 SHADE = 0.6  # of a class's colour on the picture
 GOLDEN = 0.618034  # of the colour circle between two classes: any few neighbours are far apart
 FRAME = 24  # frames in a side
 RIGHT, WRONG = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1)
 GROUNDS = ("background", "_background_")
+LETTER = 40  # letters' heights in the shorter side
+SMALL, LARGE = 11, 40  # pixels that a letter is high, at least and at most
+WIDE = 18  # letters' heights that a name in a legend may take
 
 
 def colours(names: Sequence[str]) -> list[tuple[int, int, int]]:
@@ -25,38 +29,77 @@ def colours(names: Sequence[str]) -> list[tuple[int, int, int]]:
 
 
 def coloured(picture: Tensor, mask: Tensor, names: Sequence[str], shade: float = SHADE) -> Tensor:
-    """(3, h, w) in [0, 1]: `picture`, the same, under the colours of `mask` (h, w); a background stays clear."""
-    shown = [number for number, name in enumerate(names) if name not in GROUNDS]
-    palette = colours(names)
-    layers = torch.stack([mask == number for number in shown])
-    bytes_ = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
-    drawn = draw_segmentation_masks(bytes_, layers, shade, [palette[number] for number in shown])
-    return drawn.float() / 255
+    """(3, h, w) in [0, 1]: `picture`, the same, under the colours of `mask` (h, w); background and void stay clear."""
+    palette = torch.tensor(colours(names)) / 255
+    known = mask.long().clamp(max=len(names) - 1)
+    paint = palette[known].permute(2, 0, 1)
+    clear = torch.tensor([name in GROUNDS for name in names])[known] | (mask >= len(names))
+    return torch.where(clear, picture, torch.lerp(picture, paint, shade))
 
 
 def framed(picture: Tensor, right: bool) -> Tensor:
     """`picture` (3, h, w) in a green frame, or a red one."""
-    drawn, wide = picture.clone(), max(1, min(picture.shape[-2:]) // FRAME)
-    inside = drawn[:, wide:-wide, wide:-wide].clone()
-    drawn[:] = torch.tensor(RIGHT if right else WRONG).view(3, 1, 1)
-    drawn[:, wide:-wide, wide:-wide] = inside
+    wide = max(1, min(picture.shape[-2:]) // FRAME)
+    drawn = torch.tensor(RIGHT if right else WRONG).view(3, 1, 1).expand_as(picture).clone()
+    drawn[:, wide:-wide, wide:-wide] = picture[:, wide:-wide, wide:-wide]
     return drawn
 
 
-def boxed(
-    picture: Tensor, boxes: Tensor, classes: Tensor, names: Sequence[str], scores: Tensor | None = None
-) -> Tensor:
+def boxed(picture: Tensor, boxes: Tensor, classes: Tensor, names: Sequence[str]) -> Tensor:
     """(3, h, w) in [0, 1]: `picture` with a frame around each of `boxes` (n, 4), shares of the sides, and its name."""
-    bytes_ = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
-    if not len(boxes):
-        return bytes_.float() / 255
-    height, width = picture.shape[-2:]
-    palette, which = colours(names), classes.tolist()
-    said = [str(names[number]) for number in which]
-    if scores is not None:
-        said = [f"{name} {score:.2f}" for name, score in zip(said, scores.tolist(), strict=True)]
-    frames = boxes.float().cpu() * torch.tensor([width, height, width, height])
-    drawn = draw_bounding_boxes(
-        bytes_, frames, said, [palette[number] for number in which], width=max(1, min(height, width) // 150)
-    )
-    return drawn.float() / 255
+    drawn = to_pil_image((picture.clamp(0, 1) * 255).round().to(torch.uint8))
+    draw_boxes(drawn, boxes, classes.tolist(), names, [str(names[number]) for number in classes.tolist()])
+    return pil_to_tensor(drawn).float() / 255
+
+
+def draw_boxes(
+    picture: Image.Image, boxes: Tensor, classes: Sequence[int], names: Sequence[str], words: Sequence[str]
+) -> None:
+    """Draws a frame around each of `boxes` (n, 4), shares of the sides, in the colour of its class, with its words."""
+    draw, font, palette = ImageDraw.Draw(picture), _font(picture), colours(names)
+    edge = max(1, round(font.size / 8))
+    for box, number, word in zip(boxes.tolist(), classes, words, strict=True):
+        left, top, right, bottom = (part * side for part, side in zip(box, 2 * picture.size, strict=True))
+        draw.rectangle((left, top, right, bottom), outline=palette[number], width=edge)
+        _label(draw, (left, top), word, palette[number], font)
+
+
+def below(picture: Image.Image, lines: Sequence[tuple[str, tuple[int, int, int]]]) -> Image.Image:
+    """`picture` with a white strip below it: a square of its colour and a word for each of `lines`."""
+    if not lines:
+        return picture
+    font = _font(picture)
+    step = round(1.5 * font.size)
+    columns = max(1, min(len(lines), int(picture.width // (WIDE * font.size))))
+    rows = -(-len(lines) // columns)
+    whole = Image.new("RGB", (picture.width, picture.height + rows * step + step // 3), "white")
+    whole.paste(picture)
+    draw = ImageDraw.Draw(whole)
+    for index, (word, colour) in enumerate(lines):
+        left = index % columns * picture.width // columns + step // 3
+        top = picture.height + step // 4 + index // columns * step
+        draw.rectangle((left, top, left + font.size, top + font.size), fill=colour)
+        draw.text((left + step, top), word, fill="black", font=font)
+    return whole
+
+
+def _label(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    word: str,
+    colour: tuple[int, int, int],
+    font: ImageFont.FreeTypeFont,
+) -> None:
+    """Words on a patch of `colour`, above `place` or, at the upper edge, below it."""
+    left, top = place
+    height = round(1.3 * font.size)
+    top = top - height if top >= height else top
+    draw.rectangle((left, top, left + draw.textlength(word, font) + font.size // 2, top + height), fill=colour)
+    bright = sum(colour) > 380
+    draw.text((left + font.size // 4, top), word, fill="black" if bright else "white", font=font)
+
+
+def _font(picture: Image.Image) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(min(LARGE, max(SMALL, min(picture.size) // LETTER)))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font

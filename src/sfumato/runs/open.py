@@ -1,7 +1,7 @@
 """A run that is there: its numbers, its network, what it draws."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
 from ..gans.cgan import CGAN
+from ..recognition.ssd import SSD
 from ..seeds import derive
 from .catalog import open_for
 from .diagnosis import history
 from .evaluate import evaluate_run
 from .folder import RunFolder
+from .recognition import inspect_anchors
 
 COLUMNS = 8
 
@@ -98,6 +100,17 @@ class Run:
                 raise SfumatoError(f"label {label}: {self.config['system']} cannot be asked for a class; cgan can")
         low, high = system.image_range
         return (images.float().cpu() - low) / (high - low)
+
+    def anchors(self, count: int) -> Iterator[tuple[str, bytes]]:
+        """Of `count` training images of an ssd run, a name and a PNG of which anchors are trained for which object.
+
+        Raises SfumatoError for a run of another kind."""
+        if not isinstance(self.system, SSD):
+            raise SfumatoError(f"{self.path}: a {self.config['system']} run has no anchors; ssd has")
+        if count < 1:
+            raise SfumatoError(f"--count {count}: must be at least 1")
+        for place in range(min(count, len(self.data.train))):
+            yield f"train-{place}", inspect_anchors(self.system, self.data, place)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from ..data.dataset import ImageData
@@ -10,15 +11,21 @@ from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..files import write_atomically
 from ..gans.adversarial import Adversarial
+from ..recognition.finetune import FineTuned
+from ..recognition.recognizer import Recognizer
+from ..recognition.ssd import SSD
 from ..reports.document import Report, enlarged
-from ..reports.figures import curve, labelled_rows
+from ..reports.figures import captioned, confusion_table, curve, labelled_rows
 from .catalog import Entry
 from .folder import RunFolder
 from .generation import draw, walk
 from .pictures import progress_caption
+from .recognition import inspect_anchors, mistakes
 
 MAX_LISTED = 200
 SHOWN = 10
+ANCHORED = 2  # training images whose anchors are shown
+SCORES = ("accuracy", "pixel_accuracy", "class_error", "box_mae")
 BELIEFS = ("real", "fake_before", "fake_after", "diversity")
 RECONSTRUCTION = {"bce": "{:.6f}", "mse": "{:.6f}", "psnr": "{:.2f}", "psnr_pooled": "{:.2f}", "ssim": "{:.4f}"}
 GENERATION = {"fcd": "{:.4f}", "frechet": "{:.4f}", "fid": "{:.2f}", "kernel": "{:.4f}", "score": "{:.2f}",
@@ -53,6 +60,8 @@ def write_page(
         _adversarial(report, folder, system, data, runtime, evaluation)
     elif samples := looks(folder):
         report.picture("samples", enlarged(opened(samples[-1])), f"At the end. {progress_caption(system)}")
+    if isinstance(system, Recognizer):
+        _recognition(report, system, data, runtime, rows, evaluation)
     report.heading("Measured")
     report.table(*evaluation_table(evaluation))
     if data.left_out:
@@ -71,7 +80,7 @@ def write_page(
 
 def losses_curve(rows: list[dict[str, Any]]) -> bytes:
     """The losses of a run's log, and its learning rate."""
-    skipped = ("images", "epoch", "seconds", *BELIEFS)
+    skipped = ("images", "epoch", "seconds", *BELIEFS, *SCORES)
     losses = [key for key in rows[-1] if key not in skipped and "learning_rate" not in key]
     epochs = [row["epoch"] for row in rows]
     series = {f"{key} ({rows[-1][key]:.4g})": (epochs, [row[key] for row in rows]) for key in losses}
@@ -120,6 +129,42 @@ def _adversarial(
     report.picture("beside", labelled_rows({"real": real, "drawn": made}), caption)
     rows = {" " * row: images for row, images in enumerate(walk(system, runtime))}
     report.picture("walks", labelled_rows(rows), "From one drawn image to another.")
+
+
+def _recognition(
+    report: Report,
+    system: Recognizer,
+    data: ImageData,
+    runtime: Runtime,
+    rows: list[dict[str, Any]],
+    evaluation: dict[str, Any],
+) -> None:
+    """What only recognition runs have: scores in training, per class, mistakes, anchors."""
+    report.picture("scores", scores_curve(rows), "On training images, as they were shown: cut, scaled, recoloured.")
+    if shares := evaluation.get("per_class"):
+        cells = [[name, f"{share:.3f}"] for name, share in shares.items()]
+        report.table(["class", "IoU"], cells, "Intersection over union on the test images, of each class.")
+    if counts := evaluation.get("confusion"):
+        table = confusion_table(torch.tensor(counts), data.classes, "true", "said")
+        report.picture("confusion", table, "Test images by what they are and what the network says.")
+    if isinstance(system, FineTuned):
+        images, words = mistakes(system, data, runtime)
+        if len(images):
+            report.picture("mistakes", captioned(images, words), "What it was most sure of, and wrong.")
+    if isinstance(system, SSD):
+        for place in range(min(ANCHORED, len(data.train))):
+            picture = inspect_anchors(system, data, place)
+            caption = (
+                "A training image: its objects, and on each map the anchors that are trained for them, with where "
+            )
+            report.picture(f"anchors-{place}", picture, f"{caption}their offsets lead.")
+
+
+def scores_curve(rows: list[dict[str, Any]]) -> bytes:
+    """The shares of right and wrong answers in a run's log."""
+    epochs = [row["epoch"] for row in rows]
+    there = {key: (epochs, [row[key] for row in rows]) for key in SCORES if key in rows[-1]}
+    return curve(there, "epoch", "share")
 
 
 def evaluation_table(evaluation: dict[str, Any]) -> tuple[list[str], list[list[str]], str]:

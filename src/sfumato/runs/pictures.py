@@ -14,7 +14,9 @@ from ..engine.system import System
 from ..files import write_atomically
 from ..gans.adversarial import Adversarial
 from ..gans.cgan import CGAN
+from ..recognition.finetune import FineTuned
 from ..recognition.recognizer import Recognizer
+from ..recognition.ssd import SSD
 from ..reports.grids import grid
 from ..style.transfer import StyleSystem
 from .evaluate import noisy_images, reconstruct, restyle
@@ -46,6 +48,10 @@ def progress_caption(system: System) -> str:
     """What the rows of `progress_picture` are."""
     if isinstance(system, StyleSystem):
         return "Test contents, test styles, and the first in the style of the second."
+    if isinstance(system, FineTuned):
+        return "Test images, in green where the network names them right, in red where it does not."
+    if isinstance(system, SSD):
+        return "Test images: what is true of them, and what the network is surer of than 0.5."
     if isinstance(system, Recognizer):
         return "Test images, what is true of them, and what the network says."
     if isinstance(system, CGAN):

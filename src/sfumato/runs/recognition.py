@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from ..data.dataset import ImageData, Split
 from ..engine.runtime import Runtime
 from ..metrics.recognition import accuracy, average_precision, confusion, intersection_over_union, pixel_scores
-from ..ops.anchors import Detections, targets
+from ..ops.anchors import Detections, assign, targets
 from ..recognition.finetune import FineTuned
 from ..recognition.recognizer import Recognizer
 from ..recognition.segmentation import Segmenter
-from ..recognition.ssd import SSD, said_wrong
+from ..recognition.ssd import ANCHORS, SSD, said_wrong
+from ..reports.anchor_figures import Layer, assigned_anchors
 from ..reports.overlays import boxed, coloured, framed
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
@@ -34,8 +35,8 @@ def measure_recognition(system: Recognizer, data: ImageData, runtime: Runtime) -
 
 
 def whole_batches(split: Split) -> Iterator[tuple[Tensor, Tensor | None, range]]:
-    """The pictures of `split`, nothing cut off, a few of one size at once: images (b, c, h, w) in [0, 1], masks if there
-    are any, and which pictures these are."""
+    """The pictures of `split`, nothing cut off, a few of one size at once: images (b, c, h, w) in [0, 1], masks if
+    there are any, and which pictures these are."""
     start, held = 0, list[Tensor]()
     for number in range(len(split)):
         picture = split.pictures.whole(number)
@@ -80,8 +81,8 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     return {
         "images": len(data.test),
         "resolution": system.config.resolution,
-        "note": "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are read "
-        f"whole, their shorter side {system.config.resolution} pixels.",
+        "note": "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are "
+        f"read whole, their shorter side {system.config.resolution} pixels.",
         "rows": rows,
         "per_class": dict(zip(data.classes, shares, strict=True)),
     }
@@ -129,6 +130,20 @@ def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) ->
     }
 
 
+def mistakes(system: FineTuned, data: ImageData, runtime: Runtime, count: int = 12) -> tuple[Tensor, list[str]]:
+    """The test images (n, 3, h, w) that are called by a wrong name with most confidence, and the words for each."""
+    assert data.test.labels is not None
+    chances = name_split(system, data.test, runtime)
+    sure, said = chances.max(1)
+    wrong = (said != data.test.labels).nonzero().flatten()
+    worst = wrong[sure[wrong].argsort(descending=True)][:count]
+    words = [
+        f"{data.classes[int(data.test.labels[place])]}: {data.classes[int(said[place])]} {sure[place]:.0%}"
+        for place in worst
+    ]
+    return data.test.images(worst), words
+
+
 @torch.no_grad()
 def find_objects(system: SSD, images: Tensor, runtime: Runtime, score: float = 0.01) -> list[Detections]:
     """What is in each of `images`, on the CPU."""
@@ -167,10 +182,30 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> dict[st
     return {
         "images": len(data.test),
         "resolution": system.config.resolution,
-        "note": "map: COCO's mean average precision over overlaps of 0.5 to 0.95, map_50 at 0.5, of detections as sure as "
-        "0.01. class_error and box_mae are means over all anchors, nearly all of which are background.",
+        "note": "map: COCO's mean average precision over overlaps of 0.5 to 0.95, map_50 at 0.5, of detections as sure "
+        "as 0.01. class_error and box_mae are means over all anchors, nearly all of which are background.",
         "rows": rows,
     }
+
+
+def inspect_anchors(system: SSD, data: ImageData, place: int, truth: str = "objects") -> bytes:
+    """A picture of training image `place`: its objects, and which anchors of which map are trained for them."""
+    (image,) = data.train.images([place])
+    assert data.train.boxes is not None
+    rows = data.train.boxes[place]
+    rows = rows[rows[:, 0] >= 0]
+    with torch.no_grad():
+        device = next(system.parameters()).device
+        shapes = [(values.shape[-2], values.shape[-1]) for values in system.maps(image[None].to(device))]
+    anchors = system.anchors(shapes, torch.device("cpu"))
+    (assigned,) = assign(rows[None, :, 1:], rows[None, :, 0].long(), anchors, system.config.threshold)
+    counts = [height * width * ANCHORS for height, width in shapes]
+    layers = [
+        Layer(f"{height}×{width}", own, theirs)
+        for (height, width), own, theirs in zip(shapes, anchors.split(counts), assigned.split(counts), strict=True)
+    ]
+    words = [data.classes[int(number)] for number in rows[:, 0]]
+    return assigned_anchors(image, rows[:, 1:], words, layers, truth)
 
 
 def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int) -> list[Tensor]:

@@ -22,18 +22,7 @@ from torch.nn import functional as F
 
 from .. import __version__
 from ..data.dataset import fingerprint
-from ..data.pictures import (
-    ENDINGS,
-    MAX_PIXELS,
-    WRITERS,
-    layers_of,
-    read_layers,
-    to_bytes,
-    to_picture,
-    to_tensor,
-    write_picture,
-    writer,
-)  # fmt: skip
+from ..data.pictures import MAX_PIXELS, layers_of, to_bytes, to_picture, to_tensor, write_picture
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
 from ..nets.encoders import Encoder, EncoderName, build_encoder
@@ -44,6 +33,7 @@ from ..style.gatys import RECIPES, PictureTick, Recipe, Start, paint, recipe_for
 from ..style.tiles import Restyler
 from ..style.transfer import MULTIPLE, Statistics, StyleSystem, Stylizer, shipped
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
+from .jobs import jobs, read_file
 
 Method = Literal["adain", "gatys"]
 Keep = Literal["luma", "coral", "histogram"]
@@ -443,17 +433,6 @@ class Bars:
                 self.events.add_scalar(name, value, tick.images)
 
 
-def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
-    """A picture and its transparency. Raises SfumatoError naming the file."""
-    try:
-        with path.open("rb") as file:
-            return read_layers(file)
-    except SfumatoError as error:
-        raise SfumatoError(f"{path}: {error}") from None
-    except OSError as error:
-        raise SfumatoError(f"{path}: {error.strerror}") from None
-
-
 def described(options: Options, styles: Sequence[Path], masks: Sequence[Path]) -> dict[str, Any]:
     """What is written into a PNG: how to make it again. Names of files only, no folders."""
     usual = Options()
@@ -464,28 +443,6 @@ def described(options: Options, styles: Sequence[Path], masks: Sequence[Path]) -
         if value != getattr(usual, name):
             found[name] = Path(value).name if name in ("run", "weights_file", "init") else value
     return found
-
-
-def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each picture to read and where its result goes: one, or those of a folder.
-
-    Raises SfumatoError if there is none, or if `out` cannot be what is asked for.
-    """
-    if not content.is_dir():
-        writer(out)
-        if out.resolve() == content.resolve():
-            raise SfumatoError(f"{out}: is the content itself: give another --out")
-        yield content, out
-        return
-    pictures = sorted(path for path in content.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
-    if not pictures:
-        raise SfumatoError(f"{content}: holds no picture; there are {', '.join(sorted(ENDINGS))}")
-    if out.resolve() == content.resolve():
-        raise SfumatoError(f"{out}: is the folder of the contents: give another --out")
-    if out.suffix.lower() in WRITERS or out.is_file():
-        raise SfumatoError(f"{out}: {content} is a folder, so --out must be one too")
-    for path in pictures:
-        yield path, out / (path.name if path.suffix.lower() in WRITERS else f"{path.name}.png")
 
 
 def blended(styles: Sequence[Statistics], shares: Sequence[float]) -> Statistics:

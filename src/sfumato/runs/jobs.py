@@ -1,0 +1,42 @@
+"""Pictures that somebody names on the command line: each one, and where its result goes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from ..data.pictures import ENDINGS, WRITERS, read_layers, writer
+from ..errors import SfumatoError
+
+
+def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
+    """A picture and its transparency. Raises SfumatoError naming the file."""
+    try:
+        with path.open("rb") as file:
+            return read_layers(file)
+    except SfumatoError as error:
+        raise SfumatoError(f"{path}: {error}") from None
+    except OSError as error:
+        raise SfumatoError(f"{path}: {error.strerror}") from None
+
+
+def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
+    """Each picture to read and where its result goes: one, or those of a folder.
+
+    Raises SfumatoError if there is none, or if `out` cannot be what is asked for.
+    """
+    if not content.is_dir():
+        writer(out)
+        if out.resolve() == content.resolve():
+            raise SfumatoError(f"{out}: is the content itself: give another --out")
+        yield content, out
+        return
+    pictures = sorted(path for path in content.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
+    if not pictures:
+        raise SfumatoError(f"{content}: holds no picture; there are {', '.join(sorted(ENDINGS))}")
+    if out.resolve() == content.resolve():
+        raise SfumatoError(f"{out}: is the folder of the contents: give another --out")
+    if out.suffix.lower() in WRITERS or out.is_file():
+        raise SfumatoError(f"{out}: {content} is a folder, so --out must be one too")
+    for path in pictures:
+        yield path, out / (path.name if path.suffix.lower() in WRITERS else f"{path.name}.png")
