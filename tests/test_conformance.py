@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 from sfumato.data.batches import Batches, PairedBatches
-from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.dataset import VOID, ImageData, InMemory, Split
 from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
 from sfumato.engine.loop import ticks
@@ -20,6 +20,7 @@ from sfumato.engine.system import System
 from sfumato.errors import SfumatoError
 from sfumato.gans import dcgan, gan, sngan
 from sfumato.gans.adversarial import AdversarialConfig, EitherConfig
+from sfumato.recognition.recognizer import RecognitionConfig, Recognizer
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.runs.fields import from_json, help_texts, to_json
 from sfumato.style import adain
@@ -55,12 +56,26 @@ def cases() -> dict[str, Case]:
 def shortened(config: Any) -> Any:
     """The same system, trained on few pictures; the style systems on small ones, with the small encoder."""
     few = replace(config, batch_size=BATCH, images=4 * drawn(config))
+    if isinstance(few, RecognitionConfig):
+        return replace(few, **small_fields(few))
     if isinstance(few, EitherConfig | dcgan.Config):
         return replace(few, width=4)
     if not isinstance(few, TransferConfig):
         return few
     small = replace(few, resolution=32, crop=32)
     return replace(small, encoder="sfumato") if isinstance(small, adain.Config) else small
+
+
+def small_fields(config: RecognitionConfig) -> dict[str, Any]:
+    """What makes a recognition system small, of the fields that it has."""
+    there = {field.name for field in dataclasses.fields(config)}
+    wanted = {
+        "classes": 2,
+        "resolution": 64,
+        "crop": 64,
+        "width": 4,
+    }
+    return {name: value for name, value in wanted.items() if name in there}
 
 
 def drawn(config: Any) -> int:
@@ -82,7 +97,19 @@ def toy(case: Case, toy: ImageData) -> ImageData:
 
 def fit(split: Split, config: Any) -> Split:
     images = resize(split.pictures.take(torch.arange(len(split))), [config.resolution, config.resolution])
-    return Split(InMemory(images.expand(-1, config.channels, -1, -1).contiguous()), split.labels)
+    images = images.expand(-1, config.channels, -1, -1).contiguous()
+    assert split.labels is not None
+    target = config.target if isinstance(config, RecognitionConfig) else "labels"
+    if target == "boxes":  # around the bright half; every third image has none
+        left = split.labels / 2
+        boxes = torch.stack([split.labels, left, torch.zeros_like(left), left + 0.5, torch.ones_like(left)], 1)
+        boxes[::3] = -1
+        return Split(InMemory(images), boxes=boxes[:, None])
+    if target == "masks":
+        masks = (images[:, :1] > 125).to(torch.uint8)
+        masks[:, :, :4] = VOID
+        return Split(InMemory(torch.cat([images, masks], 1)), masked=True)
+    return Split(InMemory(images), split.labels)
 
 
 def train(system: System, data: ImageData, clock: Clock, runtime: Runtime, steps: int) -> list[dict[str, Tensor]]:
@@ -172,7 +199,7 @@ def test_stopped_and_resumed_is_bitwise_the_same(
 @each_case
 def test_samples_have_the_shape_and_the_range(case: Case) -> None:
     system = case.build().eval()
-    if isinstance(system, StyleSystem):
+    if isinstance(system, StyleSystem | Recognizer):
         with pytest.raises(SfumatoError, match="nothing to sample from"):
             system.sample(3)
         return

@@ -411,7 +411,7 @@ def export(
 
 @app.command
 def study(
-    name: Annotated[str, Parameter(help="handwriting, dogs, restyle or adversarial")],
+    name: Annotated[str, Parameter(help="handwriting, dogs, restyle, adversarial or recognition")],
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for report.html, report.docx, results.json, figures and runs.")],
@@ -421,7 +421,7 @@ def study(
         Parameter(help="As for train; by default the study's own embedded data.", consume_multiple=True, negative=()),
     ] = None,
     features: Annotated[
-        Path | None, Parameter(help="dogs: SqueezeNet weights to measure distances with; by default our own encoder.")
+        Path | None, Parameter(help="SqueezeNet weights: dogs measures with them, recognition begins with them.")
     ] = None,
     language: Annotated[Literal["en", "zh"], Parameter(help="Of the report.")] = "en",
     seed: Seed = 0,

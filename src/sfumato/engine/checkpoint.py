@@ -7,6 +7,7 @@ place, flushed to disk and renamed; `state.json` goes last, so at every instant 
 import hashlib
 import json
 from collections.abc import Collection
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,7 @@ def _entries_after_a_step(optimizer: torch.optim.Optimizer, parameter: Tensor) -
     """What `optimizer` keeps for `parameter` once it has stepped: asked of a twin, on zeros."""
     zeros = torch.zeros_like(parameter).requires_grad_()
     zeros.grad = torch.zeros_like(zeros)
-    twin = type(optimizer)([zeros], **optimizer.defaults)
+    taken = signature(type(optimizer)).parameters  # AdamW keeps a default that it does not take
+    twin = type(optimizer)([zeros], **{name: value for name, value in optimizer.defaults.items() if name in taken})
     twin.step()
     return {entry: torch.as_tensor(value) for entry, value in twin.state[zeros].items()}

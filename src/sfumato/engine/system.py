@@ -69,4 +69,4 @@ class System(nn.Module, ABC):
 
         Raises SfumatoError if the system is not one that draws images from nothing.
         """
-        raise SfumatoError(f"{type(self).__name__}: makes images from images: it has nothing to sample from")
+        raise SfumatoError(f"{type(self).__name__}: draws no images of its own: it has nothing to sample from")

@@ -38,7 +38,7 @@ class Config(SegmentationConfig):
 
 PRESETS = {
     "scenes": Config(images=6_000),
-    "camvid": Config(backbone="squeezenet1_0", resolution=270, crop=256, images=20_000),
+    "camvid": Config(backbone="squeezenet1_0", resolution=270, crop=256, images=12_000),
 }
 
 

@@ -2,22 +2,27 @@
 
 Long et al. 2015, https://arxiv.org/abs/1411.4038. Images are (b, 3, h, w) in [0, 1], logits (b, k, h, w).
 The transposed convolution begins as bilinear interpolation. `skips` adds the scores of finer maps before it: none is
-the paper's FCN-32s (on a network that halves five times), one FCN-16s, two FCN-8s.
+the paper's FCN-32s, one FCN-16s, two FCN-8s.
 Departs from the paper: ResNet-18 in place of VGG-16, as in "Dive into Deep Learning", or any other backbone; all skips
 are trained at once and not one after the other; where the maps of a network are not exact fractions of the image
-(SqueezeNet) the result is fitted by bilinear interpolation; AdamW unless told otherwise. Preset `voc` is the course
-experiment, whose sum of losses over 32 images at a rate of 1e-3 is a mean at 0.032; void is background there, not here.
+(SqueezeNet) the result is fitted by bilinear interpolation, and where one halves less than five times its last map is
+pooled on; AdamW unless told otherwise. Preset `voc` is the course experiment, whose sum of losses over 32 images at a
+rate of 1e-3 is a mean at 0.032; void is background there, not here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..nets.backbones import Backbone, BackboneName
 from .segmentation import SegmentationConfig, Segmenter, backbone_of, enlarged
+
+COARSEST = 32  # pixels of the image for one of the coarsest map's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,7 @@ class Config(SegmentationConfig):
 
 PRESETS = {
     "scenes": Config(images=6_000),
-    "camvid": Config(backbone="squeezenet1_0", resolution=270, crop=256, images=20_000),
+    "camvid": Config(backbone="squeezenet1_0", resolution=270, crop=256, images=12_000),
     "voc": Config(
         backbone="resnet18", resolution=320, crop=320, smallest=1.0, recoloured=False, flip=False, optimizer="sgd",
         momentum=0.0, learning_rate=0.032, transfer=1.0, weight_decay=1e-3, annealed=False, batch_size=32, images=5_570,
@@ -43,12 +48,16 @@ class Scores(nn.Module):
 
     def __init__(self, backbone: Backbone, classes: int, skips: int) -> None:
         super().__init__()
-        used = backbone.channels[::-1][: skips + 1]
-        self.scores = nn.ModuleList(_score(count, classes) for count in used)
+        self.poolings = round(math.log2(COARSEST / backbone.strides[-1]))  # of a network that halves less often
+        channels = [*backbone.channels, *self.poolings * backbone.channels[-1:]]
+        self.scores = nn.ModuleList(_score(count, classes) for count in channels[::-1][: skips + 1])
         self.doublings = nn.ModuleList(bilinear(classes, 2) for _ in range(skips))
-        self.last = bilinear(classes, backbone.strides[-1 - skips])
+        self.last = bilinear(classes, COARSEST // 2**skips)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        maps = list(maps)
+        for _ in range(self.poolings):
+            maps.append(F.max_pool2d(maps[-1], 2, ceil_mode=True))
         coarse = maps[::-1]
         total = self.scores[0](coarse[0])
         for score, doubling, finer in zip(self.scores[1:], self.doublings, coarse[1:], strict=False):

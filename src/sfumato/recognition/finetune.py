@@ -2,7 +2,7 @@
 
 Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotdog` is the experiment of "Dive into Deep
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
-The new layer begins as Xavier's and learns ten times as fast as the rest; for the first `frozen` images, alone.
+The new layer begins as Xavier's and learns ten times as fast as the rest; for a first part of the run, `frozen`, alone.
 Departs from the paper: any classifier of torchvision, or the encoder that comes with the package with a mean over its
 last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is 0.0064 here).
 """
@@ -35,7 +35,7 @@ class Config(RecognitionConfig):
     """The package's encoder on the embedded faces."""
 
     network: str = OURS  # sfumato, or a classifier of torchvision: resnet18, squeezenet1_0, ...
-    frozen: int = 0  # images for which the new layer learns alone
+    frozen: float = 0.0  # share of the run, at its beginning, in which the new layer learns alone
     smallest: float = 0.4  # least share of an image's area that is cut out and enlarged in training; 1: none is
     recoloured: bool = True  # change brightness, contrast and saturation at random
 
@@ -43,8 +43,8 @@ class Config(RecognitionConfig):
         super().__post_init__()
         if not 0 < self.smallest <= 1:
             raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
-        if not 0 <= self.frozen <= self.images:
-            raise SfumatoError(f"frozen {self.frozen}: must lie between 0 and images {self.images}")
+        if not 0 <= self.frozen <= 1:
+            raise SfumatoError(f"frozen {self.frozen}: must lie between 0 and 1")
         if self.network != OURS:
             from torchvision import models
 
@@ -54,7 +54,7 @@ class Config(RecognitionConfig):
 
 PRESETS = {
     "faces": Config(resolution=64, images=4_000),
-    "photographs": Config(network="squeezenet1_0", resolution=160, frozen=1_000, images=8_000),
+    "photographs": Config(network="squeezenet1_0", resolution=160, frozen=0.1, images=8_000),
     "hotdog": Config(
         network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3,
         annealed=False, batch_size=128, smallest=0.08, recoloured=False, images=10_000,
@@ -136,7 +136,7 @@ class FineTuned(Recognizer):
         assert batch.labels is not None
         logits = self(varied(batch.images, self.config)).float()
         loss = F.cross_entropy(logits, batch.labels)
-        self.improve(loss, clock, "head" if clock.before < self.config.frozen else "network")
+        self.improve(loss, clock, "head" if clock.before < self.config.frozen * self.config.images else "network")
         return {"cross_entropy": loss.detach(), "accuracy": (logits.detach().argmax(1) == batch.labels).float().mean()}
 
 

@@ -36,7 +36,7 @@ class Config(SegmentationConfig):
 PRESETS = {
     "scenes": Config(images=6_000),
     "plain": Config(backbone="plain", pretrained=False, images=6_000),
-    "camvid": Config(backbone="squeezenet1_0", resolution=270, crop=256, images=20_000),
+    "camvid": Config(backbone="squeezenet1_0", width=24, resolution=270, crop=256, images=12_000),
 }
 
 

@@ -7,12 +7,14 @@ from typing import Any
 from ..errors import SfumatoError
 from ..reports.language import Language
 
-# And the embedded data that each takes by default: contents and styles for restyle, digits and pictures for adversarial.
+# And the embedded data that each takes by default: contents and styles for restyle, digits and pictures for adversarial,
+# pictures with names, with boxes and with masks for recognition.
 STUDIES = {
     "handwriting": ("digits",),
     "dogs": ("patches",),
     "restyle": ("photographs", "paintings"),
     "adversarial": ("digits", "patches"),
+    "recognition": ("faces", "scenes", "scenes"),
 }
 
 
@@ -30,8 +32,9 @@ def study(
 ) -> dict[str, Any]:
     """Runs the study `name` into the folder `out` and returns what results.json holds.
 
-    `data`: the study's embedded default if none is given; restyle takes two, contents and styles, and adversarial digits
-    and pictures. `features`: a file of SqueezeNet weights for the distances between sets of photographs (dogs only).
+    `data`: the study's embedded default if none is given; restyle takes two, contents and styles, adversarial digits and
+    pictures, recognition three: pictures with names, with boxes, with masks. `features`: a file of SqueezeNet weights, for
+    the distances between sets of photographs (dogs), or to begin with (recognition).
     A study that was stopped goes on where it stopped when it is called again with the same arguments.
     Raises SfumatoError for unknown names and bad data.
     """
@@ -44,8 +47,9 @@ def study(
     source = ((data,) if isinstance(data, str) else tuple(data)) or STUDIES[name]
     if len(source) != len(STUDIES[name]):
         raise SfumatoError(f"data {' '.join(source)}: study {name} takes {len(STUDIES[name])}, not {len(source)}")
-    if name != "dogs" and features is not None:
-        raise SfumatoError(f"study {name}: takes no features; dogs does")
+    if name not in ("dogs", "recognition") and features is not None:
+        raise SfumatoError(f"study {name}: takes no features; dogs and recognition do")
+    weights = None if features is None else Path(features)
     if name == "restyle":
         from .restyle import Restyle
 
@@ -58,7 +62,10 @@ def study(
         from .handwriting import Handwriting
 
         return Handwriting(Path(out), source[0], scale == "full", language, seed, device, precision).run()
+    if name == "recognition":
+        from .recognition import RecognitionStudy
+
+        return RecognitionStudy(Path(out), source, scale == "full", language, seed, device, precision, weights).run()
     from .dogs import Dogs
 
-    weights = None if features is None else Path(features)
     return Dogs(Path(out), source[0], scale == "full", language, seed, device, precision, weights).run()

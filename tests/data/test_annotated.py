@@ -1,0 +1,253 @@
+"""Boxes and masks in the forms in which people have them; every row that cannot be used is named."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sfumato.data.batches import Batches
+from sfumato.data.boxed import read_boxed
+from sfumato.data.dataset import VOID, InMemory, Split
+from sfumato.data.masked import CAMVID, read_masked
+from sfumato.data.scenes import SHAPES
+from sfumato.data.sources import open_data
+from sfumato.errors import SfumatoError
+
+
+def picture(path: Path, width: int = 40, height: int = 20, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (width, height), 128).save(path)
+
+
+def csv(tmp_path: Path, *rows: str, header: str = "img_name,split,label,xmin,ymin,xmax,ymax") -> Path:
+    for name in ("a", "b", "c"):
+        picture(tmp_path / "images" / f"{name}.png")
+    (tmp_path / "label.csv").write_text("\n".join((header, *rows)) + "\n")
+    return tmp_path
+
+
+def test_a_table_gives_boxes_as_shares_of_the_sides(tmp_path: Path) -> None:
+    data = read_boxed(
+        csv(tmp_path, "a.png,train,cat,10,5,30,15", "a.png,train,dog,0,0,40,20", "b.png,val,cat,0,0,20,10"), 32
+    )
+    assert data.classes == ("cat", "dog")
+    assert data.train.boxes is not None
+    assert data.train.boxes.tolist() == [[[0, 0.25, 0.25, 0.75, 0.75], [1, 0, 0, 1, 1]]]
+    assert data.test.boxes is not None
+    assert data.test.boxes.tolist() == [[[0, 0, 0, 0.5, 0.5], [-1] * 5]]
+    assert data.shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a.png,train,cat,10,5,10,15", "label.csv:4: box 10, 5, 10, 15: encloses nothing"),
+        ("a.png,train,cat,10,15,30,5", "label.csv:4: box 10, 15, 30, 5: encloses nothing"),
+        ("a.png,train,cat,nan,5,30,15", "label.csv:4: box nan, 5, 30, 15: encloses nothing"),
+        ("a.png,train,cat,x,5,30,15", "label.csv:4: edges x, 5, 30, 15: not four numbers"),
+        ("a.png,train,cat,10,5", "label.csv:4: edges 10, 5, None, None: not four numbers"),
+        ("a.png,train,,10,5,30,15", "label.csv:4: box 10, 5, 30, 15: has no label"),
+        ("a.png,train,cat,50,5,60,15", "label.csv:4: box 50, 5, 60, 15: beyond the picture of 40×20"),
+        ("gone.png,train,cat,10,5,30,15", "label.csv:4: picture 'gone.png' is not there"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_others_are_used(tmp_path: Path, row: str, reason: str) -> None:
+    folder = csv(tmp_path, "a.png,train,cat,1,1,9,9", "b.png,val,cat,1,1,9,9", row)
+    data = read_boxed(folder, 32)
+    assert [str(item) for item in data.left_out] == [reason]
+    assert data.train.boxes is not None
+    assert (data.train.boxes[..., 0] >= 0).sum() == 1
+    with pytest.raises(SfumatoError, match="--strict"):
+        read_boxed(folder, 32, strict=True)
+
+
+def test_a_part_of_a_zip_has_the_rows_of_its_pictures(tmp_path: Path) -> None:
+    inner = tmp_path / "in"
+    for name in ("cards/one.png", "cards/two.png", "cells/three.png"):
+        picture(inner / name)
+    rows = ["cards/one.png,train,ace,1,1,9,9", "cards/two.png,val,ace,1,1,9,9", "cells/three.png,train,cell,1,1,9,9"]
+    (inner / "label.csv").write_text("img_name,split,label,xmin,ymin,xmax,ymax\n" + "\n".join(rows))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in inner.rglob("*"):
+            archive.write(path, path.relative_to(inner))
+    assert open_data(str(tmp_path / "all.zip" / "cards"), 3, 32, target="boxes").classes == ("ace",)
+    assert open_data(str(inner / "cards"), 3, 32, target="boxes").classes == ("ace",)
+    assert open_data(str(tmp_path / "all.zip"), 3, 32, target="boxes").classes == ("ace", "cell")
+    with pytest.raises(SfumatoError, match="neither a known name"):
+        open_data(str(tmp_path / "none.zip" / "cards"), 3, 32)
+
+
+def voc(tmp_path: Path, content: str | None = None) -> Path:
+    for name in ("p", "q"):
+        picture(tmp_path / "VOC" / "JPEGImages" / f"{name}.jpg")
+        objects = "".join(
+            f"<object><name>{label}</name><bndbox><xmin>4</xmin><ymin>2</ymin><xmax>20</xmax><ymax>10</ymax></bndbox>"
+            "<part><name>head</name><bndbox><xmin>5</xmin><ymin>3</ymin><xmax>6</xmax><ymax>4</ymax></bndbox></part>"
+            "</object>"
+            for label in (["dog"] if name == "p" else [])
+        )
+        path = tmp_path / "VOC" / "Annotations" / f"{name}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content or f"<annotation><filename>{name}.jpg</filename>{objects}</annotation>")
+    lists = tmp_path / "VOC" / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("p\n")
+    (lists / "val.txt").write_text("q\n")
+    return tmp_path / "VOC"
+
+
+def test_a_voc_tree_has_its_own_split_and_pictures_without_objects(tmp_path: Path) -> None:
+    data = read_boxed(voc(tmp_path), 32)
+    assert data.classes == ("dog",)
+    assert data.train.boxes is not None
+    assert torch.allclose(data.train.boxes, torch.tensor([[[0, 0.1, 0.1, 0.5, 0.5]]]))
+    assert data.test.boxes is not None
+    assert (data.test.boxes == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>', "document type"),
+        ("<annotation><object>", "cannot be read"),
+        ("not xml", "cannot be read"),
+    ],
+)
+def test_hostile_xml_is_refused_in_one_line(tmp_path: Path, content: str, reason: str) -> None:
+    with pytest.raises(SfumatoError, match=reason):
+        read_boxed(voc(tmp_path, content), 32)
+
+
+def coco(tmp_path: Path, boxes: list[list[float]]) -> Path:
+    for half in ("train", "val"):
+        picture(tmp_path / f"{half}2017" / "1.jpg")
+        values = {
+            "images": [{"id": 7, "file_name": "1.jpg"}],
+            "categories": [{"id": 3, "name": "cup"}, {"id": 9, "name": "bowl"}],
+            "annotations": [
+                {"id": number, "image_id": 7, "category_id": 3 if number else 9, "bbox": box}
+                for number, box in enumerate(boxes)
+            ],
+        }
+        path = tmp_path / "annotations" / f"instances_{half}2017.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(values))
+    return tmp_path
+
+
+def test_coco_boxes_are_corners_and_sides(tmp_path: Path) -> None:
+    data = read_boxed(coco(tmp_path, [[4, 2, 16, 8], [0, 0, 40, 20]]), 32)
+    assert data.classes == ("bowl", "cup")
+    assert (len(data.train), len(data.test)) == (1, 1)
+    assert data.train.boxes is not None
+    assert torch.allclose(data.train.boxes[0], torch.tensor([[0, 0.1, 0.1, 0.5, 0.5], [1, 0, 0, 1, 1]]))
+
+
+def test_a_bad_coco_annotation_is_named(tmp_path: Path) -> None:
+    data = read_boxed(coco(tmp_path, [[4, 2, 16, 8], [4, 2, 0, 8]]), 32)
+    assert [item.file for item in data.left_out] == [
+        f"annotations/instances_{half}2017.json: annotation 1" for half in ("train", "val")
+    ]
+
+
+def masked(tmp_path: Path, layout: str, levels: list[int]) -> Path:
+    """Two pictures, one a half, with masks of vertical stripes of `levels`."""
+    stripes = np.repeat(np.array(levels, dtype=np.uint8), 40 // len(levels))[None].repeat(20, 0)
+    for half, name in (("train", "p"), ("test", "q")):
+        first, second = {
+            "camvid": (f"{half}/{name}", f"{half}annot/{name}"),
+            "folders": (f"{half}/images/{name}", f"{half}/masks/{name}"),
+            "voc": (f"JPEGImages/{name}", f"SegmentationClass/{name}"),
+        }[layout]
+        picture(tmp_path / f"{first}.jpg")
+        (tmp_path / second).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stripes).save(tmp_path / f"{second}.png")
+    if layout == "voc":
+        lists = tmp_path / "ImageSets" / "Segmentation"
+        lists.mkdir(parents=True)
+        (lists / "train.txt").write_text("p\n")
+        (lists / "val.txt").write_text("q\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("layout", ["camvid", "folders", "voc"])
+def test_masks_are_found_beside_their_pictures(tmp_path: Path, layout: str) -> None:
+    data = read_masked(masked(tmp_path, layout, [0, 1, 2, 11]), 20)
+    assert (len(data.train), len(data.test)) == (1, 1)
+    _, mask = data.train.parted(data.train.pictures.whole(0))
+    assert mask is not None
+    assert mask.shape == (20, 40)
+    assert mask[:, ::10][0].tolist() == [0, 1, 2, VOID if layout == "camvid" else 11]
+    assert len(data.classes) == {"camvid": 11, "folders": 12, "voc": 21}[layout]
+    assert data.classes[0] == {"camvid": CAMVID[0], "folders": "class 0", "voc": "background"}[layout]
+
+
+def test_black_and_white_masks_are_background_and_object(tmp_path: Path) -> None:
+    data = read_masked(masked(tmp_path, "folders", [0, 255]), 20)
+    assert data.classes == ("background", "object")
+    assert data.train.pictures.whole(0)[3].unique().tolist() == [0, 1]
+
+
+def test_classes_txt_names_the_classes(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("sea\nland\n")
+    assert read_masked(masked(tmp_path, "folders", [0, 1]), 20).classes == ("sea", "land")
+
+
+def test_a_mask_of_another_size_or_in_colours_is_left_out(tmp_path: Path) -> None:
+    folder = masked(tmp_path, "folders", [0, 1])
+    for name, size, mode in (("r", (30, 20), "L"), ("s", (40, 20), "RGB")):
+        picture(folder / "train" / "images" / f"{name}.jpg")
+        picture(folder / "train" / "masks" / f"{name}.png", *size, mode=mode)
+    reasons = [str(item) for item in read_masked(folder, 20).left_out]
+    assert reasons[0] == "train/images/r.jpg: is 40×20, its mask train/masks/r.png 30×20"
+    assert "a mask in mode RGB" in reasons[1]
+
+
+def test_masks_and_boxes_move_with_their_pictures() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(0, 4, (6, 1, 16, 16), dtype=torch.uint8, generator=generator)
+    split = Split(InMemory(torch.cat([values, values, values, values], 1)), masked=True)
+    batch, _ = Batches(split, 6, 0, crop=8, flip=True).at(0)
+    assert batch.masks is not None
+    assert torch.equal((batch.images[:, 0] * 255).round().long(), batch.masks)
+
+    boxes = torch.tensor([[[0, 0.1, 0.2, 0.4, 0.6], [-1] * 5]]).repeat(6, 1, 1)
+    batch, _ = Batches(Split(InMemory(values), boxes=boxes), 6, 0, flip=True).at(0)
+    assert batch.boxes is not None
+    lefts = sorted({round(value, 3) for value in batch.boxes[:, 0, 1].tolist()})
+    assert lefts == [0.1, 0.6]
+    assert (batch.boxes[:, 1] == -1).all()
+
+
+@pytest.mark.parametrize("target", ["boxes", "masks"])
+def test_scenes_say_the_same_of_boxes_and_pixels(target: str) -> None:
+    data = open_data("scenes", 3, 64, target=target)  # pyright: ignore[reportArgumentType]
+    assert (len(data.train), len(data.test)) == (480, 120)
+    assert data.notice
+    assert data.notice_zh
+    if target == "boxes":
+        assert data.classes == SHAPES
+        assert data.train.boxes is not None
+        return
+    boxes = open_data("scenes", 3, 64, target="boxes").test.boxes
+    assert boxes is not None
+    for number in range(20):
+        _, mask = data.test.parted(data.test.pictures.whole(number))
+        assert mask is not None
+        for label, left, top, right, bottom in boxes[number][boxes[number, :, 0] >= 0].tolist():
+            inside = mask[round(top * 64) : round(bottom * 64), round(left * 64) : round(right * 64)]
+            assert (inside == label + 1).any()
+
+
+def test_data_without_what_is_owed_is_refused_by_name(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    with pytest.raises(SfumatoError, match="no boxes found"):
+        open_data(str(tmp_path), 3, 32, target="boxes")
+    with pytest.raises(SfumatoError, match="no picture has a mask"):
+        open_data(str(tmp_path), 3, 32, target="masks")
+    with pytest.raises(SfumatoError, match="digits: has not boxes around objects"):
+        open_data("digits", 3, 32, target="boxes")

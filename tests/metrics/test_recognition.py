@@ -1,0 +1,76 @@
+"""Measures of recognition against torchmetrics, closed forms and cases that can be counted by hand."""
+
+import math
+
+import pytest
+import torch
+from torchmetrics.classification import MulticlassJaccardIndex
+
+from sfumato.data.dataset import VOID
+from sfumato.metrics.recognition import (
+    accuracy,
+    average_precision,
+    confusion,
+    intersection_over_union,
+    pixel_scores,
+)
+from sfumato.ops.anchors import Detections
+
+
+def test_iou_is_torchmetrics_over_all_images_together() -> None:
+    generator = torch.Generator().manual_seed(0)
+    true = torch.randint(0, 5, (4, 20, 20), generator=generator)
+    said = torch.where(torch.rand(true.shape, generator=generator) < 0.6, true, 4 - true)
+    true[:, :3] = VOID
+    expected = MulticlassJaccardIndex(5, ignore_index=VOID, average="none")
+    for pair in zip(said, true, strict=True):
+        expected.update(pair[0][None], pair[1][None])
+    matrix = sum((confusion(*pair, 5) for pair in zip(said, true, strict=True)), torch.zeros(5, 5, dtype=torch.int64))
+    assert torch.allclose(intersection_over_union(matrix).float(), expected.compute(), atol=1e-6)
+    assert pixel_scores(matrix)["miou"] == pytest.approx(float(expected.compute().mean()), abs=1e-6)
+
+
+def test_void_is_not_counted_and_absent_classes_are_not_averaged() -> None:
+    true, said = torch.tensor([0, 0, 1, VOID]), torch.tensor([0, 1, 1, 2])
+    matrix = confusion(said, true, 4)
+    assert matrix.sum() == 3
+    shares = intersection_over_union(matrix).tolist()
+    assert shares[:2] == [0.5, 0.5]
+    assert all(map(math.isnan, shares[2:]))
+    scores = pixel_scores(matrix)
+    assert scores == pytest.approx({"miou": 0.5, "pixel_accuracy": 2 / 3, "class_accuracy": 0.75})
+
+
+def test_the_interval_is_wilsons() -> None:
+    right, count, z = 45, 50, 1.959964
+    share = accuracy(torch.tensor([[20, 2], [3, 25]]))
+    centre = (right + z**2 / 2) / (count + z**2)
+    half = z / (count + z**2) * math.sqrt(right * (count - right) / count + z**2 / 4)
+    assert share.value == 0.9
+    assert (share.low, share.high) == pytest.approx((centre - half, centre + half), abs=1e-6)
+
+
+def found(*rows: tuple[float, ...]) -> Detections:
+    """Class, score, left, top, right, bottom each."""
+    values = torch.tensor(rows).view(-1, 6)
+    return Detections(values[:, 2:], values[:, 0].long(), values[:, 1])
+
+
+def test_average_precision_of_what_can_be_counted() -> None:
+    true = [torch.tensor([[0, 0.1, 0.1, 0.5, 0.5], [1, 0.6, 0.6, 0.9, 0.9]]), torch.zeros(0, 5)]
+    right = found((0, 0.9, 0.1, 0.1, 0.5, 0.5), (1, 0.8, 0.6, 0.6, 0.9, 0.9))
+    nothing = found()
+    assert average_precision([right, nothing], true) == pytest.approx({"map": 1, "map_50": 1})
+    assert average_precision([nothing, nothing], true) == pytest.approx({"map": 0, "map_50": 0})
+    half = found((0, 0.9, 0.1, 0.1, 0.5, 0.5))
+    assert average_precision([half, nothing], true)["map_50"] == pytest.approx(0.5)
+    loose = found((0, 0.9, 0.1, 0.1, 0.5, 0.4), (1, 0.8, 0.6, 0.6, 0.9, 0.9))  # overlaps by 0.75
+    scores = average_precision([loose, nothing], true)
+    assert scores["map_50"] == pytest.approx(1)
+    assert scores["map"] == pytest.approx((6 / 10 + 1) / 2)
+
+
+def test_a_surer_wrong_detection_costs_precision() -> None:
+    true = [torch.tensor([[0, 0.1, 0.1, 0.5, 0.5]])]
+    said = found((0, 0.9, 0.6, 0.6, 0.9, 0.9), (0, 0.8, 0.1, 0.1, 0.5, 0.5))
+    assert average_precision([said], true)["map_50"] == pytest.approx(0.5)
