@@ -25,7 +25,10 @@ Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file tha
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
 ROWS = 8  # of samples
-SOURCES = "digits, patches, photographs or paintings (embedded), mnist, fashion-mnist, a folder, a .zip, or IDX files"
+SOURCES = (
+    "digits, patches, photographs, paintings, faces or scenes (embedded), mnist, fashion-mnist, a folder, a .zip, or "
+    "IDX files"
+)
 Data = Annotated[str, Parameter(help=f"{SOURCES}.")]
 TrainingData = Annotated[
     list[str],
@@ -447,6 +450,7 @@ def data_list() -> None:
     for source in sources():
         print(f"{source.name:<16}{source.about:<52}{source.state}")
     print("DIR or FILE.zip your own pictures, class = first sub-folder; or a folder of four IDX files")
+    print("                with boxes: VOC, COCO or a table; with masks: VOC, CamVid, or images/ beside masks/")
 
 
 @data_app.command(name="fetch")
@@ -458,11 +462,20 @@ def data_fetch(name: Annotated[str, Parameter(help="mnist or fashion-mnist")], /
 
 
 @data_app.command(name="check")
-def data_check(source: Data, /, *, strict: Strict = False, as_json: JSON = False) -> None:
+def data_check(
+    source: Data,
+    /,
+    *,
+    target: Annotated[
+        Literal["labels", "boxes", "masks"], Parameter(help="What must be known of the pictures: boxes for ssd, masks.")
+    ] = "labels",
+    strict: Strict = False,
+    as_json: JSON = False,
+) -> None:
     """Read every file of a data set and name those that cannot be used."""
     from .data.sources import open_data
 
-    opened = open_data(source, strict=strict)
+    opened = open_data(source, strict=strict, target=target)
     summary = {
         "name": opened.name,
         "train": len(opened.train),

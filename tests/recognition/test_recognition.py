@@ -96,6 +96,13 @@ def test_void_pixels_are_not_trained_on() -> None:
     assert segmentation.pixel_loss(logits, torch.full_like(masks, VOID)) == 0
 
 
+def test_balanced_classes_weigh_alike() -> None:
+    logits = images(1, 2, 1, 4)
+    masks = torch.tensor([[[0, 0, 0, 1]]])
+    each = F.cross_entropy(logits, masks, reduction="none")[0, 0]
+    assert torch.allclose(segmentation.pixel_loss(logits, masks, 1.0), (each[:3].mean() + each[3]) / 2)
+
+
 def test_a_mask_is_cut_and_scaled_with_its_picture() -> None:
     masks = torch.randint(0, 2, (4, 8, 8), generator=torch.Generator().manual_seed(0)).repeat_interleave(8, 1)
     masks = masks.repeat_interleave(8, 2)
@@ -235,6 +242,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         (lambda: fcn.Config(resolution=5000), "resolution 5000"),
         (lambda: unet.Config(backbone="plain"), "no-pretrained"),
         (lambda: unet.Config(width=0), "width 0"),
+        (lambda: unet.Config(balance=2), "balance 2"),
         (lambda: ssd.Config(pretrained=True), "no-pretrained"),
         (lambda: ssd.Config(threshold=1), "threshold 1"),
         (lambda: ssd.Config(resolution=32), "resolution 32"),

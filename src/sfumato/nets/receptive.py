@@ -26,4 +26,5 @@ def receptive_field(network: nn.Module, side: int = 768) -> int:
     middle = values[..., values.shape[-2] // 2, values.shape[-1] // 2]
     middle.sum().backward()
     assert images.grad is not None
-    return int((images.grad.abs().sum((0, 1, 2)) > 0).sum())
+    reached = images.grad.abs().sum((0, 1, 2)).nonzero().flatten()
+    return int(reached[-1] - reached[0]) + 1

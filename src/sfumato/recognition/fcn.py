@@ -35,7 +35,7 @@ class Config(SegmentationConfig):
 
 PRESETS = {
     "scenes": Config(images=6_000),
-    "camvid": Config(backbone="squeezenet1_0", resolution=270, crop=256, images=12_000),
+    "camvid": Config(backbone="squeezenet1_0", transfer=0.3, balance=0.5, resolution=270, crop=256, images=12_000),
     "voc": Config(
         backbone="resnet18", resolution=320, crop=320, smallest=1.0, recoloured=False, flip=False, optimizer="sgd",
         momentum=0.0, learning_rate=0.032, transfer=1.0, weight_decay=1e-3, annealed=False, batch_size=32, images=5_570,

@@ -25,6 +25,7 @@ from ..nets.backbones import Backbone, BackboneName, build_backbone
 from .recognizer import RecognitionConfig, Recognizer
 
 RATIO = (3 / 4, 4 / 3)  # of the sides of what is cut out
+RAREST = 1e-4  # share of the pixels that a class counts as having at least
 BRIGHTNESS, HUE = 0.3, 0.05  # how far colours are changed
 
 
@@ -37,6 +38,7 @@ class SegmentationConfig(RecognitionConfig):
     backbone: BackboneName = "sfumato"  # the network that reads the image
     crop: int = 128  # side of the squares that are trained on
     smallest: float = 0.25  # least share of an image's area that such a square is enlarged from; 1: as it is
+    balance: float = 0.0  # how much more the pixels of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
     recoloured: bool = True  # change brightness, contrast, saturation and hue at random
     batch_size: int = 8  # images per step, over all processes
 
@@ -44,6 +46,8 @@ class SegmentationConfig(RecognitionConfig):
         super().__post_init__()
         if not 0 < self.smallest <= 1:
             raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
+        if not 0 <= self.balance <= 1:
+            raise SfumatoError(f"balance {self.balance}: must lie between 0 and 1")
         if not 1 <= self.crop <= self.resolution:
             raise SfumatoError(f"crop {self.crop}: must lie between 1 and resolution {self.resolution}")
         if self.backbone == "plain" and self.pretrained:
@@ -80,17 +84,22 @@ class Segmenter(Recognizer):
         assert batch.masks is not None
         images, masks = varied(batch.images, batch.masks, self.config)
         logits = self(images).float()
-        loss = pixel_loss(logits, masks)
+        loss = pixel_loss(logits, masks, self.config.balance)
         self.improve(loss, clock)
         known = masks != VOID
         right = (logits.detach().argmax(1) == masks) & known
         return {"cross_entropy": loss.detach(), "pixel_accuracy": right.sum() / known.sum().clamp(min=1)}
 
 
-def pixel_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """The mean cross entropy of the pixels that somebody knows; 0 where there are none."""
-    total = F.cross_entropy(logits, masks, ignore_index=VOID, reduction="sum")
-    return total / (masks != VOID).sum().clamp(min=1)
+def pixel_loss(logits: Tensor, masks: Tensor, balance: float = 0.0) -> Tensor:
+    """The mean cross entropy of the pixels that somebody knows; 0 where there are none.
+
+    `balance`: a class that fills a share p of the batch weighs p^-balance in that mean.
+    """
+    counts = masks[masks != VOID].bincount(minlength=logits.shape[1])
+    weights = (counts / counts.sum().clamp(min=1)).clamp(min=RAREST) ** -balance
+    total = F.cross_entropy(logits, masks, weights, ignore_index=VOID, reduction="sum")
+    return total / (weights * counts).sum().clamp(min=RAREST)
 
 
 def enlarged(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:

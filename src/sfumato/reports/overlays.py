@@ -1,6 +1,7 @@
 """What was recognised, drawn on the picture: coloured pixels, boxes with names, and below it what the colours mean."""
 
 import colorsys
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 SHADE = 0.6  # of a class's colour on the picture
-GOLDEN = 0.618034  # of the colour circle between two classes: any few neighbours are far apart
+STEP = 0.38  # of the colour circle, about, from one class to the next
 FRAME = 24  # frames in a side
 RIGHT, WRONG = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1)
 GROUNDS = ("background", "_background_")
@@ -21,8 +22,10 @@ WIDE = 18  # letters' heights that a name in a legend may take
 def colours(names: Sequence[str]) -> list[tuple[int, int, int]]:
     """One for each class, 8-bit RGB, always the same; a background is black."""
     found = []
+    count = len(names)
+    step = next(step for step in range(round(STEP * count), 2 * count + 2) if math.gcd(step, count) == 1)
     for number, name in enumerate(names):
-        shade = colorsys.hsv_to_rgb(GOLDEN * number % 1, 0.85, 1 - 0.25 * (number % 2))
+        shade = colorsys.hsv_to_rgb(number * step % count / count, 0.85, 1 - 0.25 * (number % 2))
         red, green, blue = (0, 0, 0) if name in GROUNDS else (round(255 * part) for part in shade)
         found.append((red, green, blue))
     return found

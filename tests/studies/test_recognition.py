@@ -1,0 +1,108 @@
+"""The recognition study in miniature, and what it is built from against closed forms."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from docx import Document
+from torch import nn
+
+import sfumato
+from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.sources import open_data
+from sfumato.errors import SfumatoError
+from sfumato.nets.receptive import receptive_field
+from sfumato.studies import recognition
+from sfumato.studies.reading import adjointness
+
+RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
+FIGURES = {
+    "naming", "confusion-fine-tuned", "confusion-scratch", "anchors", "assigned-0", "assigned-1", "boxing",
+    "detections", "transposed", "colouring", "pixels",
+}  # fmt: skip
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few and small images, so that the whole study takes seconds."""
+
+    def part(split: Split, count: int) -> Split:
+        known = {
+            name: None if (value := getattr(split, name)) is None else value[:count] for name in ("labels", "boxes")
+        }
+        return replace(split, pictures=InMemory(split.pictures.take(torch.arange(count))), **known)
+
+    def opened(source: str, channels: int, resolution: int, fit: Any, target: Any) -> ImageData:
+        whole = open_data(source, channels, 64, fit=fit, target=target)
+        return replace(
+            whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {target}"
+        )
+
+    monkeypatch.setattr(recognition, "open_data", opened)
+    monkeypatch.setattr(recognition, "QUICK", {"names": 32, "boxes": 32, "masks": 16})
+    monkeypatch.setattr(recognition, "SHOWN", 3)
+    plans = recognition.RecognitionStudy._plans
+
+    def small(study: recognition.RecognitionStudy) -> list[recognition.Plan]:
+        more = {"unet": {"width": 4, "crop": 32}, "deeplab": {"width": 8, "crop": 32}, "fcn-32s": {"crop": 32}}
+        return [
+            replace(plan, fields={"resolution": 64, "batch_size": 8, **plan.fields, **more.get(plan.name, {})})
+            for plan in plans(study)
+            if plan.name != "fcn-8s"
+        ] + [replace(plan, fields={**plan.fields, "crop": 32, "resolution": 64, "batch_size": 8}) for plan in plans(study) if plan.name == "fcn-8s"]  # fmt: skip # noqa: E501
+
+    monkeypatch.setattr(recognition.RecognitionStudy, "_plans", small)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_whole_study(tiny: None, tmp_path: Path, language: Any) -> None:
+    results = sfumato.study("recognition", out=tmp_path, language=language, precision="fp32")
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == RUNS
+    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} >= FIGURES
+    assert results == json.loads((tmp_path / "results.json").read_text("utf-8"))
+    rows = {row["name"]: row for row in results["rows"]}
+    for name in (
+        "anchors of TinySSD", "largest difference from the printed overlaps of five anchors",
+        "largest difference from the printed offsets of five anchors",
+        "anchors of five assigned otherwise than printed", "boxes kept of four by suppression", "largest |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| of six shapes",
+        "largest difference of a bilinear transposed convolution from interpolation",
+    ):  # fmt: skip
+        assert rows[name]["met"] is True, name
+    assert rows["test accuracy, fine-tuned"]["published"] == 0.94
+    assert rows["test accuracy, fine-tuned"]["met"] is None
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert ("锚框" if language == "zh" else "Anchors") in page
+    assert len(Document(str(tmp_path / "report.docx")).inline_shapes) >= len(FIGURES)
+
+
+def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SfumatoError, match="takes 3, not 1"):
+        sfumato.study("recognition", out=tmp_path, data="faces")
+    with pytest.raises(SfumatoError, match="has not boxes"):
+        sfumato.study("recognition", out=tmp_path, data=("faces", "faces", "scenes"))
+    with pytest.raises(SfumatoError, match="there is no such file"):
+        sfumato.study("recognition", out=tmp_path, features=tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("layers", "field"),
+    [
+        ([nn.Conv2d(3, 4, 3)], 3),
+        ([nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)], 5),
+        ([nn.Conv2d(3, 4, 3, dilation=4)], 9),
+        ([nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(4, 4, 3)], 8),
+        ([nn.Conv2d(3, 4, 7, stride=2), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)], 11),
+        ([nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1)], 64),
+    ],
+)
+def test_receptive_fields_are_those_of_the_formula(layers: list[nn.Module], field: int) -> None:
+    assert receptive_field(nn.Sequential(*layers), 64) == field
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_transposed_convolution_is_the_transpose(stride: int, padding: int) -> None:
+    assert adjointness(stride, padding) < 1e-12
