@@ -67,7 +67,8 @@ def test_the_whole_study(tiny: None, tmp_path: Path, language: Any) -> None:
     for name in (
         "anchors of TinySSD", "largest difference from the printed overlaps of five anchors",
         "largest difference from the printed offsets of five anchors",
-        "anchors of five assigned otherwise than printed", "boxes kept of four by suppression", "largest |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| of six shapes",
+        "anchors of five assigned otherwise than printed", "boxes kept of four by suppression",
+        "largest |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| of six shapes",
         "largest difference of a bilinear transposed convolution from interpolation",
     ):  # fmt: skip
         assert rows[name]["met"] is True, name

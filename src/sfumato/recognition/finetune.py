@@ -54,7 +54,9 @@ class Config(RecognitionConfig):
 
 PRESETS = {
     "faces": Config(resolution=64, images=4_000),
-    "photographs": Config(network="squeezenet1_0", resolution=160, frozen=0.1, images=8_000),
+    "photographs": Config(
+        network="squeezenet1_0", resolution=160, frozen=0.3, transfer=0.02, weight_decay=0.01, images=8_000
+    ),
     "hotdog": Config(
         network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3,
         annealed=False, batch_size=128, smallest=0.08, recoloured=False, images=10_000,

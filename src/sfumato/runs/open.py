@@ -20,6 +20,7 @@ from .catalog import open_for
 from .diagnosis import history
 from .evaluate import evaluate_run
 from .folder import RunFolder
+from .predict import SCORE, Prediction, Reader
 from .recognition import inspect_anchors
 
 COLUMNS = 8
@@ -100,6 +101,12 @@ class Run:
                 raise SfumatoError(f"label {label}: {self.config['system']} cannot be asked for a class; cgan can")
         low, high = system.image_range
         return (images.float().cpu() - low) / (high - low)
+
+    def predict(self, picture: str | Path, score: float = SCORE) -> Prediction:
+        """What a recognition run sees in the file `picture`: names, boxes as sure as `score`, or pixels.
+
+        Raises SfumatoError for a picture that cannot be read, and for a run of another kind."""
+        return Reader(self, score).read(Path(picture))
 
     def anchors(self, count: int) -> Iterator[tuple[str, bytes]]:
         """Of `count` training images of an ssd run, a name and a PNG of which anchors are trained for which object.

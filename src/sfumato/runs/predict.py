@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,8 +21,10 @@ from ..recognition.segmentation import Segmenter, enlarged
 from ..recognition.ssd import SSD
 from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
 from .jobs import jobs
-from .open import Run
 from .recognition import find_objects, name_pictures
+
+if TYPE_CHECKING:
+    from .open import Run
 
 SCORE = 0.5
 NAMED = 3  # classes of a picture that are said
@@ -45,7 +47,7 @@ class Prediction:
 class Reader:
     """A run that recognises, opened to read pictures of any kind one by one."""
 
-    def __init__(self, run: Run, score: float = SCORE) -> None:
+    def __init__(self, run: "Run", score: float = SCORE) -> None:
         """`score`: how sure a detection must be. Raises SfumatoError for a run of another kind."""
         if not isinstance(run.system, Recognizer):
             raise SfumatoError(f"{run.path}: a {run.config['system']} run recognises nothing")
@@ -138,7 +140,7 @@ def _painted(picture: Tensor, mask: Tensor, names: Sequence[str]) -> np.ndarray[
 
 
 def predict_files(
-    run: Run, picture: Path, out: Path | None, score: float = SCORE, masks: bool = False
+    run: "Run", picture: Path, out: Path | None, score: float = SCORE, masks: bool = False
 ) -> Iterator[Prediction]:
     """What the command does: reads `picture`, or those of a folder one after the other, and yields what it has said of
     each after writing it into `out`.
