@@ -12,6 +12,7 @@ from sfumato.metrics.recognition import (
     average_precision,
     confusion,
     intersection_over_union,
+    pixel_confusion,
     pixel_scores,
 )
 from sfumato.ops.anchors import Detections
@@ -25,20 +26,26 @@ def test_iou_is_torchmetrics_over_all_images_together() -> None:
     expected = MulticlassJaccardIndex(5, ignore_index=VOID, average="none")
     for pair in zip(said, true, strict=True):
         expected.update(pair[0][None], pair[1][None])
-    matrix = sum((confusion(*pair, 5) for pair in zip(said, true, strict=True)), torch.zeros(5, 5, dtype=torch.int64))
+    matrix = sum(
+        (pixel_confusion(*pair, 5) for pair in zip(said, true, strict=True)), torch.zeros(5, 5, dtype=torch.int64)
+    )
     assert torch.allclose(intersection_over_union(matrix).float(), expected.compute(), atol=1e-6)
     assert pixel_scores(matrix)["miou"] == pytest.approx(float(expected.compute().mean()), abs=1e-6)
 
 
 def test_void_is_not_counted_and_absent_classes_are_not_averaged() -> None:
     true, said = torch.tensor([0, 0, 1, VOID]), torch.tensor([0, 1, 1, 2])
-    matrix = confusion(said, true, 4)
+    matrix = pixel_confusion(said, true, 4)
     assert matrix.sum() == 3
     shares = intersection_over_union(matrix).tolist()
     assert shares[:2] == [0.5, 0.5]
     assert all(map(math.isnan, shares[2:]))
     scores = pixel_scores(matrix)
     assert scores == pytest.approx({"miou": 0.5, "pixel_accuracy": 2 / 3, "class_accuracy": 0.75})
+
+
+def test_class_255_of_pictures_is_counted() -> None:
+    assert confusion(torch.tensor([255, 0]), torch.tensor([255, 255]), 300)[255].sum() == 2
 
 
 def test_the_interval_is_wilsons() -> None:

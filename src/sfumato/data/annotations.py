@@ -32,7 +32,7 @@ PICTURE_FOLDERS = ("", "images/", "JPEGImages/", "../JPEGImages/", "../images/",
 
 @dataclass(frozen=True)
 class Object:
-    """`box`: left, top, right, bottom in pixels of the picture as it is stored. `where`: its file and line."""
+    """`box`: left, top, right, bottom in pixels of the upright picture. `where`: its file and line."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -56,9 +56,9 @@ class Annotations:
         self.files = files
         self.names = files.names()
         self.pictures = {name for name in self.names if PurePosixPath(name).suffix.lower() in ENDINGS}
-        self.by_stem: dict[str, list[str]] = {}
+        self.by_name: dict[str, list[str]] = {}
         for name in sorted(self.pictures):
-            self.by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
+            self.by_name.setdefault(PurePosixPath(name).name, []).append(name)
         self.found: dict[str, Annotated] = {}
         self.left_out: list[LeftOut] = []
         for name in self.names:
@@ -83,22 +83,26 @@ class Annotations:
             read(name)
         except SfumatoError as error:
             self.left_out.append(LeftOut(name, str(error)))
-        except (ValueError, KeyError, TypeError, ElementTree.ParseError, RecursionError, csv.Error) as error:
+        except OSError as error:
+            self.left_out.append(LeftOut(name, f"cannot be read ({error.strerror})"))
+        except Exception as error:  # nearly anything may stand in a file that somebody else wrote
             self.left_out.append(LeftOut(name, f"cannot be read ({type(error).__name__}: {error})"))
 
     def _text(self, name: str) -> str:
         return self.files.content(name).decode("utf-8-sig", "replace")
 
-    def _picture(self, said: str, beside: str) -> Annotated:
-        """The picture that an annotation file `beside` calls `said`. Raises SfumatoError if it is not there."""
+    def _picture(self, said: str, beside: str, ending: str = "") -> Annotated:
+        """The picture that an annotation file `beside` calls `said`, or `said` and any ending of pictures if it is
+        called so without one. Raises SfumatoError if it is not there."""
         folder, half = PurePosixPath(beside).parent, half_of(beside)
-        candidates = [_plain(folder / place / said) for place in PICTURE_FOLDERS]
+        names = [said] if not ending else [f"{said}{each}" for each in (ending, *sorted(ENDINGS))]
+        candidates = [_plain(folder / place / name) for place in PICTURE_FOLDERS for name in names]
         name = next((candidate for candidate in candidates if candidate in self.pictures), None)
         if name is None:
-            stems = self.by_stem.get(PurePosixPath(said).stem, [])
-            alike = [stem for stem in stems if half_of(stem) == half] or stems
-            if not alike:
-                raise SfumatoError(f"picture {said!r} is not there")
+            alike = [path for each in names for path in self.by_name.get(PurePosixPath(each).name, [])]
+            alike = [path for path in alike if half is None or half_of(path) in (None, half)]
+            if len(alike) != 1:
+                raise SfumatoError(f"picture {said!r} is not there{', but several of that name are' if alike else ''}")
             name = alike[0]
         return self.found.setdefault(name, Annotated(name, half if half is not None else half_of(name)))
 
@@ -107,7 +111,7 @@ class Annotations:
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise SfumatoError("has a document type of its own: refused")
         root = ElementTree.fromstring(text)  # noqa: S314 - without a document type there is nothing to expand
-        annotated = self._picture(PurePosixPath(name).stem, name)
+        annotated = self._picture(PurePosixPath(name).stem, name, ".jpg")
         for number, item in enumerate(root.iter("object"), 1):
             box = item.find("bndbox")
             edges = [None if box is None else box.findtext(edge) for edge in EDGES]
@@ -124,13 +128,18 @@ class Annotations:
                 pictures[image["id"]] = self._picture(str(image["file_name"]), name)
             except SfumatoError as error:
                 self.left_out.append(LeftOut(name, str(error)))
-        for item in values["annotations"]:
-            where = f"{name}: annotation {item.get('id', '?')}"
-            if item["image_id"] not in pictures or item.get("iscrowd"):
+        for number, item in enumerate(values["annotations"], 1):
+            where = f"{name}: annotation {item.get('id', number) if isinstance(item, dict) else number}"
+            try:
+                left, top, width, height = (float(value) for value in item["bbox"])
+                image, label, crowd = item["image_id"], labels.get(item["category_id"]), item.get("iscrowd")
+            except Exception as error:  # as in _attempt
+                self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
                 continue
-            left, top, width, height = (float(value) for value in item["bbox"])
-            edges = (left, top, left + width, top + height)
-            self._add(pictures[item["image_id"]], labels.get(item["category_id"]), edges, where)
+            if crowd:
+                self.left_out.append(LeftOut(where, "a crowd, not an object"))
+            elif image in pictures:
+                self._add(pictures[image], label, (left, top, left + width, top + height), where)
 
     def _read_table(self, name: str) -> None:
         table = csv.DictReader(io.StringIO(self._text(name)))
@@ -158,12 +167,16 @@ class Annotations:
             self.left_out.append(LeftOut(where, f"edges {', '.join(map(str, edges))}: not four numbers"))
             return
         shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
+        label = " ".join((label or "").split())
+        known = {(item.label, item.box) for item in annotated.objects}
+        if (label, (left, top, right, bottom)) in known:
+            return  # said twice, as COCO's keypoints repeat its instances
         if not label:
             self.left_out.append(LeftOut(where, f"{shown}: has no label"))
         elif not all(map(math.isfinite, (left, top, right, bottom))) or left >= right or top >= bottom:
             self.left_out.append(LeftOut(where, f"{shown}: encloses nothing"))
         else:
-            annotated.objects.append(Object(label.strip(), (left, top, right, bottom), where))
+            annotated.objects.append(Object(label, (left, top, right, bottom), where))
 
     def _split_voc(self) -> None:
         """The lists in ImageSets/Main, if there are any, are the split of the pictures that came with XML."""
@@ -192,7 +205,7 @@ def listed(files: Files, names: Iterable[str], task: str) -> Iterator[tuple[str,
 def half_of(name: str) -> bool | None:
     """Whether a word in `name` says that it belongs to the test half; None if it says nothing."""
     words = re.split(r"[^a-z]+", name.lower())
-    if "train" in words:
+    if not {"train", "training"}.isdisjoint(words):
         return False
     return True if any(word in TEST_NAMES for word in words) else None
 

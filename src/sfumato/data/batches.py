@@ -92,15 +92,16 @@ class Batches:
             pictures = self.split.pictures.crops(indices, self.crop, generator)
         self.split.pictures.prepare(self.indices(images + count)[0])
         ends_epoch = images // len(self.split) != (images + count) // len(self.split)
-        labels, boxes = (
-            None if known is None else known[indices].to(self.device) for known in (self.split.labels, self.split.boxes)
-        )
+        labels, boxes = (None if known is None else known[indices] for known in (self.split.labels, self.split.boxes))
         if self.flip:
             mirrored = torch.rand(len(pictures), generator=generator) < 0.5
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
             boxes = None if boxes is None else torch.where(mirrored[:, None, None], mirror(boxes), boxes)
         pictures, masks = self.split.parted(pictures)
-        masks = None if masks is None else masks.to(self.device).long()
+        if boxes is not None:  # only as wide as this batch needs
+            boxes = boxes[:, : int((boxes[..., 0] >= 0).sum(1).max())]
+        labels, boxes, masks = (None if part is None else part.to(self.device) for part in (labels, boxes, masks))
+        masks = None if masks is None else masks.long()
         return Batch(self._finish(pictures), labels, ends_epoch, boxes, masks), count
 
     def _finish(self, pictures: Tensor) -> Tensor:

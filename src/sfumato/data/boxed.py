@@ -14,9 +14,12 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from .annotations import Annotated, Annotations, Object
-from .dataset import ImageData, LeftOut, Split
-from .folder import PictureReader, hashed_half, open_files, refuse_if, taken
+from .dataset import ImageData, LeftOut, Split, fingerprint
+from .folder import Files, FolderFiles, PictureReader, halves_of, open_files, refuse_if, taken
 from .pictures import picture_size
+
+ENDINGS = (".csv", ".json", ".xml")  # of annotations
+MOST = 2_000  # boxes in a picture
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Placed:
     """A picture that can be used, with the boxes that lie in it as shares of its sides."""
 
     file: str
-    is_test: bool
+    is_test: bool | None
     labels: Sequence[str]
     boxes: Sequence[tuple[float, float, float, float]]
 
@@ -32,10 +35,9 @@ class Placed:
 def read_boxed(path: Path, resolution: int, strict: bool = False) -> ImageData:
     """The annotated pictures below `path`, `resolution` pixels square. Raises SfumatoError if nothing can be used, or,
     with `strict`, at the first thing that cannot."""
-    root, (files, under) = path, open_files(path)
-    if not under and path.is_dir() and not any(name.endswith((".csv", ".json", ".xml")) for name in files.names()):
-        root, under = path.parent, f"{path.name}/"  # a part of a data set whose table lies above it
-        files, _ = open_files(root)
+    files, under = open_files(path)
+    if not under and path.is_dir() and not any(name.endswith(ENDINGS) for name in files.names()):
+        files, under = AndTables(path), f"{path.name}/"  # a part of a data set whose table lies beside it
     try:
         annotations = Annotations(files, under)
     except SfumatoError as error:
@@ -44,13 +46,26 @@ def read_boxed(path: Path, resolution: int, strict: bool = False) -> ImageData:
     reader = PictureReader(files, 3, resolution, "squash")
     good, pictures, bad = reader.gather([item.file for item in annotated], path.name)
     left_out = [*files.refused(), *annotations.left_out, *bad]
-    placed = [_placed(annotated[place], files.content(annotated[place].file), left_out) for place in good]
+    placed = [_placed(annotated[place], files, left_out) for place in good]
     refuse_if(strict, path, left_out, bool(placed))
     return _data(path, placed, pictures, reader, left_out)
 
 
-def _placed(annotated: Annotated, content: bytes, left_out: list[LeftOut]) -> Placed:
-    width, height = picture_size(io.BytesIO(content))
+class AndTables(FolderFiles):
+    """The files of a folder, under its name, and the annotation files that lie directly in the folder above it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.absolute().parent)
+        self.inner = path.absolute()
+
+    def names(self) -> list[str]:
+        own = [f"{self.inner.name}/{name}" for name in FolderFiles(self.inner).names()]
+        return [*own, *(found.name for found in sorted(self.root.iterdir()) if found.name.endswith(ENDINGS))]
+
+
+def _placed(annotated: Annotated, files: Files, left_out: list[LeftOut]) -> Placed:
+    """A picture that could be read, with those of its objects that lie in it."""
+    width, height = picture_size(io.BytesIO(files.content(annotated.file)))
     inside = []
     for item in annotated.objects:
         left, top, right, bottom = item.box
@@ -60,8 +75,7 @@ def _placed(annotated: Annotated, content: bytes, left_out: list[LeftOut]) -> Pl
         else:
             shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
             left_out.append(LeftOut(item.where, f"{shown}: beyond the picture of {width}×{height}"))
-    is_test = hashed_half(annotated.file) if annotated.is_test is None else annotated.is_test
-    return Placed(annotated.file, is_test, [item.label for item in inside], [item.box for item in inside])
+    return Placed(annotated.file, annotated.is_test, [item.label for item in inside], [item.box for item in inside])
 
 
 def _data(
@@ -70,16 +84,23 @@ def _data(
     classes = tuple(sorted({label for item in placed for label in item.labels}))
     if not classes:
         raise SfumatoError(f"{path}: no box in any picture")
-    halves = [[number for number, item in enumerate(placed) if item.is_test == half] for half in (False, True)]
-    if not all(halves):
-        raise SfumatoError(f"{path}: no picture to {'test' if halves[0] else 'train'} on")
+    if len(placed) < 2:
+        raise SfumatoError(f"{path}: holds one picture; at least two are needed, one to train on and one to test")
+    most = max(len(item.boxes) for item in placed)
+    if most > MOST:
+        raise SfumatoError(f"{path}: a picture with {most:,} boxes; {MOST:,} at most")
+    files = [item.file for item in placed]
+    is_test = halves_of(files, [item.is_test for item in placed])
+    halves = [[number for number, half in enumerate(is_test) if half == wanted] for wanted in (False, True)]
     boxes = padded([item.labels for item in placed], [item.boxes for item in placed], classes)
+    if not (boxes[halves[0]][..., 0] >= 0).any():
+        raise SfumatoError(f"{path}: no box in any training picture")
     train, test = (
-        Split(reader.hold([placed[number].file for number in half], taken(pictures, half)), boxes=boxes[half])
+        Split(reader.hold([files[number] for number in half], taken(pictures, half)), boxes=boxes[half])
         for half in halves
     )
-    known = reader.fingerprint([item.file for item in placed], pictures, boxes)
-    return ImageData(path.name, train, test, classes, known, left_out=tuple(left_out))
+    known = reader.fingerprint(files, pictures, boxes, torch.tensor(is_test))
+    return ImageData(path.name, train, test, classes, fingerprint(known, *classes), left_out=tuple(left_out))
 
 
 def padded(

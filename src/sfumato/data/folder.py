@@ -8,7 +8,7 @@ each with its reason.
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ LONGER = 1.5  # a usual photograph's longer side over its shorter one
 MANY = 2000
 MAX_FILE = 512 * 2**20
 MAX_RATIO = 1000  # of unpacked to packed size: above it, a zip member is a bomb
-TEST_NAMES = ("test", "val", "valid", "validation")
+TEST_NAMES = ("test", "testing", "val", "valid", "validation")
 
 
 class Files(Protocol):
@@ -259,6 +259,15 @@ def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterable[
 def hashed_half(name: str) -> bool:
     """Whether a file that nobody has put into a half of the split is one of the tenth that is tested on."""
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=2).digest()[0] < 26
+
+
+def halves_of(names: Sequence[str], said: Sequence[bool | None]) -> list[bool]:
+    """Which pictures are tested on: as somebody has said, else by their names' hash; if that leaves a half empty, all
+    of them by hash, and of a handful the first."""
+    found = [hashed_half(name) if half is None else half for name, half in zip(names, said, strict=True)]
+    if len(set(found)) < 2:
+        found = [hashed_half(name) for name in names]
+    return found if len(set(found)) == 2 else [place == 0 for place in range(len(names))]
 
 
 def _placed(names: list[str]) -> tuple[list[Placed], bool]:

@@ -8,7 +8,7 @@ A mask is a palette or grey picture of class numbers, of the size of its picture
 - `images` and `masks` (or `labels`, `annotations`), wherever they lie.
 
 255 is void: neither trained nor measured on; in CamVid 11 is. Masks of nothing but 0 and 255 are background and object.
-Names of classes are the lines of a `classes.txt` at the top, or those that VOC and CamVid are known to have.
+Names of classes are the lines of a `classes.txt`, or those that VOC and CamVid are known to have.
 """
 
 import io
@@ -23,7 +23,7 @@ from torch import Tensor
 from ..errors import SfumatoError
 from .annotations import half_of, listed
 from .dataset import VOID, ImageData, LeftOut, Split, fingerprint
-from .folder import TEST_NAMES, Files, PictureReader, hashed_half, open_files, refuse_if, taken
+from .folder import TEST_NAMES, Files, PictureReader, halves_of, open_files, refuse_if, taken
 from .pictures import ENDINGS, picture_size, read_indices
 
 VOC = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -39,7 +39,7 @@ class Pair:
 
     file: str
     mask: str
-    is_test: bool
+    is_test: bool | None
 
 
 class MaskReader(PictureReader):
@@ -53,14 +53,14 @@ class MaskReader(PictureReader):
 
     def read(self, name: str) -> Tensor:
         picture = super().read(name)
-        mask = Image.fromarray(read_indices(io.BytesIO(self.files.content(self.masks[name]))))
+        levels = read_indices(io.BytesIO(self.files.content(self.masks[name])))
         width, height = picture_size(io.BytesIO(self.files.content(name)))
-        if mask.size != (width, height):
-            raise SfumatoError(f"is {width}×{height}, its mask {self.masks[name]} {mask.width}×{mask.height}")
-        height, width = picture.shape[1:]
-        levels = np.array(mask.resize((width, height), Image.Resampling.NEAREST))
+        if levels.shape != (height, width):
+            raise SfumatoError(f"is {width}×{height}, its mask {self.masks[name]} {levels.shape[1]}×{levels.shape[0]}")
         self.levels[np.unique(levels)] = True
-        return torch.cat([picture, self.table[torch.from_numpy(levels).long()][None]])
+        size = (picture.shape[2], picture.shape[1])
+        small = np.array(Image.fromarray(levels).resize(size, Image.Resampling.NEAREST))
+        return torch.cat([picture, self.table[torch.from_numpy(small).long()][None]])
 
 
 def read_masked(path: Path, resolution: int, strict: bool = False) -> ImageData:
@@ -83,15 +83,18 @@ def read_masked(path: Path, resolution: int, strict: bool = False) -> ImageData:
     reader.table = table
     for picture in pictures:
         picture[3] = table[picture[3].long()]
+    if len(good) < 2:
+        raise SfumatoError(f"{path}: holds one picture; at least two are needed, one to train on and one to test")
     chosen = [pairs[place] for place in good]
-    halves = [[number for number, pair in enumerate(chosen) if pair.is_test == half] for half in (False, True)]
-    if not all(halves):
-        raise SfumatoError(f"{path}: no picture with a mask to {'test' if halves[0] else 'train'} on")
+    is_test = halves_of([pair.file for pair in chosen], [pair.is_test for pair in chosen])
+    halves = [[number for number, half in enumerate(is_test) if half == wanted] for wanted in (False, True)]
     train, test = (
         Split(reader.hold([chosen[number].file for number in half], taken(pictures, half)), masked=True)
         for half in halves
     )
-    digest = fingerprint(reader.fingerprint([pair.file for pair in chosen], pictures), *classes)
+    masks = [f"{pair.mask}:{files.size(pair.mask)}" for pair in chosen]
+    known_by = reader.fingerprint([pair.file for pair in chosen], pictures, torch.tensor(is_test))
+    digest = fingerprint(known_by, *masks, *classes)
     return ImageData(path.name, train, test, classes, digest, left_out=tuple(left_out))
 
 
@@ -112,7 +115,7 @@ def _paired(files: Files, names: list[str], left_out: list[LeftOut]) -> tuple[li
         if lists and half is None:
             left_out.append(LeftOut(name, "in no list of ImageSets/Segmentation"))
         elif not (held_back and "val" in parts):
-            pairs.append(Pair(name, mask, hashed_half(name) if half is None else half))
+            pairs.append(Pair(name, mask, half))
     if "SegmentationClass" in tops:
         return pairs, VOC
     return pairs, CAMVID if {"trainannot", "testannot"} <= tops else ()

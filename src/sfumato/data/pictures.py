@@ -29,7 +29,7 @@ T = TypeVar("T")
 Fit = Literal["square", "short", "squash"]
 MAX_RATIO = 16  # of the sides of a picture that is kept whole
 MAX_PIXELS = 178_000_000  # just below Pillow's own limit
-ORIENTATION = 0x0112  # the EXIF entry; from 5 on, width and height change places
+ORIENTATION = 0x0112  # the EXIF entry; at 5 to 8, width and height change places
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -48,7 +48,8 @@ def picture_size(file: IO[bytes]) -> tuple[int, int]:
 
     def read() -> tuple[int, int]:
         with Image.open(file, formats=_formats()) as image:
-            turned = image.getexif().get(ORIENTATION, 1) >= 5
+            # Pillow has turned the size of a TIFF already when it opens it.
+            turned = image.format != "TIFF" and image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
             return (image.height, image.width) if turned else image.size
 
     return _guarded(read)
@@ -58,11 +59,10 @@ def read_indices(file: IO[bytes]) -> NDArray[np.uint8]:
     """A palette or grey picture as the numbers that it stores, (h, w). Raises SfumatoError as `read_picture` does."""
 
     def read() -> NDArray[np.uint8]:
+        kind = Image.open(file, formats=_formats()).format
         image, _ = _load(file, None)
-        if image.mode not in ("P", "L", "1"):
-            raise SfumatoError(
-                f"a mask in mode {image.mode}: save it as a palette or 8-bit grey picture of class numbers"
-            )
+        if image.mode not in ("P", "L", "1") or kind == "JPEG":  # whose noise would be classes
+            raise SfumatoError(f"a mask in {kind} {image.mode}: save it as a palette or 8-bit grey PNG")
         return np.array(image.convert("L") if image.mode == "1" else image)
 
     return _guarded(read)

@@ -16,9 +16,13 @@ CONFIDENCE = 0.95
 
 
 def confusion(said: Tensor, true: Tensor, classes: int) -> Tensor:
-    """int64 (k, k) of class numbers of any shape; where `true` is VOID nothing is counted."""
-    known = true != VOID
-    return torch.bincount(true[known] * classes + said[known], minlength=classes**2).view(classes, classes)
+    """int64 (k, k) of class numbers of any shape."""
+    return torch.bincount((true * classes + said).flatten(), minlength=classes**2).view(classes, classes)
+
+
+def pixel_confusion(said: Tensor, true: Tensor, classes: int) -> Tensor:
+    """`confusion` of masks; where `true` is VOID nothing is counted."""
+    return confusion(said[true != VOID], true[true != VOID], classes)
 
 
 @dataclass(frozen=True)

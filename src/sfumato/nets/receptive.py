@@ -12,7 +12,7 @@ def receptive_field(network: nn.Module, side: int = 768) -> int:
     Found by differentiation: filters become means and poolings averages, so that nothing is cancelled or passed over
     by chance; the gradient is then zero outside the field alone. `network`: from images (1, 3, h, w) to one map.
     """
-    probe = copy.deepcopy(network).eval()
+    probe = copy.deepcopy(network).cpu().eval()
     for module in probe.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.constant_(module.weight, 1 / module.weight[0].numel())

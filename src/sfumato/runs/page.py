@@ -142,7 +142,7 @@ def _recognition(
     """What only recognition runs have: scores in training, per class, mistakes, anchors."""
     report.picture("scores", scores_curve(rows), "On training images, as they were shown: cut, scaled, recoloured.")
     if shares := evaluation.get("per_class"):
-        cells = [[name, f"{share:.3f}"] for name, share in shares.items()]
+        cells = [[name, "–" if share is None else f"{share:.3f}"] for name, share in shares.items()]
         report.table(["class", "IoU"], cells, "Intersection over union on the test images, of each class.")
     if counts := evaluation.get("confusion"):
         table = confusion_table(torch.tensor(counts), data.classes, "true", "said")

@@ -33,15 +33,23 @@ def progress_picture(system: System, data: ImageData, runtime: Runtime) -> Tenso
     system.eval()
     if isinstance(system, Adversarial):
         made = draw(system, COLUMNS * ROWS, runtime).nan_to_num()
-        return grid(F.interpolate(made, size=LARGEST, mode="area") if made.shape[-1] > LARGEST else made, COLUMNS)
+        return grid(_small(made), COLUMNS)
     if isinstance(system, StyleSystem):
         rows = _restyled(system, data, runtime)
     elif isinstance(system, Recognizer):
-        rows = shown_rows(system, data, runtime, COLUMNS)
+        rows = [_small(row) for row in shown_rows(system, data, runtime, COLUMNS)]
     else:
         rows = _drawn(system, data, runtime)
     # NaN, of a run that is about to be stopped for diverging, becomes black.
     return grid(torch.cat([row[:COLUMNS] for row in rows]).nan_to_num(), columns=min(COLUMNS, len(rows[0])))
+
+
+def _small(images: Tensor) -> Tensor:
+    """Images (n, c, h, w) for a sheet, LARGEST pixels high at most."""
+    height, width = images.shape[-2:]
+    if height <= LARGEST:
+        return images
+    return F.interpolate(images, size=(LARGEST, round(width * LARGEST / height)), mode="area")
 
 
 def progress_caption(system: System) -> str:

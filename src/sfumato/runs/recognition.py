@@ -1,5 +1,6 @@
 """Measuring recognition runs on held-out pictures, always beside what no network gives."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import Any
@@ -8,10 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.dataset import ImageData, Split
+from ..data.dataset import VOID, ImageData, Split
 from ..engine.runtime import Runtime
-from ..metrics.recognition import accuracy, average_precision, confusion, intersection_over_union, pixel_scores
-from ..ops.anchors import Detections, assign, targets
+from ..metrics.recognition import (
+    accuracy,
+    average_precision,
+    confusion,
+    intersection_over_union,
+    pixel_confusion,
+    pixel_scores,
+)
+from ..ops.anchors import Detections, assign, detect, targets
 from ..recognition.finetune import FineTuned
 from ..recognition.recognizer import Recognizer
 from ..recognition.segmentation import Segmenter
@@ -65,11 +73,11 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     matrix = torch.zeros(classes, classes, dtype=torch.int64)
     for images, masks, _ in whole_batches(data.test):
         assert masks is not None
-        matrix += confusion(name_pixels(system, images, runtime), masks, classes)
+        matrix += pixel_confusion(name_pixels(system, images, runtime), masks, classes)
     frequency = torch.zeros(classes, dtype=torch.int64)
     for _, masks, _ in whole_batches(data.train):
         assert masks is not None
-        frequency += confusion(masks, masks, classes).diagonal()
+        frequency += masks[masks != VOID].bincount(minlength=classes)
     common = int(frequency.argmax())
     trivial = torch.zeros_like(matrix)
     trivial[:, common] = matrix.sum(1)
@@ -84,7 +92,9 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
         "note": "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are "
         f"read whole, their shorter side {system.config.resolution} pixels.",
         "rows": rows,
-        "per_class": dict(zip(data.classes, shares, strict=True)),
+        "per_class": {  # None of a class that no test image has
+            name: None if math.isnan(share) else share for name, share in zip(data.classes, shares, strict=True)
+        },
     }
 
 
@@ -148,7 +158,11 @@ def mistakes(system: FineTuned, data: ImageData, runtime: Runtime, count: int = 
 def find_objects(system: SSD, images: Tensor, runtime: Runtime, score: float = 0.01) -> list[Detections]:
     """What is in each of `images`, on the CPU."""
     with runtime.autocast():
-        found = system.find(images.to(runtime.device, memory_format=runtime.memory_format), score)
+        return _here(system.find(images.to(runtime.device, memory_format=runtime.memory_format), score))
+
+
+def _here(found: Iterable[Detections]) -> list[Detections]:
+    """The same on the CPU."""
     return [Detections(item.boxes.cpu(), item.classes.cpu(), item.scores.cpu()) for item in found]
 
 
@@ -159,9 +173,9 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> dict[st
     found: list[Detections] = []
     wrong = torch.zeros(2, 2)  # network and background everywhere; class error and error of boxes
     for images, places in test_batches(data.test):
-        found += find_objects(system, images, runtime)
         with torch.no_grad(), runtime.autocast():
             logits, offset, anchors = system(images.to(runtime.device, memory_format=runtime.memory_format))
+        found += _here(detect(logits.float(), offset.float(), anchors))
         rows = data.test.boxes[places].to(anchors.device)
         wanted = targets(rows[..., 1:], rows[..., 0].long(), anchors, system.config.threshold)
         background = F.one_hot(torch.zeros_like(wanted.classes), logits.shape[-1]).float()
@@ -214,21 +228,22 @@ def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int
     places = torch.linspace(0, len(data.test) - 1, min(count, len(data.test))).long()
     images, masks = data.test.parted(data.test.pictures.take(places))
     images = images.float() / 255
+    at_once = max(1, AT_ONCE // images[0].numel())
     if isinstance(system, Segmenter):
         assert masks is not None
-        said = name_pixels(system, images, runtime)
+        said = torch.cat([name_pixels(system, chunk, runtime) for chunk in images.split(at_once)])
         return [images, *(_each(coloured, data, images, these) for these in (masks, said))]
     if isinstance(system, SSD):
         assert data.test.boxes is not None
         true = [rows[rows[:, 0] >= 0] for rows in data.test.boxes[places]]
-        sure = [item.above(SHOWN_SCORE) for item in find_objects(system, images, runtime)]
+        sure = [item for chunk in images.split(at_once) for item in find_objects(system, chunk, runtime, SHOWN_SCORE)]
         return [
             _each(boxed, data, images, [rows[:, 1:] for rows in true], [rows[:, 0].long() for rows in true]),
             _each(boxed, data, images, [item.boxes for item in sure], [item.classes for item in sure]),
         ]
     assert isinstance(system, FineTuned)
     assert data.test.labels is not None
-    chances = name_pictures(system, images, runtime)
+    chances = torch.cat([name_pictures(system, chunk, runtime) for chunk in images.split(at_once)])
     right = chances.argmax(1) == data.test.labels[places]
     return [torch.stack([framed(*pair) for pair in zip(images, right.tolist(), strict=True)])]
 

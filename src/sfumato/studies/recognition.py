@@ -166,7 +166,7 @@ class RecognitionStudy(ReadingStudy):
         self._about(self.boxed)
         system = self.runs["ssd"].system
         assert isinstance(system, SSD)
-        for place in range(2):
+        for place in range(min(2, len(self.boxed.train))):
             self.report.picture(
                 f"assigned-{place}", inspect_anchors(system, self.boxed, place, say.figure("objects", "物体")),
                 say("A training image: its objects, and on each map the anchors that are trained for them, with where their offsets lead.",
@@ -208,10 +208,13 @@ class RecognitionStudy(ReadingStudy):
         self._curves("colouring", names, "cross_entropy", "Cross entropy of the pixels of training images.", "训练图像像素的交叉熵。", say.figure("cross entropy", "交叉熵"))  # fmt: skip
         self._measured(names)
         shares = {name: self.runs[name].evaluation["per_class"] for name in names}
-        cells = [[word, *(f"{shares[name][word]:.3f}" for name in names)] for word in self.masked.classes]
+        cells = [
+            [word, *("–" if (share := shares[name][word]) is None else f"{share:.3f}" for name in names)]
+            for word in self.masked.classes
+        ]
         self.report.table(
             ["", *(self.label(name) for name in names)], cells,
-            say("Intersection over union of each class on the test images; nan: a class that they do not have.", "测试图像上各类别的交并比；nan 表示测试图像中没有该类。"),
+            say("Intersection over union of each class on the test images; –: a class that they do not have.", "测试图像上各类别的交并比；“–”表示测试图像中没有该类。"),
         )  # fmt: skip
         systems: dict[str, Segmenter] = {}
         rows: dict[str, torch.Tensor] = {}
