@@ -223,6 +223,51 @@ def test_masks_and_boxes_move_with_their_pictures() -> None:
     assert lefts == [0.1, 0.6]
 
 
+def test_a_half_that_nobody_names_is_chosen(tmp_path: Path) -> None:
+    rows = [f"{name}.png,train,cat,1,1,9,9" for name in "abc"]
+    data = read_boxed(csv(tmp_path, *rows), 32)
+    assert (len(data.train), len(data.test)) == (2, 1)
+
+
+def test_a_picture_that_is_missing_is_not_taken_from_the_other_half(tmp_path: Path) -> None:
+    for half in ("train", "val"):
+        picture(tmp_path / f"bananas_{half}" / "images" / "0.png")
+        rows = ["img_name,label,xmin,ymin,xmax,ymax", "0.png,banana,1,1,9,9"]
+        rows += ["5.png,banana,2,2,8,8"] if half == "val" else []
+        (tmp_path / f"bananas_{half}" / "label.csv").write_text("\n".join(rows))
+    picture(tmp_path / "bananas_train" / "images" / "5.png")
+    data = read_boxed(tmp_path, 32)
+    assert [str(item) for item in data.left_out] == ["bananas_val/label.csv:3: picture '5.png' is not there"]
+
+
+def test_an_object_that_is_said_twice_is_one(tmp_path: Path) -> None:
+    folder = coco(tmp_path, [[4, 2, 16, 8]])
+    for half in ("train", "val"):
+        text = (folder / "annotations" / f"instances_{half}2017.json").read_text()
+        (folder / "annotations" / f"person_keypoints_{half}2017.json").write_text(text)
+    data = read_boxed(folder, 32)
+    assert data.train.boxes is not None
+    assert data.train.boxes.shape == (1, 1, 5)
+
+
+def test_a_turned_photograph_has_its_upright_size(tmp_path: Path) -> None:
+    folder = csv(tmp_path, "a.jpg,train,cat,0,0,10,20", "b.png,val,cat,1,1,9,9")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "images" / "a.jpg", exif=exif)
+    data = read_boxed(folder, 32)
+    assert data.train.boxes is not None
+    assert torch.allclose(data.train.boxes[0, 0], torch.tensor([0, 0, 0, 0.5, 0.5]))
+
+
+def test_scenes_without_a_target_are_pictures_alone() -> None:
+    data = open_data("scenes", 1, 32)
+    assert data.shape == (1, 32, 32)
+    assert (data.classes, data.train.labels, data.train.boxes) == ((), None, None)
+    with pytest.raises(SfumatoError, match="resolution 600"):
+        open_data("scenes", 3, 600, target="masks")
+
+
 @pytest.mark.parametrize("target", ["boxes", "masks"])
 def test_scenes_say_the_same_of_boxes_and_pixels(target: str) -> None:
     data = open_data("scenes", 3, 64, target=target)  # pyright: ignore[reportArgumentType]

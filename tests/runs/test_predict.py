@@ -64,7 +64,11 @@ def test_a_mask_is_of_the_pictures_size_and_holds_class_numbers(run: sfumato.Run
             list(predict_files(run, tmp_path / "in", tmp_path / "out", masks=True))
         return
     list(predict_files(run, tmp_path / "in", tmp_path / "out", masks=True))
-    with Image.open(tmp_path / "out" / "rgb.png") as mask:
+    with pytest.raises(SfumatoError, match="ends in"):
+        list(predict_files(run, tmp_path / "in" / "rgb.jpg", tmp_path / "out.jpg", masks=True))
+    with pytest.raises(SfumatoError, match="needs an --out"):
+        list(predict_files(run, tmp_path / "in", None, masks=True))
+    with Image.open(tmp_path / "out" / "rgb.jpg.png") as mask:
         assert mask.mode == "P"
         assert mask.size == sizes["rgb.jpg"]
         assert np.asarray(mask).max() < 5
@@ -86,6 +90,8 @@ def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(
 
 
 def test_the_command_says_it_in_a_line_or_as_json(run: sfumato.Run, tmp_path: Path, sfumato: Command) -> None:
+    if run.config["system"] != "fcn":
+        return
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "a.png")
     said = sfumato("predict", run.path, "a.png", "-o", "b.png")
     assert said.returncode == 0, said.stderr
@@ -119,6 +125,19 @@ def test_recognition_runs_are_measured_beside_baselines(tmp_path: Path) -> None:
         assert {"finetune": "says.", "ssd": "offsets lead", "unet": "of each class"}[system] in page
     pictures = list(sfumato.open(tmp_path / "ssd").anchors(2))
     assert [name for name, _ in pictures] == ["train-0", "train-1"]
+
+
+def test_other_data_must_have_the_runs_classes(run: sfumato.Run, tmp_path: Path) -> None:
+    if run.config["system"] != "finetune":
+        return
+    for name in ("cat", "face"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for index in range(4):
+            Image.new("RGB", (32, 32)).save(tmp_path / "in" / name / f"{index}.png")
+    with pytest.raises(SfumatoError, match=r"has the classes cat, face, and .* tells apart face, no face"):
+        run.open_data([str(tmp_path / "in")])
+    with pytest.raises(SfumatoError, match="has the classes none"):
+        run.open_data(["scenes"])
 
 
 def test_the_number_of_classes_is_the_datas(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ half is neither boxed nor named. They stand in for photographs of things, and ev
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..errors import SfumatoError
 from ..seeds import derive
 from .boxed import padded
 from .dataset import ImageData, InMemory, Split, fingerprint
@@ -35,27 +37,31 @@ NOTICE_ZH = "这里的场景是程序画在照片上的几何图形：其数值�
 Scene = tuple[Tensor, list[str], list[tuple[float, float, float, float]]]
 
 
+@lru_cache(maxsize=2)
 def read_scenes(target: str, resolution: int = SIDE) -> ImageData:
     """480 training and 120 test scenes of `resolution` pixels square; always the same.
 
-    `target`: `boxes`, of the four shapes, or `masks`: of the background and the four shapes.
+    `target`: `boxes`, of the four shapes, `masks`: of the background and the four shapes, or `labels`: they have none.
+    Raises SfumatoError beyond MAX_SIDE pixels.
     """
+    if resolution > MAX_SIDE:
+        raise SfumatoError(f"resolution {resolution}: scenes are drawn with {MAX_SIDE} pixels a side at most")
     pictures = photographs()
-    side = min(resolution, MAX_SIDE)
     halves: list[list[Scene]] = []
     for count, held_out in ((TRAINING, False), (TESTING, True)):
         grounds = [picture for name, picture in pictures.items() if (name in TEST) == held_out]
-        halves.append([_scene(grounds, side, derive(number, "scene", held_out)) for number in range(count)])
+        halves.append([_scene(grounds, resolution, derive(number, "scene", held_out)) for number in range(count)])
     splits, digest = [], []
     for half in halves:
         values = torch.stack([picture for picture, _, _ in half])
         boxes = padded([names for _, names, _ in half], [places for _, _, places in half], SHAPES)
-        if target == "boxes":
-            splits.append(Split(InMemory(values[:, :3].contiguous()), boxes=boxes))
-        else:
+        if target == "masks":
             splits.append(Split(InMemory(values), masked=True))
+        else:
+            colours = InMemory(values[:, :3].contiguous())
+            splits.append(Split(colours, boxes=boxes if target == "boxes" else None))
         digest += [values, boxes]
-    classes = SHAPES if target == "boxes" else ("background", *SHAPES)
+    classes = {"boxes": SHAPES, "masks": ("background", *SHAPES)}.get(target, ())
     known = fingerprint(*digest, target)
     return ImageData("scenes", splits[0], splits[1], classes, known, NOTICE, notice_zh=NOTICE_ZH)
 

@@ -97,10 +97,10 @@ def open_data(
         )
     path = Path(source).expanduser()
     if source == "scenes":
-        data = read_scenes(target, resolution or SIDE)
-    elif target != "labels" and source in NAMES:
+        return _suited(read_scenes(target, resolution or SIDE), channels)
+    if target != "labels" and source in NAMES:
         raise SfumatoError(f"data {source}: has not {OWED[target]}; `scenes` has")
-    elif source == "faces":
+    if source == "faces":
         data = read_faces()
     elif source == "digits":
         data = read_digits()
@@ -112,7 +112,7 @@ def open_data(
         data = read_paintings(resolution or 256)
     elif source in MIRRORS:
         data = read_mnist(fetch_mnist(source))
-    elif path.is_dir() and is_idx_folder(path):
+    elif target == "labels" and path.is_dir() and is_idx_folder(path):
         data = read_mnist(path)
     elif is_tree(path):
         if target == "boxes":
@@ -128,6 +128,15 @@ def open_data(
         )
     shape = (channels or data.shape[0], resolution or data.shape[1], resolution or data.shape[2])
     return data if shape == data.shape else replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape))
+
+
+def _suited(scenes: ImageData, channels: int | None) -> ImageData:
+    """The scenes, in grey if that is asked for."""
+    if channels != 1:
+        return scenes
+    return replace(
+        scenes, train=_fit(scenes.train, (1, *scenes.shape[1:])), test=_fit(scenes.test, (1, *scenes.shape[1:]))
+    )
 
 
 def _fit(split: Split, shape: tuple[int, int, int]) -> Split:

@@ -26,18 +26,19 @@ DILATION = 2
 
 class Backbone(nn.Module):
     """`network` has the names of its own weights; `stages` are its parts, one for each scale, finest first: each
-    halves the sides of the map before it. `channels`: of the maps. `strides`: pixels of the image for one of theirs."""
+    halves the sides of the map before it, if it is not atrous. `channels`: of the maps. `strides`: pixels of the image
+    for one of theirs."""
 
     mean: Tensor
     std: Tensor
     stages: tuple[nn.Module, ...]
 
     def __init__(
-        self, name: str, network: nn.Module, stages: Sequence[nn.Module], channels: Sequence[int], finest: int
+        self, name: str, network: nn.Module, stages: Sequence[nn.Module], channels: Sequence[int], strides: list[int]
     ) -> None:
         super().__init__()
         self.name, self.network, self.channels = name, network, list(channels)
-        self.strides = [finest * 2**index for index in range(len(stages))]
+        self.strides = strides
         self.stages = tuple(stages)  # a tuple is no submodule: the weights are the network's
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
@@ -82,7 +83,10 @@ def build_backbone(name: BackboneName, width: int = 32, atrous: bool = False) ->
     if atrous and name != "resnet50":
         _dilate(stages[-1])
     finest = 1 if name == "plain" or name in VGG else 2
-    return Backbone(name, network, stages, channels, finest)
+    strides = [finest * 2**index for index in range(len(channels))]
+    if atrous:
+        strides[-1] = strides[-2]
+    return Backbone(name, network, stages, channels, strides)
 
 
 def double(inputs: int, outputs: int) -> nn.Sequential:

@@ -55,11 +55,17 @@ def load_network(network: nn.Module, name: str, file: str | Path = "", new: str 
     `new`: a layer of it that stays as it is."""
     path = Path(file).expanduser() if file else _known(name)
     values, wanted = read_weights(path), network.state_dict()
-    wanted = {key: value for key, value in wanted.items() if new is None or not key.startswith(f"{new}.")}
+    # How many batches a norm has seen is missing from older files, and matters to nobody.
+    left = [key for key in wanted if key.endswith("num_batches_tracked") and key not in values]
+    wanted = {
+        key: value
+        for key, value in wanted.items()
+        if key not in left and (new is None or not key.startswith(f"{new}."))
+    }
     fine = all(key in values and values[key].shape == value.shape for key, value in wanted.items())
     if not fine:
         raise SfumatoError(f"weights {str(path)!r}: not those of {name}")
-    network.load_state_dict({key: values[key].to(value.dtype) for key, value in wanted.items()}, strict=new is None)
+    network.load_state_dict({key: values[key].to(value.dtype) for key, value in wanted.items()}, strict=False)
 
 
 def _known(name: str) -> Path:
@@ -79,7 +85,12 @@ def _cached(name: str) -> tuple[str, Path]:
     """The address of torchvision's ImageNet weights of `name`, and their place in the cache."""
     from torchvision.models import get_model_weights
 
-    url = get_model_weights(name)["IMAGENET1K_V1"].url
+    known = get_model_weights(name)
+    if "IMAGENET1K_V1" not in known.__members__:
+        raise SfumatoError(
+            f"{name}: torchvision has no plain ImageNet weights of it: give a file, or take another network"
+        )
+    url = known["IMAGENET1K_V1"].url
     return url, cache_folder("weights") / url.rsplit("/", 1)[1]
 
 
@@ -92,8 +103,8 @@ def fetch_weights(name: str) -> Path:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1])
         except (URLError, OSError, RuntimeError) as error:
             raise SfumatoError(
-                f"encoder {name}: its weights are not here and cannot be fetched ({error}): give them with "
-                f"--weights-file FILE (--teacher-file to train an encoder), or use --encoder sfumato"
+                f"{name}: its weights are not here and cannot be fetched ({error}): give them with --weights-file FILE "
+                f"(--teacher-file to train an encoder, --weights to train on them), or use the network sfumato"
             ) from None
     return path
 

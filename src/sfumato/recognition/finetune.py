@@ -26,6 +26,9 @@ from ..nets.weights import load_network
 from .recognizer import RecognitionConfig, Recognizer
 
 OURS: Literal["sfumato"] = "sfumato"
+UNFIT = ("googlenet", "inception_v3")  # they have more than one head
+FIXED, SIDE = ("vit_", "maxvit_"), 224  # networks that read images of one size
+LEAST = 32  # pixels of a side
 RATIO = (3 / 4, 4 / 3)
 CHANGE = 0.3  # of brightness, contrast and saturation
 
@@ -43,13 +46,18 @@ class Config(RecognitionConfig):
         super().__post_init__()
         if not 0 < self.smallest <= 1:
             raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
+        if self.resolution < LEAST:
+            raise SfumatoError(f"resolution {self.resolution}: must be at least {LEAST}")
         if not 0 <= self.frozen <= 1:
             raise SfumatoError(f"frozen {self.frozen}: must lie between 0 and 1")
         if self.network != OURS:
             from torchvision import models
 
-            if self.network not in models.list_models(module=models):
-                raise SfumatoError(f"network {self.network!r}: neither {OURS} nor a classifier of torchvision")
+            if self.network not in models.list_models(module=models) or self.network in UNFIT:
+                raise SfumatoError(f"network {self.network!r}: neither {OURS} nor a plain classifier of torchvision")
+            fixed = self.network.startswith(FIXED)
+            if fixed and self.resolution != SIDE:
+                raise SfumatoError(f"resolution {self.resolution}: {self.network} reads images of {SIDE} only")
 
 
 PRESETS = {
@@ -119,8 +127,9 @@ class FineTuned(Recognizer):
         super().__init__()
         self.config = config
         self.classifier = Classifier(config.network, config.classes)
-        new = set(self.classifier.head.parameters())
-        self.learn([part for part in self.classifier.parameters() if part not in new], new)
+        new = list(self.classifier.head.parameters())
+        ids = {id(part) for part in new}
+        self.learn([part for part in self.classifier.parameters() if id(part) not in ids], new)
         if config.frozen:
             self.optimizers["head"] = self.optimizer((new, 1.0))
 

@@ -25,6 +25,7 @@ from ..nets.backbones import Backbone, BackboneName, build_backbone
 from .recognizer import RecognitionConfig, Recognizer
 
 RATIO = (3 / 4, 4 / 3)  # of the sides of what is cut out
+LEAST = 32  # pixels: of smaller squares the coarsest maps would keep nothing
 RAREST = 1e-4  # share of the pixels that a class counts as having at least
 BRIGHTNESS, HUE = 0.3, 0.05  # how far colours are changed
 
@@ -48,8 +49,8 @@ class SegmentationConfig(RecognitionConfig):
             raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
         if not 0 <= self.balance <= 1:
             raise SfumatoError(f"balance {self.balance}: must lie between 0 and 1")
-        if not 1 <= self.crop <= self.resolution:
-            raise SfumatoError(f"crop {self.crop}: must lie between 1 and resolution {self.resolution}")
+        if not LEAST <= self.crop <= self.resolution:
+            raise SfumatoError(f"crop {self.crop}: must lie between {LEAST} and resolution {self.resolution}")
         if self.backbone == "plain" and self.pretrained:
             raise SfumatoError("backbone plain: nobody has trained it before: --no-pretrained")
 

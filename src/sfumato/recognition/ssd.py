@@ -206,6 +206,7 @@ def varied(images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
             v2.RandomZoomOut(fill=0.5, side_range=(1.0, ZOOM_OUT)),
             v2.RandomIoUCrop(min_scale=0.5),
             v2.Resize((side, side), antialias=True),
+            v2.ClampBoundingBoxes(),  # rounding may leave an edge just outside
             v2.SanitizeBoundingBoxes(min_size=SMALLEST),
         ]
     )

@@ -157,11 +157,16 @@ def confusion_table(counts: Tensor, names: Sequence[str], true: str, said: str) 
     for row, column in counts.nonzero().tolist() if len(names) <= MOST_COUNTED else []:
         ink = "white" if shares[row, column] > 0.5 else INK
         axis.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=ink, fontsize=8)
-    axis.set_xticks(range(len(names)), names, rotation=90)
-    axis.set_yticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), [_plain(name) for name in names], rotation=90)
+    axis.set_yticks(range(len(names)), [_plain(name) for name in names])
     axis.set_xlabel(said)
     axis.set_ylabel(true)
     return png(figure)
+
+
+def _plain(word: str) -> str:
+    """A user's word as matplotlib shall draw it: a dollar is a dollar, and no formula begins."""
+    return word.replace("$", r"\$")
 
 
 def captioned(images: Tensor, words: Sequence[str], columns: int = 6) -> bytes:
@@ -172,7 +177,7 @@ def captioned(images: Tensor, words: Sequence[str], columns: int = 6) -> bytes:
         axis = figure.add_subplot(rows, columns, index + 1)
         show(axis, image)
         axis.set_axis_off()
-        axis.text(0.5, -0.04, word, transform=axis.transAxes, ha="center", va="top", fontsize=7, color=INK)
+        axis.text(0.5, -0.04, _plain(word), transform=axis.transAxes, ha="center", va="top", fontsize=7, color=INK)
     return png(figure)
 
 

@@ -14,6 +14,7 @@ from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
 from ..gans.cgan import CGAN
+from ..recognition.recognizer import RecognitionConfig
 from ..recognition.ssd import SSD
 from ..seeds import derive
 from .catalog import open_for
@@ -24,6 +25,7 @@ from .predict import SCORE, Prediction, Reader
 from .recognition import inspect_anchors
 
 COLUMNS = 8
+SAID = 12  # classes in a message
 
 
 def open(path: str | Path, device: str = "auto") -> "Run":
@@ -78,7 +80,13 @@ class Run:
     def open_data(self, source: Sequence[str]) -> ImageData:
         """Other data, read as this run reads its own."""
         entry, config = self.folder.build_config(self.config)
-        return open_for(entry, config, source)
+        opened = open_for(entry, config, source)
+        if isinstance(config, RecognitionConfig) and list(opened.classes) != self.config["data"]["classes"]:
+            there, known = (", ".join(names[:SAID]) for names in (opened.classes, self.config["data"]["classes"]))
+            raise SfumatoError(
+                f"data {opened.name}: has the classes {there or 'none'}, and {self.path} tells apart {known}"
+            )
+        return opened
 
     @property
     def columns(self) -> int:

@@ -154,7 +154,10 @@ def predict_files(
         raise SfumatoError(f"{run.path}: a {run.config['system']} run makes no masks")
     if not picture.exists():
         raise SfumatoError(f"{picture}: there is no such file")
-    work = jobs(picture, out or Path("none" if picture.is_dir() else "none.png"))
+    if masks and (out is None or (not picture.is_dir() and out.suffix.lower() != ".png")):
+        raise SfumatoError(f"--mask: needs an --out{'' if out is None else f' that ends in .png, not {out}'}")
+    nowhere = picture.parent / ".nowhere"  # the name of an answer that is not written
+    work = jobs(picture, out or (nowhere if picture.is_dir() else nowhere.with_suffix(".png")))
     count = 0
     for source, target in work:
         try:
@@ -181,5 +184,5 @@ def _write(found: Prediction, target: Path, names: Sequence[str], masks: bool) -
     picture = Image.fromarray(found.mask).convert("P")
     picture.putpalette([part for colour in colours(names) for part in colour])
     if target.suffix.lower() != ".png":
-        target = target.with_suffix(".png")
+        target = target.with_name(f"{target.name}.png")
     write_atomically(target, lambda beside: picture.save(beside, "PNG"))
