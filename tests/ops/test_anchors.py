@@ -114,4 +114,3 @@ def test_suppression_keeps_the_surest_of_each_class_as_printed() -> None:
     assert found.classes[order].tolist() == [0, 1]
     assert torch.allclose(found.scores, torch.tensor([0.9, 0.9]))
     assert torch.allclose(found.boxes[order], FOUR[[0, 3]])
-    assert len(found.above(0.901).boxes) == 0

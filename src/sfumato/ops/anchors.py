@@ -109,11 +109,6 @@ class Detections:
     classes: Tensor
     scores: Tensor
 
-    def above(self, score: float) -> "Detections":
-        """Those that are as sure as `score`."""
-        sure = self.scores >= score
-        return Detections(self.boxes[sure], self.classes[sure], self.scores[sure])
-
 
 def detect(
     logits: Tensor, offset: Tensor, anchors: Tensor, score: float = 0.01, overlap: float = 0.45, most: int = 200
