@@ -34,7 +34,7 @@ class Config(SegmentationConfig):
 
 
 PRESETS = {
-    "scenes": Config(images=6_000),
+    "scenes": Config(learning_rate=3e-3, transfer=0.5, images=6_000),
     "camvid": Config(backbone="squeezenet1_0", transfer=0.3, balance=0.5, resolution=270, crop=256, images=12_000),
     "voc": Config(
         backbone="resnet18", resolution=320, crop=320, smallest=1.0, recoloured=False, flip=False, optimizer="sgd",

@@ -34,8 +34,8 @@ class Config(SegmentationConfig):
 
 
 PRESETS = {
-    "scenes": Config(images=6_000),
-    "plain": Config(backbone="plain", pretrained=False, images=6_000),
+    "scenes": Config(learning_rate=3e-3, transfer=0.5, images=6_000),
+    "plain": Config(backbone="plain", pretrained=False, learning_rate=3e-3, images=6_000),
     "camvid": Config(
         backbone="squeezenet1_0", width=24, transfer=0.3, balance=0.5, resolution=270, crop=256, images=12_000
     ),

@@ -59,7 +59,7 @@ def progress_caption(system: System) -> str:
     if isinstance(system, FineTuned):
         return "Test images, in green where the network names them right, in red where it does not."
     if isinstance(system, SSD):
-        return "Test images: what is true of them, and what the network is surer of than 0.5."
+        return "Test images: what is true of them, and what the network is surer of than 0.3."
     if isinstance(system, Recognizer):
         return "Test images, what is true of them, and what the network says."
     if isinstance(system, CGAN):

@@ -28,7 +28,7 @@ from ..reports.anchor_figures import Layer, assigned_anchors
 from ..reports.overlays import boxed, coloured, framed
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
-SHOWN_SCORE = 0.5  # of detections that are drawn
+SHOWN_SCORE = 0.3  # of detections that are drawn
 
 
 def measure_recognition(system: Recognizer, data: ImageData, runtime: Runtime) -> dict[str, Any]:
