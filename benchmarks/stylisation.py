@@ -25,7 +25,7 @@ from sfumato.style.transfer import StyleSystem, shipped
 
 RATE = 0.03
 STEPS = (10, 25, 50)
-STRENGTHS = (1.0, 0.8, 0.6)
+STRENGTHS = (1.0, 0.8, 0.75, 0.7, 0.6)
 TILE = 1024
 
 

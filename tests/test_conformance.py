@@ -74,6 +74,7 @@ def small_fields(config: RecognitionConfig) -> dict[str, Any]:
         "resolution": 64,
         "crop": 64,
         "width": 4,
+        "frozen": min(0.2, getattr(config, "frozen", 0.0)),
     }
     return {name: value for name, value in wanted.items() if name in there}
 

@@ -67,7 +67,7 @@ def test_a_file_without_weights_is_one_line(tmp_path: Path, ending: str, content
 
 def test_other_weights_and_missing_files_are_named(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, tmp_path / "a.safetensors")
-    with pytest.raises(SfumatoError, match="not those of encoder"):
+    with pytest.raises(SfumatoError, match="not those of squeezenet1_0"):
         Features(tmp_path / "a.safetensors")
     save_file(
         {name: value + torch.nan for name, value in squeezenet1_1().state_dict().items()}, tmp_path / "b.safetensors"

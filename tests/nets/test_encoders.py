@@ -75,7 +75,7 @@ def test_wrong_layers_and_wrong_files_are_named(cache: Path) -> None:
         encoder(IMAGES, ("relu5_1",))
     path = cache / "other.safetensors"
     save_file(build_encoder("sfumato").state_dict(), path)
-    with pytest.raises(SfumatoError, match="not those of encoder vgg16"):
+    with pytest.raises(SfumatoError, match="not those of vgg16"):
         load_pretrained(build_encoder("vgg16"), path)
     with pytest.raises(SfumatoError, match="there is no such file"):
         load_pretrained(encoder, cache / "nowhere.pth")
@@ -89,7 +89,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(cache: Path, monkeypatch:
         raise OSError("no network")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    with pytest.raises(SfumatoError, match=r"vgg19.*no network.*--weights-file FILE.*--encoder sfumato"):
+    with pytest.raises(SfumatoError, match=r"vgg19.*no network.*--weights-file FILE.*network sfumato"):
         fetch_weights("vgg19")
 
 
