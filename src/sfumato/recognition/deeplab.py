@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..engine.checks import MAX_UNITS
 from ..errors import SfumatoError
-from ..nets.backbones import BackboneName, double
-from .segmentation import SegmentationConfig, Segmenter, backbone_of, enlarged
+from ..nets.backbones import BackboneName, build_backbone, double
+from .segmentation import SegmentationConfig, Segmenter, enlarged
 
 FINE = 32  # channels that a finer map is brought to
 
@@ -85,5 +85,5 @@ class DeepLab(Segmenter):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        backbone = backbone_of(config, atrous=True)
+        backbone = build_backbone(config.backbone, atrous=True)
         self.compose(Head(backbone.channels, config), backbone)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..nets.backbones import Backbone, BackboneName
-from .segmentation import SegmentationConfig, Segmenter, backbone_of, enlarged
+from ..nets.backbones import Backbone, BackboneName, build_backbone
+from .segmentation import SegmentationConfig, Segmenter, enlarged
 
 COARSEST = 32  # pixels of the image for one of the coarsest map's
 
@@ -90,5 +90,5 @@ class FCN(Segmenter):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        backbone = backbone_of(config)
+        backbone = build_backbone(config.backbone)
         self.compose(Scores(backbone, config.classes, config.skips), backbone)

@@ -21,7 +21,7 @@ from ..data.sources import Target
 from ..engine.clock import Clock
 from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
-from ..nets.backbones import Backbone, BackboneName, build_backbone
+from ..nets.backbones import Backbone, BackboneName
 from .recognizer import RecognitionConfig, Recognizer
 
 RATIO = (3 / 4, 4 / 3)  # of the sides of what is cut out
@@ -127,7 +127,3 @@ def varied(images: Tensor, masks: Tensor, config: SegmentationConfig) -> tuple[T
     if images.is_contiguous(memory_format=torch.channels_last):
         together = together.contiguous(memory_format=torch.channels_last)
     return together, torch.stack([mask.as_subclass(Tensor) for _, mask in pairs])
-
-
-def backbone_of(config: SegmentationConfig, width: int = 32, atrous: bool = False) -> Backbone:
-    return build_backbone(config.backbone, width, atrous)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ..engine.checks import MAX_UNITS
 from ..errors import SfumatoError
-from ..nets.backbones import BackboneName, double
-from .segmentation import SegmentationConfig, Segmenter, backbone_of, enlarged
+from ..nets.backbones import BackboneName, build_backbone, double
+from .segmentation import SegmentationConfig, Segmenter, enlarged
 
 MAX_WIDTH = MAX_UNITS // 16
 
@@ -67,5 +67,5 @@ class UNet(Segmenter):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        backbone = backbone_of(config, config.width)
+        backbone = build_backbone(config.backbone, config.width)
         self.compose(Expanding(backbone.channels, config.width, config.classes), backbone)

@@ -42,17 +42,17 @@ def measure_recognition(system: Recognizer, data: ImageData, runtime: Runtime) -
     return _measure_classifier(system, data, runtime)
 
 
-def whole_batches(split: Split) -> Iterator[tuple[Tensor, Tensor | None, range]]:
-    """The pictures of `split`, nothing cut off, a few of one size at once: images (b, c, h, w) in [0, 1], masks if
-    there are any, and which pictures these are."""
-    start, held = 0, list[Tensor]()
+def whole_batches(split: Split) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The pictures of `split` in order, nothing cut off, a few of one size at once: images (b, c, h, w) in [0, 1], and
+    masks if there are any."""
+    held = list[Tensor]()
     for number in range(len(split)):
         picture = split.pictures.whole(number)
         if held and (picture.shape != held[0].shape or (len(held) + 1) * prod(picture.shape) > AT_ONCE):
-            yield *_stacked(split, held), range(start, number)
-            start, held = number, []
+            yield _stacked(split, held)
+            held = []
         held.append(picture)
-    yield *_stacked(split, held), range(start, len(split))
+    yield _stacked(split, held)
 
 
 def _stacked(split: Split, pictures: list[Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -71,11 +71,11 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     """The network, and every pixel called the commonest class of the training masks."""
     classes = len(data.classes)
     matrix = torch.zeros(classes, classes, dtype=torch.int64)
-    for images, masks, _ in whole_batches(data.test):
+    for images, masks in whole_batches(data.test):
         assert masks is not None
         matrix += pixel_confusion(name_pixels(system, images, runtime), masks, classes)
     frequency = torch.zeros(classes, dtype=torch.int64)
-    for _, masks, _ in whole_batches(data.train):
+    for _, masks in whole_batches(data.train):
         assert masks is not None
         frequency += masks[masks != VOID].bincount(minlength=classes)
     common = int(frequency.argmax())
