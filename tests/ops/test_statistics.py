@@ -50,6 +50,14 @@ def test_gram_is_the_sum_of_products(features: Tensor) -> None:
     torch.testing.assert_close(gram(features), expected)
 
 
+def test_the_gradient_of_gram_is_autograds(features: Tensor) -> None:
+    weights = torch.randn(*gram(features).shape)
+    ours, plain = (features.clone().requires_grad_() for _ in range(2))
+    (gram(ours) * weights).sum().backward()
+    (torch.einsum("bihw,bjhw->bij", plain, plain) * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, plain.grad)
+
+
 def test_covariance_is_numpys(features: Tensor) -> None:
     _, found = covariance(features)
     expected = torch.stack([torch.cov(item.flatten(1), correction=0) for item in features])

@@ -66,20 +66,35 @@ def exchange(features: Tensor, own: Moments, other: Moments) -> Tensor:
     return torch.addcmul(other.mean - own.mean * scale, features, scale).to(features.dtype)
 
 
+class _Products(torch.autograd.Function):
+    """Of the columns of rows (b, n, c) with one another, in fp32. Backward it is one product where autograd takes two,
+    in the precision that the gradient has anyway."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        with exact(rows):
+            return wide.transpose(1, 2) @ wide
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        both = gradients[0] + gradients[0].transpose(1, 2)
+        with exact(rows):
+            return rows @ both.to(rows.dtype)
+
+
 def gram(features: Tensor) -> Tensor:
     """(b, c, c) inner products of channels, summed over positions (Gatys et al. 2016, eq. 3)."""
-    flat = _rows(features)
-    with exact(features):
-        return flat.transpose(1, 2) @ flat
+    return cast(Tensor, _Products.apply(_rows(features)))
 
 
 def covariance(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (b, 1, c) and covariance (b, c, c) of the channels over positions."""
-    flat = _rows(features)
+    flat = _rows(features).float()
     mean = flat.mean(1, keepdim=True)
-    centred = flat - mean
-    with exact(features):
-        return mean, centred.transpose(1, 2) @ centred / flat.shape[1]
+    return mean, cast(Tensor, _Products.apply(flat - mean)) / flat.shape[1]
 
 
 def square_root(matrices: Tensor, steps: int = 12) -> Tensor:
@@ -101,5 +116,5 @@ def exact(values: Tensor) -> AbstractContextManager[object]:
 
 
 def _rows(features: Tensor) -> Tensor:
-    """fp32 (b, h·w, c): in channels-last memory, nothing moves."""
-    return features.permute(0, 2, 3, 1).flatten(1, 2).float()
+    """(b, h·w, c): in channels-last memory, nothing moves."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
