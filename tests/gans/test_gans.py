@@ -279,6 +279,15 @@ def test_options_go_together_under_bf16(config: Any) -> None:
         assert all(changed), "autocast must not keep weights of a pass without gradients"
 
 
+def test_an_annealed_rate_falls_in_a_straight_line() -> None:
+    system = gan.GAN(gan.Config(annealed=True, images=32))
+    rates = []
+    for clock in (Clock(images=start, before=start) for start in (0, 8, 24)):
+        system.step(feed(system, clock), clock)
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in system.optimizers.values()])
+    assert rates == [[pytest.approx(2e-4 * share)] * 2 for share in (1, 0.75, 0.25)]
+
+
 def test_samples_come_from_the_average() -> None:
     system = gan.GAN(gan.Config(half_life=10))
     one_step(system)

@@ -48,6 +48,7 @@ class AdversarialConfig:
     channels: int = 1  # 1 for grey, 3 for RGB
     latent: int = 64  # random numbers that an image is made from
     learning_rate: float = 2e-4  # of both players
+    annealed: bool = False  # let it fall to 0 over the run, in a straight line
     beta1: float = 0.5  # of Adam: how much of the mean of the gradients is kept from step to step
     beta2: float = 0.999  # of Adam: the same for their squares
     discriminator_steps: int = 1  # updates of the discriminator for one of the generator
@@ -152,6 +153,8 @@ class Adversarial(System):
         return [Stage(self.config.images, self.config.batch_size, flip=self.config.flip, across=True)]
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
+        if self.config.annealed:
+            self._anneal(1 - clock.before / self.config.images)
         turns = [(batch, self._discriminate(batch)) for batch in islice(batches, self.config.discriminator_steps)]
         batch, scalars = turns[-1]
         loss, verdict = self._fool(batch)
@@ -160,6 +163,12 @@ class Adversarial(System):
             self.average.follow(self.generator, clock.images - clock.before, clock.images)
         fooled = realness(self.config.objective, verdict.detach())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
+
+    def _anneal(self, share: float) -> None:
+        """Sets both players' rate to a share of the config's."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = share * self.config.learning_rate
 
     def _discriminate(self, batch: Batch) -> Scalars:
         """One turn of the discriminator."""
