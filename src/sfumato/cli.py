@@ -505,7 +505,8 @@ def doctor(*, as_json: JSON = False) -> None:
     if as_json:
         print(json.dumps(findings, indent=1, ensure_ascii=False))
         return
+    wide = 2 + max(map(len, findings["facts"]))
     for name, value in findings["facts"].items():
-        print(f"{name:<16}{value}")
+        print(f"{name:<{wide}}{value}")
     for advice in findings["advice"]:
         print(f"- {advice}")

@@ -109,6 +109,18 @@ def test_a_voc_tree_has_its_own_split_and_pictures_without_objects(tmp_path: Pat
     assert (data.test.boxes == -1).all()
 
 
+@pytest.mark.parametrize(("width", "height", "factor"), [(80, 40, 0.5), (20, 40, 1), (0, 0, 1)])
+def test_boxes_of_a_larger_copy_fit_the_picture(tmp_path: Path, width: int, height: int, factor: float) -> None:
+    """A size of another shape, as that of a photograph that was turned, or none, says nothing."""
+    tree = voc(tmp_path)
+    described = tree / "Annotations" / "p.xml"
+    size = f"<size><width>{width}</width><height>{height}</height></size>"
+    described.write_text(described.read_text().replace("<object>", f"{size}<object>", 1))
+    boxes = read_boxed(tree, 32).train.boxes
+    assert boxes is not None
+    assert torch.allclose(boxes[0, 0, 1:], factor * torch.tensor([0.1, 0.1, 0.5, 0.5]))
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

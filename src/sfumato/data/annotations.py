@@ -6,7 +6,8 @@
   `class`) and `xmin`, `ymin`, `xmax`, `ymax` in pixels; with a column `split`, that is the split.
 
 Elsewhere the words train, val and test in names of files and folders tell the halves apart; where nothing does, a tenth
-of the pictures is the test set. A row that cannot be used is left out, with its file and line.
+of the pictures is the test set. A row that cannot be used is left out, with its file and line. VOC's `difficult`
+objects count like all others.
 """
 
 import csv
@@ -41,10 +42,12 @@ class Object:
 
 @dataclass
 class Annotated:
-    """A picture's objects; `is_test` is None where nothing says which half of the split it belongs to."""
+    """A picture's objects; `is_test` is None where nothing says which half of the split it belongs to. `size`: the
+    width and height that the annotation says, if it does."""
 
     file: str
     is_test: bool | None = None
+    size: tuple[float, float] | None = None
     objects: list[Object] = field(default_factory=list)
 
 
@@ -112,6 +115,7 @@ class Annotations:
             raise SfumatoError("has a document type of its own: refused")
         root = ElementTree.fromstring(text)  # noqa: S314 - without a document type there is nothing to expand
         annotated = self._picture(PurePosixPath(name).stem, name, ".jpg")
+        annotated.size = _size(root.findtext("size/width"), root.findtext("size/height"))
         for number, item in enumerate(root.iter("object"), 1):
             box = item.find("bndbox")
             edges = [None if box is None else box.findtext(edge) for edge in EDGES]
@@ -125,7 +129,8 @@ class Annotations:
         pictures = {}
         for image in values["images"]:
             try:
-                pictures[image["id"]] = self._picture(str(image["file_name"]), name)
+                annotated = pictures[image["id"]] = self._picture(str(image["file_name"]), name)
+                annotated.size = _size(image.get("width"), image.get("height"))
             except SfumatoError as error:
                 self.left_out.append(LeftOut(name, str(error)))
         for number, item in enumerate(values["annotations"], 1):
@@ -208,6 +213,14 @@ def half_of(name: str) -> bool | None:
     if not {"train", "training"}.isdisjoint(words):
         return False
     return True if any(word in TEST_NAMES for word in words) else None
+
+
+def _size(width: Any, height: Any) -> tuple[float, float] | None:
+    try:
+        size = float(width), float(height)
+    except (TypeError, ValueError):
+        return None
+    return size if min(size) > 0 and max(size) < math.inf else None
 
 
 def _plain(path: PurePosixPath) -> str:

@@ -20,6 +20,7 @@ from .pictures import picture_size
 
 ENDINGS = (".csv", ".json", ".xml")  # of annotations
 MOST = 2_000  # boxes in a picture
+SAME_SHAPE = 0.02  # by which the quotients of the sides of a picture and of its smaller copy may differ
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class AndTables(FolderFiles):
 
 def _placed(annotated: Annotated, files: Files, left_out: list[LeftOut]) -> Placed:
     """A picture that could be read, with those of its objects that lie in it."""
-    width, height = picture_size(io.BytesIO(files.content(annotated.file)))
+    size = picture_size(io.BytesIO(files.content(annotated.file)))
+    width, height = annotated.size if annotated.size and alike(annotated.size, size) else size
     inside = []
     for item in annotated.objects:
         left, top, right, bottom = item.box
@@ -76,6 +78,11 @@ def _placed(annotated: Annotated, files: Files, left_out: list[LeftOut]) -> Plac
             shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
             left_out.append(LeftOut(item.where, f"{shown}: beyond the picture of {width}×{height}"))
     return Placed(annotated.file, annotated.is_test, [item.label for item in inside], [item.box for item in inside])
+
+
+def alike(said: tuple[float, float], found: tuple[int, int]) -> bool:
+    """Whether pictures of these sizes can be one picture, enlarged or reduced."""
+    return abs(said[0] * found[1] / (said[1] * found[0]) - 1) < SAME_SHAPE
 
 
 def _data(

@@ -2,7 +2,9 @@
 
 Images are (b, 3, h, w) in [0, 1], RGB; a backbone does its own normalisation. `plain` is the contracting path of the
 U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) with batch norm; `sfumato` is the encoder that comes
-with the package; the others are torchvision's classifiers without their last layers.
+with the package; the others are torchvision's classifiers without their last layers. Maps of networks that have no
+batch norm are standardised for those who read them: some of SqueezeNet's deviate by 200, and new layers behind them
+would begin with enormous outputs. Liu et al. 2016, https://arxiv.org/abs/1512.02325, section 3.1, scale theirs as well.
 """
 
 from collections.abc import Sequence
@@ -40,6 +42,8 @@ class Backbone(nn.Module):
         self.name, self.network, self.channels = name, network, list(channels)
         self.strides = strides
         self.stages = tuple(stages)  # a tuple is no submodule: the weights are the network's
+        even = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        self.norms = nn.ModuleList(nn.Identity() if even else nn.BatchNorm2d(c, affine=False) for c in channels)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
@@ -47,9 +51,9 @@ class Backbone(nn.Module):
         """The map after each stage."""
         values = (images - self.mean) / self.std
         maps = []
-        for stage in self.stages:
+        for stage, norm in zip(self.stages, self.norms, strict=True):
             values = stage(values)
-            maps.append(values)
+            maps.append(norm(values))
         return maps
 
     def load(self, file: str | Path = "") -> None:

@@ -64,15 +64,15 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     figure = new_figure(1.3 + cell * count, 0.25 * bool(columns) + (0.04 + cell * height / width) * len(rows))
     axis = figure.subplots()
     gap = max(1, round(SPACE * width))
-    for line, name in enumerate(rows):
-        axis.text(-gap, line * (height + gap) + height / 2, name, ha="right", va="center", color=INK)
-    for index, heading in enumerate(columns[:count]):
-        axis.text(index * (width + gap) + width / 2, -gap, heading, ha="center", va="bottom", color=INK)
     # One picture: an axis for each image takes a hundred times as long.
     whole = [F.pad(images.float().cpu(), (0,) * 7 + (count - len(images),), value=1.0) for images in rows.values()]
     sheet = grid(torch.cat(whole).expand(-1, 3, -1, -1).clamp(0, 1), count, gap, ground=1.0)
     axis.imshow(sheet.permute(1, 2, 0).numpy(), interpolation="nearest" if width < SMALL else None)
-    axis.set_axis_off()
+    axis.set_yticks([line * (height + gap) + height / 2 for line in range(len(rows))], list(rows))
+    headings = columns[:count]
+    axis.set_xticks([index * (width + gap) + width / 2 for index in range(len(headings))], headings)
+    axis.tick_params(length=0, pad=2, labeltop=True, labelbottom=False)
+    axis.spines[:].set_visible(False)
     return png(figure)
 
 

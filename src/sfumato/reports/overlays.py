@@ -2,12 +2,14 @@
 
 import colorsys
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+
+from .language import cjk_font
 
 SHADE = 0.6  # of a class's colour on the picture
 STEP = 0.38  # of the colour circle, about, from one class to the next
@@ -16,6 +18,7 @@ RIGHT, WRONG = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1)
 GROUNDS = ("background", "_background_")
 LETTER = 40  # letters' heights in the shorter side
 SMALL, LARGE = 11, 40  # pixels that a letter is high, at least and at most
+CHINESE = "\u2e80"  # letters from here on
 WIDE = 18  # letters' heights that a name in a legend may take
 
 
@@ -59,7 +62,7 @@ def draw_boxes(
     picture: Image.Image, boxes: Tensor, classes: Sequence[int], names: Sequence[str], words: Sequence[str]
 ) -> None:
     """Draws a frame around each of `boxes` (n, 4), shares of the sides, in the colour of its class, with its words."""
-    draw, font, palette = ImageDraw.Draw(picture), _font(picture), colours(names)
+    draw, font, palette = ImageDraw.Draw(picture), _font(picture, words), colours(names)
     edge = max(1, round(font.size / 8))
     for box, number, word in zip(boxes.tolist(), classes, words, strict=True):
         left, top, right, bottom = (part * side for part, side in zip(box, 2 * picture.size, strict=True))
@@ -71,7 +74,7 @@ def below(picture: Image.Image, lines: Sequence[tuple[str, tuple[int, int, int]]
     """`picture` with a white strip below it: a square of its colour and a word for each of `lines`."""
     if not lines:
         return picture
-    font = _font(picture)
+    font = _font(picture, [word for word, _ in lines])
     step = round(1.5 * font.size)
     columns = max(1, min(len(lines), int(picture.width // (WIDE * font.size))))
     rows = -(-len(lines) // columns)
@@ -102,7 +105,13 @@ def _label(
     draw.text((left + font.size // 4, top), word, fill="black" if bright else "white", font=font)
 
 
-def _font(picture: Image.Image) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(min(LARGE, max(SMALL, min(picture.size) // LETTER)))
+def _font(picture: Image.Image, words: Iterable[str]) -> ImageFont.FreeTypeFont:
+    """One that is large enough, and has Chinese letters if `words` do and one is installed."""
+    size = min(LARGE, max(SMALL, min(picture.size) // LETTER))
+    if max("".join(words), default="") >= CHINESE and (name := cjk_font()):
+        from matplotlib.font_manager import findfont
+
+        return ImageFont.truetype(findfont(name), size)
+    font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font
