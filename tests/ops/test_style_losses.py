@@ -6,6 +6,7 @@ import torch
 from sfumato.ops.statistics import covariance, gram, square_root
 from sfumato.ops.style_losses import (
     absolute_variation,
+    added_grain,
     gaussian_distance,
     gram_error,
     relative_error,
@@ -60,6 +61,14 @@ def test_both_variations_by_hand() -> None:
     image = torch.tensor([[[[0.0, 1.0], [3.0, 3.0]]]])  # down 3, 2; across 1, 0
     assert float(total_variation(image)) == pytest.approx((9 + 4) / 2 + (1 + 0) / 2)
     assert float(absolute_variation(image)) == pytest.approx(0.5 * ((3 + 2) / 2 + (1 + 0) / 2))
+
+
+def test_grain_is_detail_that_the_content_has_not() -> None:
+    stripes = torch.tensor([0.0, 1.0, 0.0, 1.0]).expand(1, 1, 3, 4)  # second differences -2, 2 across, none down
+    flat = torch.full_like(stripes, 0.5)
+    assert float(added_grain(stripes, flat)) == pytest.approx(4.0)
+    assert float(added_grain(stripes, stripes)) == 0
+    assert float(added_grain(flat, stripes)) == 0
 
 
 def test_relative_error_of_nothing_is_one_and_does_not_depend_on_scale() -> None:

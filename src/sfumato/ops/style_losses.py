@@ -26,6 +26,16 @@ def total_variation(images: Tensor) -> Tensor:
     return down + (images[..., 1:] - images[..., :-1]).square().mean()
 
 
+def added_grain(images: Tensor, content: Tensor) -> Tensor:
+    """Mean squared excess of the second differences of (b, c, h, w) images over those of `content` at the same place,
+    down and across: fine detail where there was none."""
+    total = images.new_zeros(())
+    for side in (2, 3):
+        found, there = (values.diff(2, side).abs() for values in (images, content))
+        total = total + (found - there).relu().square().mean()
+    return total
+
+
 def gram_error(found: Tensor, target: Tensor) -> Tensor:
     """E_l of Gatys et al. 2016 (eq. 4), Σ(G - A)² / 4N²M², of (b, N, N) Gram matrices divided by their M positions."""
     return (found - target).square().sum((1, 2)).mean() / (4 * found.shape[1] ** 2)

@@ -8,7 +8,9 @@ Departs from the papers: encoder and decoder are trained together, and statistic
 what is fine needs not pass through the coarsest one; with a third, relu2_1, results were recoloured photographs. Beside
 means and deviations, Gram matrices are compared: they see texture. Losses are relative squared errors: 0 is equal, 1 as
 good as nothing. A share of the pairs are the same picture twice, which must come back as it was. The teacher looks at
-its picture from a random offset: patterns that fit its grid would please it and nobody else. What is kept are averages.
+its picture from a random offset: patterns that fit its grid would please it and nobody else. Its first layer has a
+stride of 2 and does not see the finest patterns: they are kept to where the content has some, or skies are woven. What
+is kept are averages.
 """
 
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ from ..nets.decoder import Decoder
 from ..nets.encoders import EncoderName, build_encoder
 from ..nets.weights import load_pretrained
 from ..ops.statistics import gram, moments
-from ..ops.style_losses import relative_error, relative_moments, total_variation
+from ..ops.style_losses import added_grain, relative_error, relative_moments, total_variation
 from .transfer import DETAILED, StyleSystem, Stylizer, TransferConfig
 
 CONTENT = "fire3"
@@ -52,6 +54,7 @@ class Config(TransferConfig):
     identity_weight: float = 20.0  # of the squared error of pictures restyled by themselves
     range_weight: float = 10.0  # of squared excess over [0, 1]
     smoothness: float = 1.0  # of the total variation
+    grain_weight: float = 100.0  # of fine detail where the content has none
     same: int = 1  # pairs in a batch, or in each process's part of it, that are one picture twice
     warmup: int = 4_000  # images over which the learning rate climbs; it falls along a cosine after that
     clip: float = 1.0  # largest 2-norm of the gradient
@@ -114,6 +117,7 @@ class DistilledEncoder(StyleSystem):
         content_loss, style_loss, texture = self._losses(seen, shown, _halves(taught)[1])
         identity = F.mse_loss(output[:same], content[:same]) if same else output.new_zeros(())
         excess = (output - output.clamp(0, 1)).square().mean()
+        grain = added_grain(output, content)
         loss = (
             content_loss
             + config.style_weight * style_loss
@@ -122,6 +126,7 @@ class DistilledEncoder(StyleSystem):
             + config.identity_weight * identity
             + config.range_weight * excess
             + config.smoothness * total_variation(output)
+            + config.grain_weight * grain
         )
         descend(loss, self.optimizers["network"], config.clip or None)
         self.average.follow(self.network, clock.images - clock.before, clock.images)
@@ -132,6 +137,7 @@ class DistilledEncoder(StyleSystem):
             "texture": texture.detach(),
             "lesson": lesson.detach(),
             "identity": identity.detach(),
+            "grain": grain.detach(),
         }
 
     def _lesson(self, features: dict[str, Tensor], taught: dict[str, Tensor]) -> Tensor:
