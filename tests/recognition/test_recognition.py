@@ -54,8 +54,15 @@ def test_a_backbone_is_torchvisions_network() -> None:
     pictures = images(1, 3, 64, 64)
     with torch.no_grad():
         coarsest = backbone(pictures)[-1]
-        expected = theirs((pictures - backbone.mean) / backbone.std)
+        expected = theirs(backbone.units(pictures))
         assert torch.allclose(theirs.fc(coarsest.mean((2, 3))), expected, atol=1e-5)
+
+
+def test_maps_without_batch_norm_are_standardised() -> None:
+    torch.manual_seed(0)
+    finest, *_ = build_backbone("squeezenet1_0")(images(4, 3, 64, 64))
+    assert torch.allclose(finest.mean((0, 2, 3)), torch.zeros(finest.shape[1]), atol=1e-4)
+    assert torch.allclose(finest.var((0, 2, 3), correction=0), torch.ones(finest.shape[1]), atol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["sfumato", "squeezenet1_0", "resnet18", "resnet50"])

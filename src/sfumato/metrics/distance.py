@@ -61,7 +61,7 @@ class Features(nn.Module):
 
     def of(self, images: Tensor) -> Tensor:
         """Features (n, 512) of any number of images, on the CPU."""
-        return in_chunks(lambda chunk: self(chunk.to(self.encoder.mean.device)), images)
+        return in_chunks(lambda chunk: self(chunk.to(self.encoder.units.mean.device)), images)
 
 
 def _squeezenet(weights: Path) -> Encoder:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SfumatoError
-from .encoders import IMAGENET_MEAN, IMAGENET_STD, SQUEEZENET, VGG, EncoderName, build_encoder
+from .encoders import SQUEEZENET, VGG, EncoderName, ImageNetUnits, build_encoder
 from .weights import load_network
 
 BackboneName = Literal[
@@ -31,8 +31,6 @@ class Backbone(nn.Module):
     halves the sides of the map before it, if it is not atrous. `channels`: of the maps. `strides`: pixels of the image
     for one of theirs."""
 
-    mean: Tensor
-    std: Tensor
     stages: tuple[nn.Module, ...]
 
     def __init__(
@@ -44,12 +42,11 @@ class Backbone(nn.Module):
         self.stages = tuple(stages)  # a tuple is no submodule: the weights are the network's
         even = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
         self.norms = nn.ModuleList(nn.Identity() if even else nn.BatchNorm2d(c, affine=False) for c in channels)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.units = ImageNetUnits()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The map after each stage."""
-        values = (images - self.mean) / self.std
+        values = self.units(images)
         maps = []
         for stage, norm in zip(self.stages, self.norms, strict=True):
             values = stage(values)

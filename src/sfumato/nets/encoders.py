@@ -44,23 +44,34 @@ SQUEEZENET = {
 }  # fmt: skip
 
 
-class Encoder(nn.Module):
-    """`features` is one sequence of layers; `places` says after which of them each name stands."""
+class ImageNetUnits(nn.Module):
+    """Images in [0, 1] in the units that networks for ImageNet are trained in: mean 0 and deviation 1 there."""
 
     mean: Tensor
     std: Tensor
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
+class Encoder(nn.Module):
+    """`features` is one sequence of layers; `places` says after which of them each name stands."""
+
     def __init__(self, name: str, features: nn.Sequential, places: dict[str, int]) -> None:
         super().__init__()
         self.name, self.features, self.places = name, features, places
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.units = ImageNetUnits()
 
     def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """What stands after each of `layers`; nothing behind the last of them is computed."""
         wanted = {self.place(layer): layer for layer in layers}
         found: dict[str, Tensor] = {}
-        values = (images - self.mean) / self.std
+        values = self.units(images)
         for index, layer in enumerate(self.features[: max(wanted) + 1]):
             in_place = isinstance(layer, nn.ReLU) and index - 1 not in wanted
             values = F.relu_(values) if in_place else layer(values)

@@ -21,7 +21,7 @@ from ..data.batches import Batch
 from ..engine.clock import Clock
 from ..engine.system import Scalars
 from ..errors import SfumatoError
-from ..nets.encoders import IMAGENET_MEAN, IMAGENET_STD, build_encoder
+from ..nets.encoders import ImageNetUnits, build_encoder
 from ..nets.weights import load_network
 from .recognizer import RecognitionConfig, Recognizer
 
@@ -75,14 +75,10 @@ PRESETS = {
 class Classifier(nn.Module):
     """`network` has a new last layer, at `place`; the rest is as it was, and so are the names of its weights."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, name: str, classes: int) -> None:
         super().__init__()
         self.name = name
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.units = ImageNetUnits()
         self.network = _ours() if name == OURS else _theirs(name)
         layers = [item for item in self.network.named_modules() if isinstance(item[1], nn.Linear | nn.Conv2d)]
         self.place, last = layers[-1]
@@ -100,7 +96,7 @@ class Classifier(nn.Module):
         return self.network.get_submodule(self.place)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network((images - self.mean) / self.std)
+        return self.network(self.units(images))
 
 
 def _ours() -> nn.Module:
