@@ -1,30 +1,44 @@
 """What is shipped paints as the run that it is from does, and says where it comes from."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.nets import weights
 from sfumato.runs.export import export
-from sfumato.style.encoder import DistilledEncoder
+from sfumato.runs.open import Run
 from sfumato.style.transfer import StyleSystem, shipped
 
 
-def test_the_exported_files_paint_the_same(toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def trained(toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Trains an encoder into a folder of that name, for two steps, under a teacher that knows nothing."""
     monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(DistilledEncoder, "begin", lambda self: None)  # a teacher that knows nothing will do
+    monkeypatch.setattr("sfumato.style.encoder.load_pretrained", lambda *_: None)
     images = Split(InMemory(torch.randint(256, (16, 3, 64, 64), dtype=torch.uint8)))
     data = replace(toy, train=images, test=images)
-    run = sfumato.train(
-        "encoder", data=("a", "b"), run=tmp_path / "run", opened=replace(data, second=data), precision="fp32",
-        resolution=64, crop=64, images=16, teacher_file=str(tmp_path / "secret" / "teacher.pth"),
-    )  # fmt: skip
+
+    def train(name: str, **fields: object) -> Run:
+        return sfumato.train(
+            "encoder", data=("a", "b"), run=tmp_path / name, opened=replace(data, second=data), precision="fp32",
+            resolution=64, crop=64, images=16, **fields,
+        )  # fmt: skip
+
+    return train
+
+
+def test_the_exported_files_paint_the_same(
+    trained: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained("run", teacher_file=str(tmp_path / "secret" / "teacher.pth"))
     paths = export(run.path, tmp_path / "out")
     assert [path.name for path in paths] == ["sfumato-encoder.safetensors", "sfumato-decoder.safetensors"]
     with safe_open(paths[0], "pt") as file:
@@ -36,6 +50,22 @@ def test_the_exported_files_paint_the_same(toy: ImageData, tmp_path: Path, monke
     with torch.no_grad():
         expected, found = run.system.stylizer(content, style), shipped()(content, style)
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+def test_training_goes_on_with_the_decoder_alone(trained: Callable[..., Run], tmp_path: Path) -> None:
+    export(trained("run").path, tmp_path / "out")
+    export(trained("more", start=str(tmp_path / "out")).path, tmp_path / "again")
+    encoder, decoder = (
+        [load_file(tmp_path / folder / f"sfumato-{part}.safetensors") for folder in ("out", "again")]
+        for part in ("encoder", "decoder")
+    )
+    assert all(torch.equal(value, encoder[1][name]) for name, value in encoder[0].items())
+    assert not all(torch.equal(value, decoder[1][name]) for name, value in decoder[0].items())
+
+
+def test_a_folder_without_exported_files_is_named(trained: Callable[..., Run], tmp_path: Path) -> None:
+    with pytest.raises(SfumatoError, match="there is no such file"):
+        trained("run", start=str(tmp_path))
 
 
 def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path) -> None:

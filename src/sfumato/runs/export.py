@@ -19,7 +19,8 @@ from .open import open as open_run
 def export(run: str | Path, folder: str | Path) -> list[Path]:
     """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` run into `folder`.
 
-    Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits. The files say what
+    Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits. After a training
+    that began with exported files the encoder is what it was. The files say what
     run they are from. Raises SfumatoError for a run of another system.
     """
     opened = open_run(run, "cpu")
@@ -27,9 +28,10 @@ def export(run: str | Path, folder: str | Path) -> list[Path]:
     if not isinstance(system, DistilledEncoder):
         raise SfumatoError(f"{run}: is a run of {opened.config['system']}; only encoder runs can be exported")
     stylizer = copy.deepcopy(system.stylizer)
-    rescale_inputs(stylizer.decoder, unit_mean_activation(stylizer.encoder))
+    if not system.config.start:  # there it has been done
+        rescale_inputs(stylizer.decoder, unit_mean_activation(stylizer.encoder))
     values = opened.config
-    fields = {**values["config"], "teacher_file": Path(values["config"]["teacher_file"]).name}  # no folders of ours
+    fields = {**values["config"], **{name: Path(values["config"][name]).name for name in ("teacher_file", "start")}}
     origin = {
         "sfumato": values["sfumato"],
         "config": json.dumps(fields, ensure_ascii=False),

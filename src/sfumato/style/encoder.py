@@ -10,11 +10,12 @@ means and deviations, Gram matrices are compared: they see texture. Losses are r
 good as nothing. A share of the pairs are the same picture twice, which must come back as it was. The teacher looks at
 its picture from a random offset: patterns that fit its grid would please it and nobody else. Its first layer has a
 stride of 2 and does not see the finest patterns: they are kept to where the content has some, or skies are woven. What
-is kept are averages.
+is kept are averages. With `start`, the decoder of an earlier training goes on alone, on the encoder as it was.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -33,7 +34,7 @@ from ..nets.encoders import EncoderName, build_encoder
 from ..nets.weights import load_pretrained
 from ..ops.statistics import gram, moments
 from ..ops.style_losses import added_grain, relative_error, relative_moments, total_variation
-from .transfer import DETAILED, StyleSystem, Stylizer, TransferConfig
+from .transfer import DETAILED, StyleSystem, Stylizer, TransferConfig, load_exported
 
 CONTENT = "fire3"
 STYLE = ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6")
@@ -48,6 +49,7 @@ class Config(TransferConfig):
 
     teacher: EncoderName = "squeezenet1_0"  # the network that it learns from: squeezenet1_0 or squeezenet1_1
     teacher_file: str = ""  # its weights; fetched if none are given
+    start: str = ""  # a folder that `sfumato export` wrote: begin with its weights, and train the decoder alone
     style_weight: float = 2.5  # of the errors in means and deviations, beside the content loss
     texture_weight: float = 2.5  # of the errors in Gram matrices
     lesson_weight: float = 0.3  # of the errors in predicting the teacher
@@ -88,7 +90,11 @@ class DistilledEncoder(StyleSystem):
             }
         )
         self.average = Average(self.network, config.half_life)
-        learners = [*self.network.parameters(), *self.predictors.parameters()]
+        learners = [*self.network.decoder.parameters()]
+        if config.start:
+            self.network.encoder.requires_grad_(False)
+        else:
+            learners += [*self.network.encoder.parameters(), *self.predictors.parameters()]
         self.optimizers["network"] = torch.optim.Adam(learners, lr=config.learning_rate, fused=True)
 
     @property
@@ -98,6 +104,8 @@ class DistilledEncoder(StyleSystem):
 
     def begin(self) -> None:
         load_pretrained(self.teacher, self.config.teacher_file)
+        if self.config.start:
+            load_exported(self.network, Path(self.config.start))
 
     def step(self, batches: Iterator[tuple[Batch, Batch]], clock: Clock) -> Scalars:
         """One batch of contents in the styles of another; one step of Adam for encoder, decoder and predictors."""
@@ -110,7 +118,7 @@ class DistilledEncoder(StyleSystem):
         features = self.network.encoder(both, tuple(LESSONS))
         with torch.no_grad():
             taught = self.teacher(both, STYLE)
-        lesson = self._lesson(features, taught)
+        lesson = content.new_zeros(()) if config.start else self._lesson(features, taught)
         contents, styles = _halves(features)
         output = self.network.decoder(self.network.restyled(contents, self.network.style_statistics(styles))).float()
         seen, shown = _from_an_offset(output.clamp(0, 1), content)

@@ -7,6 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -92,10 +93,20 @@ class Stylizer(nn.Module):
 def shipped() -> Stylizer:
     """The network that comes with the package: its encoder, and the AdaIN decoder that was trained with it."""
     stylizer = Stylizer(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
-    parts = [read_weights(SHIPPED / f"sfumato-{part}.safetensors") for part in ("encoder", "decoder")]
-    for module, values in zip((stylizer.encoder, stylizer.decoder), parts, strict=True):
-        module.load_state_dict({name: value.float() for name, value in values.items()})
+    load_exported(stylizer, SHIPPED)
     return stylizer.eval()
+
+
+def load_exported(stylizer: Stylizer, folder: Path) -> None:
+    """Fills a network with what `sfumato export` wrote into `folder`. Raises SfumatoError if it cannot."""
+    for part, module in (("encoder", stylizer.encoder), ("decoder", stylizer.decoder)):
+        path = folder / f"sfumato-{part}.safetensors"
+        values = {name: value.float() for name, value in read_weights(path).items()}
+        if {name: value.shape for name, value in values.items()} != {
+            name: value.shape for name, value in module.state_dict().items()
+        }:
+            raise SfumatoError(f"weights {str(path)!r}: not those of an exported {part}")
+        module.load_state_dict(values)
 
 
 class StyleSystem(System):
