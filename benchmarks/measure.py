@@ -33,7 +33,7 @@ def forget_freed_memory() -> None:
         library.mallopt(memory.MMAP_MAX, 65536)
         library.mallopt(memory.MMAP_THRESHOLD, 32 << 20)
         library.mallopt(memory.TRIM_THRESHOLD, 64 << 20)
-        library.mallopt(memory.TOP_PAD, 0)
+        library.mallopt(memory.TOP_PAD, 128 << 10)
         library.malloc_trim(0)
 
 
@@ -41,7 +41,7 @@ def interleaved(
     ours: Callable[[], object], textbook: Callable[[], object], rounds: int, runtime: Runtime
 ) -> tuple[float, float]:
     """Median seconds of each, alternating, each after an unmeasured call; the textbook's with the memory settings that
-    a process begins with."""
+    a process comes to by itself."""
     mine, theirs = list[float](), list[float]()
     for _ in range(rounds):
         memory.keep_freed_memory()

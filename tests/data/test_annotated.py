@@ -109,9 +109,9 @@ def test_a_voc_tree_has_its_own_split_and_pictures_without_objects(tmp_path: Pat
     assert (data.test.boxes == -1).all()
 
 
-@pytest.mark.parametrize(("width", "height", "factor"), [(80, 40, 0.5), (20, 40, 1), (0, 0, 1)])
+@pytest.mark.parametrize(("width", "height", "factor"), [(80, 40, 0.5), (30, 30, 1), (0, 0, 1)])
 def test_boxes_of_a_larger_copy_fit_the_picture(tmp_path: Path, width: int, height: int, factor: float) -> None:
-    """A size of another shape, as that of a photograph that was turned, or none, says nothing."""
+    """A size of another shape, or none, says nothing."""
     tree = voc(tmp_path)
     described = tree / "Annotations" / "p.xml"
     size = f"<size><width>{width}</width><height>{height}</height></size>"
@@ -119,6 +119,43 @@ def test_boxes_of_a_larger_copy_fit_the_picture(tmp_path: Path, width: int, heig
     boxes = read_boxed(tree, 32).train.boxes
     assert boxes is not None
     assert torch.allclose(boxes[0, 0, 1:], factor * torch.tensor([0.1, 0.1, 0.5, 0.5]))
+
+
+def test_boxes_of_a_turned_picture_are_left_out_by_name(tmp_path: Path) -> None:
+    tree = voc(tmp_path)
+    described = tree / "Annotations" / "p.xml"
+    size = "<size><width>20</width><height>40</height></size>"
+    content = described.read_text().replace("<object>", f"{size}<object>", 1)
+    described.write_text(content)
+    with pytest.raises(SfumatoError, match="no box in any picture"):
+        read_boxed(tree, 32)
+    with pytest.raises(SfumatoError, match="drawn in a picture of 20×40, which is 40×20, turned"):
+        read_boxed(tree, 32, strict=True)
+
+
+def test_a_size_belongs_to_its_own_annotation(tmp_path: Path) -> None:
+    """Two tables of the same pictures, one drawn in copies of twice the size."""
+    for name in ("p", "q"):
+        picture(tmp_path / f"{name}.jpg")
+    head = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+    (tmp_path / "a.csv").write_text(head + "".join(f"{name}.jpg,80,40,dog,8,4,40,20\n" for name in "pq"))
+    (tmp_path / "b.csv").write_text("filename,class,xmin,ymin,xmax,ymax\np.jpg,cat,4,2,20,10\nq.jpg,cat,4,2,20,10\n")
+    boxes = read_boxed(tmp_path, 32).train.boxes
+    assert boxes is not None
+    assert torch.allclose(boxes[0, :, 1:], torch.tensor([0.1, 0.1, 0.5, 0.5]).expand(2, 4))
+
+
+def test_a_bad_coco_image_is_named_and_the_others_are_used(tmp_path: Path) -> None:
+    tree = coco(tmp_path, [[4, 2, 16, 8]])
+    for path in (tree / "annotations").iterdir():
+        values = json.loads(path.read_text())
+        values["images"] += ["junk", {"id": 8, "file_name": "1.jpg", "width": 10**400, "height": 3}]
+        path.write_text(json.dumps(values))
+    data = read_boxed(tree, 32)
+    assert (len(data.train), len(data.test)) == (1, 1)
+    assert [item.file for item in data.left_out] == [
+        f"annotations/instances_{half}2017.json: image 2" for half in ("train", "val")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,14 @@ def test_a_backbone_is_torchvisions_network() -> None:
 
 def test_maps_without_batch_norm_are_standardised() -> None:
     torch.manual_seed(0)
-    finest, *_ = build_backbone("squeezenet1_0")(images(4, 3, 64, 64))
+    backbone = build_backbone("squeezenet1_0")
+    finest, *_ = backbone(images(4, 3, 64, 64))
     assert torch.allclose(finest.mean((0, 2, 3)), torch.zeros(finest.shape[1]), atol=1e-4)
     assert torch.allclose(finest.var((0, 2, 3), correction=0), torch.ones(finest.shape[1]), atol=1e-2)
+    assert backbone(images(1, 3, 32, 32))[-1].shape[2:] == (1, 1)  # one value of each channel: no deviation
+    alone, together = images(1, 3, 64, 64), images(4, 3, 64, 64)
+    backbone.eval()
+    assert torch.allclose(backbone(torch.cat([alone, together]))[0][:1], backbone(alone)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sfumato", "squeezenet1_0", "resnet18", "resnet50"])

@@ -61,6 +61,7 @@ def test_training_goes_on_with_the_decoder_alone(trained: Callable[..., Run], tm
     )
     assert all(torch.equal(value, encoder[1][name]) for name, value in encoder[0].items())
     assert not all(torch.equal(value, decoder[1][name]) for name, value in decoder[0].items())
+    assert all((value - decoder[1][name]).abs().max() < 0.01 for name, value in decoder[0].items())
 
 
 def test_a_folder_without_exported_files_is_named(trained: Callable[..., Run], tmp_path: Path) -> None:

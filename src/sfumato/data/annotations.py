@@ -33,21 +33,21 @@ PICTURE_FOLDERS = ("", "images/", "JPEGImages/", "../JPEGImages/", "../images/",
 
 @dataclass(frozen=True)
 class Object:
-    """`box`: left, top, right, bottom in pixels of the upright picture. `where`: its file and line."""
+    """`box`: left, top, right, bottom in pixels of the upright picture. `where`: its file and line. `size`: the width
+    and height of the picture that the box was drawn in, if they are said."""
 
     label: str
     box: tuple[float, float, float, float]
     where: str
+    size: tuple[float, float] | None = None
 
 
 @dataclass
 class Annotated:
-    """A picture's objects; `is_test` is None where nothing says which half of the split it belongs to. `size`: the
-    width and height that the annotation says, if it does."""
+    """A picture's objects; `is_test` is None where nothing says which half of the split it belongs to."""
 
     file: str
     is_test: bool | None = None
-    size: tuple[float, float] | None = None
     objects: list[Object] = field(default_factory=list)
 
 
@@ -115,11 +115,11 @@ class Annotations:
             raise SfumatoError("has a document type of its own: refused")
         root = ElementTree.fromstring(text)  # noqa: S314 - without a document type there is nothing to expand
         annotated = self._picture(PurePosixPath(name).stem, name, ".jpg")
-        annotated.size = _size(root.findtext("size/width"), root.findtext("size/height"))
+        size = _size(root.findtext("size/width"), root.findtext("size/height"))
         for number, item in enumerate(root.iter("object"), 1):
             box = item.find("bndbox")
             edges = [None if box is None else box.findtext(edge) for edge in EDGES]
-            self._add(annotated, item.findtext("name"), edges, f"{name}: object {number}")
+            self._add(annotated, item.findtext("name"), edges, f"{name}: object {number}", size)
 
     def _read_json(self, name: str) -> None:
         values = json.loads(self._text(name))
@@ -127,12 +127,15 @@ class Annotations:
             return
         labels = {category["id"]: str(category["name"]) for category in values["categories"]}
         pictures = {}
-        for image in values["images"]:
+        for number, image in enumerate(values["images"], 1):
             try:
-                annotated = pictures[image["id"]] = self._picture(str(image["file_name"]), name)
-                annotated.size = _size(image.get("width"), image.get("height"))
+                size = _size(image.get("width"), image.get("height"))
+                pictures[image["id"]] = self._picture(str(image["file_name"]), name), size
             except SfumatoError as error:
                 self.left_out.append(LeftOut(name, str(error)))
+            except Exception as error:  # as in _attempt
+                where = f"{name}: image {number}"
+                self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
         for number, item in enumerate(values["annotations"], 1):
             where = f"{name}: annotation {item.get('id', number) if isinstance(item, dict) else number}"
             try:
@@ -144,7 +147,8 @@ class Annotations:
             if crowd:
                 self.left_out.append(LeftOut(where, "a crowd, not an object"))
             elif image in pictures:
-                self._add(pictures[image], label, (left, top, left + width, top + height), where)
+                annotated, size = pictures[image]
+                self._add(annotated, label, (left, top, left + width, top + height), where, size)
 
     def _read_table(self, name: str) -> None:
         table = csv.DictReader(io.StringIO(self._text(name)))
@@ -163,9 +167,17 @@ class Annotations:
                 continue
             if row.get("split"):
                 annotated.is_test = row["split"].lower() in TEST_NAMES
-            self._add(annotated, row[label], [row[edge] for edge in EDGES], where)
+            size = _size(row.get("width"), row.get("height"))
+            self._add(annotated, row[label], [row[edge] for edge in EDGES], where, size)
 
-    def _add(self, annotated: Annotated, label: str | None, edges: Sequence[Any], where: str) -> None:
+    def _add(
+        self,
+        annotated: Annotated,
+        label: str | None,
+        edges: Sequence[Any],
+        where: str,
+        size: tuple[float, float] | None,
+    ) -> None:
         try:
             left, top, right, bottom = (float(edge) for edge in edges)
         except (TypeError, ValueError):
@@ -181,7 +193,7 @@ class Annotations:
         elif not all(map(math.isfinite, (left, top, right, bottom))) or left >= right or top >= bottom:
             self.left_out.append(LeftOut(where, f"{shown}: encloses nothing"))
         else:
-            annotated.objects.append(Object(label, (left, top, right, bottom), where))
+            annotated.objects.append(Object(label, (left, top, right, bottom), where, size))
 
     def _split_voc(self) -> None:
         """The lists in ImageSets/Main, if there are any, are the split of the pictures that came with XML."""
@@ -218,7 +230,7 @@ def half_of(name: str) -> bool | None:
 def _size(width: Any, height: Any) -> tuple[float, float] | None:
     try:
         size = float(width), float(height)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return size if min(size) > 0 and max(size) < math.inf else None
 

@@ -66,21 +66,26 @@ class AndTables(FolderFiles):
 
 def _placed(annotated: Annotated, files: Files, left_out: list[LeftOut]) -> Placed:
     """A picture that could be read, with those of its objects that lie in it."""
-    size = picture_size(io.BytesIO(files.content(annotated.file)))
-    width, height = annotated.size if annotated.size and alike(annotated.size, size) else size
+    found = picture_size(io.BytesIO(files.content(annotated.file)))
     inside = []
     for item in annotated.objects:
+        said = item.size or found
+        width, height = said if alike(said, found) else found
         left, top, right, bottom = item.box
+        shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
+        if not alike(said, found) and alike(said[::-1], found):
+            turned = f"drawn in a picture of {said[0]:g}×{said[1]:g}, which is {found[0]}×{found[1]}, turned"
+            left_out.append(LeftOut(item.where, f"{shown}: {turned}"))
+            continue
         cut = (max(left, 0) / width, max(top, 0) / height, min(right, width) / width, min(bottom, height) / height)
         if cut[0] < cut[2] and cut[1] < cut[3]:
             inside.append(Object(item.label, cut, item.where))
         else:
-            shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
-            left_out.append(LeftOut(item.where, f"{shown}: beyond the picture of {width}×{height}"))
+            left_out.append(LeftOut(item.where, f"{shown}: beyond the picture of {width:g}×{height:g}"))
     return Placed(annotated.file, annotated.is_test, [item.label for item in inside], [item.box for item in inside])
 
 
-def alike(said: tuple[float, float], found: tuple[int, int]) -> bool:
+def alike(said: Sequence[float], found: tuple[int, int]) -> bool:
     """Whether pictures of these sizes can be one picture, enlarged or reduced."""
     return abs(said[0] * found[1] / (said[1] * found[0]) - 1) < SAME_SHAPE
 

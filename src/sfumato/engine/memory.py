@@ -1,8 +1,8 @@
 """What the C library does with the memory that tensors give back.
 
 glibc returns each large block to the system at once, and the system hands out a new one empty, page by page. A training
-step frees and asks for the same blocks again: kept, they make it 1.1 to 1.7 times as fast, as measured by
-`python -m benchmarks`. The price: a process keeps what it held at its peak until it ends.
+step frees and asks for the same blocks again: kept, they make it up to 1.7 times as fast. The price: the process holds
+its peak, and what lies unused between blocks, until it ends. Blocks of other threads than the main one go on as before.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ AHEAD = 64 << 20  # bytes asked of the system beyond what is needed
 
 
 def keep_freed_memory() -> None:
-    """Lets this process reuse freed blocks of any size. Does nothing where the C library is not glibc."""
+    """Lets the main thread use freed blocks of any size again, from now on. Does nothing without glibc."""
     if library := glibc():
         library.mallopt(MMAP_MAX, 0)
         library.mallopt(TRIM_THRESHOLD, -1)  # never

@@ -17,7 +17,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,6 @@ def choose(device: str = "auto", precision: str = "auto") -> Runtime:
     if kind == "cuda":
         torch.cuda.set_device(place)
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
-    if kind == "cpu":
-        keep_freed_memory()
     if processes > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=timedelta(minutes=10))
     if precision not in ("auto", "bf16", "fp32"):

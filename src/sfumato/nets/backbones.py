@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import SfumatoError
 from .encoders import SQUEEZENET, VGG, EncoderName, ImageNetUnits, build_encoder
@@ -24,6 +25,15 @@ BackboneName = Literal[
 ]
 HALVINGS = 4  # of the plain one
 DILATION = 2
+
+
+class Standardised(nn.BatchNorm2d):
+    """Batch norm that takes a single value of each channel, which has no deviation, by what it has seen before."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input[:, 0].numel() > 1:
+            return super().forward(input)
+        return F.batch_norm(input, self.running_mean, self.running_var, eps=self.eps)
 
 
 class Backbone(nn.Module):
@@ -41,7 +51,7 @@ class Backbone(nn.Module):
         self.strides = strides
         self.stages = tuple(stages)  # a tuple is no submodule: the weights are the network's
         even = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-        self.norms = nn.ModuleList(nn.Identity() if even else nn.BatchNorm2d(c, affine=False) for c in channels)
+        self.norms = nn.ModuleList(nn.Identity() if even else Standardised(c, affine=False) for c in channels)
         self.units = ImageNetUnits()
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -23,6 +23,8 @@ SMALL = 48  # pixels, below which each is drawn as a square
 INK = "#22303c"
 FAINT = "#9aa5b1"
 ACCENT = "#c8553d"
+LETTER = 0.09  # inches
+CJK = "\u2e80"  # letters from here on are wide
 MOST_COUNTED = 30  # classes of a confusion matrix whose numbers can be read
 
 
@@ -61,7 +63,8 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     count = max(len(images) for images in rows.values())
     height, width = next(iter(rows.values())).shape[-2:]
     cell = max(0.62, min(width / DPI, PAGE / count))
-    figure = new_figure(1.3 + cell * count, 0.25 * bool(columns) + (0.04 + cell * height / width) * len(rows))
+    beside = max(1.3, 0.3 + LETTER * max(map(_letters, rows)))
+    figure = new_figure(beside + cell * count, 0.25 * bool(columns) + (0.04 + cell * height / width) * len(rows))
     axis = figure.subplots()
     gap = max(1, round(SPACE * width))
     # One picture: an axis for each image takes a hundred times as long.
@@ -74,6 +77,11 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     axis.tick_params(length=0, pad=2, labeltop=True, labelbottom=False)
     axis.spines[:].set_visible(False)
     return png(figure)
+
+
+def _letters(name: str) -> int:
+    """How many Latin letters are about as wide."""
+    return len(name) + sum(letter >= CJK for letter in name)
 
 
 def code_pictures(

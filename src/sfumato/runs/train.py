@@ -18,6 +18,7 @@ from ..data.sources import NAMES
 from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
+from ..engine.memory import keep_freed_memory
 from ..engine.runtime import Runtime, choose, leave
 from ..engine.system import Stage
 from ..errors import SfumatoError
@@ -183,6 +184,8 @@ class Training:
         new: dict[str, Any] | None,
     ) -> None:
         self.folder, self.runtime, self.data = folder, runtime, data
+        if runtime.device.type == "cpu":
+            keep_freed_memory()
         self.values = new or folder.read_config()
         self.seed: int = self.values["seed"]
         self.save_every, self.log_every = save_every, log_every or len(data.train)

@@ -105,7 +105,7 @@ class DistilledEncoder(StyleSystem):
     def begin(self) -> None:
         load_pretrained(self.teacher, self.config.teacher_file)
         if self.config.start:
-            load_exported(self.network, Path(self.config.start))
+            load_exported(self.network, Path(self.config.start).expanduser())
 
     def step(self, batches: Iterator[tuple[Batch, Batch]], clock: Clock) -> Scalars:
         """One batch of contents in the styles of another; one step of Adam for encoder, decoder and predictors."""

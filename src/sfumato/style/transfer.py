@@ -101,10 +101,9 @@ def load_exported(stylizer: Stylizer, folder: Path) -> None:
     """Fills a network with what `sfumato export` wrote into `folder`. Raises SfumatoError if it cannot."""
     for part, module in (("encoder", stylizer.encoder), ("decoder", stylizer.decoder)):
         path = folder / f"sfumato-{part}.safetensors"
-        values = {name: value.float() for name, value in read_weights(path).items()}
-        if {name: value.shape for name, value in values.items()} != {
-            name: value.shape for name, value in module.state_dict().items()
-        }:
+        values = {name: value.float() for name, value in read_weights(path).items() if value.is_floating_point()}
+        shapes = [{name: value.shape for name, value in part.items()} for part in (values, module.state_dict())]
+        if shapes[0] != shapes[1] or not all(bool(value.isfinite().all()) for value in values.values()):
             raise SfumatoError(f"weights {str(path)!r}: not those of an exported {part}")
         module.load_state_dict(values)
 
