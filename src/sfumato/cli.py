@@ -230,7 +230,8 @@ def evaluate(
     /,
     *,
     data: Annotated[
-        list[str] | None, Parameter(help="Measure on this instead of the run's own data.", consume_multiple=True)
+        list[str] | None,
+        Parameter(help="Measure on the test half of this, not of the run's own data.", consume_multiple=True),
     ] = None,
     inception: Annotated[
         Path | None, Parameter(help="Adversarial runs: torch-fidelity's Inception weights, to measure FID as well.")
@@ -280,13 +281,14 @@ def anchors(
     *,
     count: Annotated[int, Parameter(name=["--count", "-n"], help="How many training images.")] = 4,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/anchors by default.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Look at what an ssd run is taught: which anchor is assigned to which object, on which map, and its offset."""
     from .files import write_atomically
     from .runs.open import open as open_run
 
     folder = out or run / "anchors"
-    for name, picture in open_run(run).anchors(count):
+    for name, picture in open_run(run, device).anchors(count):
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.png"
         write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))
