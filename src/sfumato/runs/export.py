@@ -19,9 +19,9 @@ from .open import open as open_run
 def export(run: str | Path, folder: str | Path) -> list[Path]:
     """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` run into `folder`.
 
-    Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits. After a training
-    that began with exported files the encoder is what it was. The files say what
-    run they are from. Raises SfumatoError for a run of another system.
+    Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits; after a training
+    that began with exported files the encoder is what it was. The files say what run they are from. Raises SfumatoError
+    for a run of another system.
     """
     opened = open_run(run, "cpu")
     system = opened.system
