@@ -70,7 +70,7 @@ PRESETS = {
         weight_decay=5e-4, annealed=False, images=20_000,
     ),
     "cards": Config(resolution=256, flip=False, images=45_000),
-    "pretrained": Config(backbone="sfumato", pretrained=True, transfer=0.3, images=12_000),
+    "pretrained": Config(backbone="sfumato", pretrained=True, images=12_000),
 }  # fmt: skip
 
 
