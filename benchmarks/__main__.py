@@ -25,7 +25,7 @@ from sfumato.engine.runtime import Runtime, choose, hardware
 from sfumato.studies.network import multiply_adds
 
 from .gans import dcgan, gan
-from .measure import Row, interleaved, matmul_peak
+from .measure import Row, row
 from .recognition import fcn, ssd
 from .style import adain, gatys
 from .textbook import AutoencoderLoop, convolutional_network, stacked_network
@@ -88,20 +88,13 @@ def beside(
     """A row for each number of loader processes that the textbook loop is given."""
     # Two operations per multiply-add; forward, and backward to weights and to inputs.
     operations = 6 * multiply_adds_per_image * count
-    peak = matmul_peak(runtime)
-    rows: list[Row] = []
-    for workers in (4, 0):
-        mine, theirs = interleaved(ours, textbook(workers).epoch, rounds, runtime)
-        rows.append(
-            {
-                "name": f"{name} epoch, {count} images, textbook num_workers={workers}",
-                "ours_s": round(mine, 4),
-                "textbook_s": round(theirs, 4),
-                "ratio": round(theirs / mine, 2),
-                "peak_share": round(operations / mine / peak, 4),
-            }
+    return [
+        row(
+            f"{name} epoch, {count} images, textbook num_workers={workers}",
+            ours, textbook(workers).epoch, rounds, runtime, operations,
         )
-    return rows
+        for workers in (4, 0)
+    ]  # fmt: skip
 
 
 BENCHMARKS = {
@@ -126,16 +119,16 @@ def main() -> None:
     arguments = parser.parse_args()
     runtime = choose("cpu", arguments.precision)
     rows = [
-        row
+        found
         for name in ([arguments.name] if arguments.name else BENCHMARKS)
-        for row in BENCHMARKS[name](arguments.images, arguments.rounds, runtime)
+        for found in BENCHMARKS[name](arguments.images, arguments.rounds, runtime)
     ]
     if arguments.json:
         print(json.dumps({"hardware": hardware(), "runtime": runtime.describe(), "rows": rows}, indent=1))
         return
     print(runtime.describe())
-    for row in rows:
-        print(", ".join(f"{key} {value}" for key, value in row.items()))
+    for found in rows:
+        print(", ".join(f"{key} {value}" for key, value in found.items()))
 
 
 if __name__ == "__main__":

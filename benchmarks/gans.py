@@ -20,7 +20,7 @@ from sfumato.gans import dcgan as dcgan_system
 from sfumato.gans import gan as gan_system
 from sfumato.gans.adversarial import Adversarial
 
-from .measure import Row, interleaved
+from .measure import Row, row
 from .textbook import Images
 
 
@@ -46,8 +46,8 @@ def gan(count: int, rounds: int, runtime: Runtime) -> list[Row]:
             for batch, _ in loader:
                 theirs(batch * 2 - 1)
 
-        mine, other = interleaved(ours, epoch, rounds, runtime)
-        rows.append(_row(f"gan epoch, {count} images, textbook num_workers={workers}", mine, other))
+        name = f"gan epoch, {count} images, textbook num_workers={workers}"
+        rows.append(row(name, ours, epoch, rounds, runtime))
     return rows
 
 
@@ -62,8 +62,7 @@ def dcgan(rounds: int, runtime: Runtime) -> list[Row]:
     def step() -> None:
         theirs(next(batches))
 
-    mine, other = interleaved(ours, step, rounds, runtime)
-    return [_row("dcgan step, 64 images of 64×64", mine, other)]
+    return [row("dcgan step, 64 images of 64×64", ours, step, rounds, runtime)]
 
 
 def steps_of(system: Adversarial, images: Tensor, steps: int, runtime: Runtime) -> Callable[[], None]:
@@ -119,7 +118,3 @@ def _printed() -> tuple[nn.Module, nn.Module]:
         discriminator += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
     discriminator += [nn.Conv2d(512, 1, 4, bias=False), nn.Flatten(), nn.Sigmoid()]
     return nn.Sequential(*generator), nn.Sequential(*discriminator)
-
-
-def _row(name: str, mine: float, theirs: float) -> Row:
-    return {"name": name, "ours_s": round(mine, 4), "textbook_s": round(theirs, 4), "ratio": round(theirs / mine, 2)}

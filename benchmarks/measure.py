@@ -51,3 +51,20 @@ def interleaved(
         textbook()
         theirs.append(_seconds(textbook, runtime))
     return statistics.median(mine), statistics.median(theirs)
+
+
+def row(
+    name: str, ours: Callable[[], object], textbook: Callable[[], object], rounds: int, runtime: Runtime,
+    operations: float | None = None,
+) -> Row:  # fmt: skip
+    """Seconds of each, how many times as fast ours is, and, of so many `operations`, the share of the peak."""
+    mine, theirs = interleaved(ours, textbook, rounds, runtime)
+    found: Row = {
+        "name": name,
+        "ours_s": round(mine, 4),
+        "textbook_s": round(theirs, 4),
+        "ratio": round(theirs / mine, 2),
+    }
+    if operations:
+        found["peak_share"] = round(operations / mine / matmul_peak(runtime), 4)
+    return found

@@ -21,7 +21,7 @@ from sfumato.recognition import fcn as fcn_system
 from sfumato.recognition import ssd as ssd_system
 from sfumato.recognition.recognizer import Recognizer
 
-from .measure import Row, interleaved
+from .measure import Row, row
 
 BANANAS, SIDE = 32, 256
 STREETS, HEIGHT, WIDTH, CLASSES = 8, 320, 480, 21
@@ -52,7 +52,7 @@ def ssd(rounds: int, runtime: Runtime) -> list[Row]:
         optimizer.step()
         _ = (logits.argmax(-1) != classes).float().mean().item(), moving.item()
 
-    return [_row(f"ssd step, {BANANAS} images of {SIDE}×{SIDE}", ours, step, rounds, runtime)]
+    return [row(f"ssd step, {BANANAS} images of {SIDE}×{SIDE}", ours, step, rounds, runtime)]
 
 
 def fcn(rounds: int, runtime: Runtime) -> list[Row]:
@@ -76,7 +76,7 @@ def fcn(rounds: int, runtime: Runtime) -> list[Row]:
         optimizer.step()
         _ = loss.item(), (logits.argmax(1) == masks).float().mean().item()
 
-    return [_row(f"fcn step, {STREETS} images of {HEIGHT}×{WIDTH}", ours, step, rounds, runtime)]
+    return [row(f"fcn step, {STREETS} images of {HEIGHT}×{WIDTH}", ours, step, rounds, runtime)]
 
 
 def step_of(system: Recognizer, batch: Batch, runtime: Runtime) -> Callable[[], None]:
@@ -143,8 +143,3 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     for few in (inputs, outputs):
         layers += [nn.Conv2d(few, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.MaxPool2d(2))
-
-
-def _row(name: str, ours: Callable[[], None], theirs: Callable[[], None], rounds: int, runtime: Runtime) -> Row:
-    mine, other = interleaved(ours, theirs, rounds, runtime)
-    return {"name": name, "ours_s": round(mine, 4), "textbook_s": round(other, 4), "ratio": round(other / mine, 2)}

@@ -18,7 +18,7 @@ from sfumato.style.adain import PRESETS, AdaIN
 from sfumato.style.gatys import RECIPES, Canvas, Objective
 from sfumato.style.transfer import Stylizer
 
-from .measure import Row, interleaved, matmul_peak
+from .measure import Row, row
 
 BATCH, SIDE = 4, 256
 STYLISED = 512
@@ -89,22 +89,6 @@ def gatys(rounds: int, runtime: Runtime) -> list[Row]:
     return [
         row(f"Gatys step, {PAINTED[0]}×{PAINTED[1]}", lambda: canvas.step(objective, runtime), theirs, rounds, runtime)
     ]
-
-
-def row(
-    name: str, ours: Callable[[], object], textbook: Callable[[], object], rounds: int, runtime: Runtime,
-    operations: float | None = None,
-) -> Row:  # fmt: skip
-    mine, theirs = interleaved(ours, textbook, rounds, runtime)
-    found: Row = {
-        "name": name,
-        "ours_s": round(mine, 4),
-        "textbook_s": round(theirs, 4),
-        "ratio": round(theirs / mine, 2),
-    }
-    if operations:
-        found["peak_share"] = round(operations / mine / matmul_peak(runtime), 4)
-    return found
 
 
 def tame(encoder: Encoder) -> None:

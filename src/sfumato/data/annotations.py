@@ -89,7 +89,10 @@ class Annotations:
         except OSError as error:
             self.left_out.append(LeftOut(name, f"cannot be read ({error.strerror})"))
         except Exception as error:  # nearly anything may stand in a file that somebody else wrote
-            self.left_out.append(LeftOut(name, f"cannot be read ({type(error).__name__}: {error})"))
+            self._unreadable(name, error)
+
+    def _unreadable(self, where: str, error: Exception) -> None:
+        self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
 
     def _text(self, name: str) -> str:
         return self.files.content(name).decode("utf-8-sig", "replace")
@@ -134,15 +137,14 @@ class Annotations:
             except SfumatoError as error:
                 self.left_out.append(LeftOut(name, str(error)))
             except Exception as error:  # as in _attempt
-                where = f"{name}: image {number}"
-                self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
+                self._unreadable(f"{name}: image {number}", error)
         for number, item in enumerate(values["annotations"], 1):
             where = f"{name}: annotation {item.get('id', number) if isinstance(item, dict) else number}"
             try:
                 left, top, width, height = (float(value) for value in item["bbox"])
                 image, label, crowd = item["image_id"], labels.get(item["category_id"]), item.get("iscrowd")
             except Exception as error:  # as in _attempt
-                self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
+                self._unreadable(where, error)
                 continue
             if crowd:
                 self.left_out.append(LeftOut(where, "a crowd, not an object"))
@@ -183,17 +185,17 @@ class Annotations:
         except (TypeError, ValueError):
             self.left_out.append(LeftOut(where, f"edges {', '.join(map(str, edges))}: not four numbers"))
             return
-        shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
+        box = left, top, right, bottom
         label = " ".join((label or "").split())
         known = {(item.label, item.box) for item in annotated.objects}
-        if (label, (left, top, right, bottom)) in known:
+        if (label, box) in known:
             return  # said twice, as COCO's keypoints repeat its instances
         if not label:
-            self.left_out.append(LeftOut(where, f"{shown}: has no label"))
-        elif not all(map(math.isfinite, (left, top, right, bottom))) or left >= right or top >= bottom:
-            self.left_out.append(LeftOut(where, f"{shown}: encloses nothing"))
+            self.left_out.append(LeftOut(where, f"{in_words(box)}: has no label"))
+        elif not all(map(math.isfinite, box)) or left >= right or top >= bottom:
+            self.left_out.append(LeftOut(where, f"{in_words(box)}: encloses nothing"))
         else:
-            annotated.objects.append(Object(label, (left, top, right, bottom), where, size))
+            annotated.objects.append(Object(label, box, where, size))
 
     def _split_voc(self) -> None:
         """The lists in ImageSets/Main, if there are any, are the split of the pictures that came with XML."""
@@ -225,6 +227,10 @@ def half_of(name: str) -> bool | None:
     if not {"train", "training"}.isdisjoint(words):
         return False
     return True if any(word in TEST_NAMES for word in words) else None
+
+
+def in_words(box: Sequence[float]) -> str:
+    return "box " + ", ".join(f"{edge:g}" for edge in box)
 
 
 def _size(width: Any, height: Any) -> tuple[float, float] | None:

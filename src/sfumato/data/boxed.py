@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .annotations import Annotated, Annotations, Object
+from .annotations import Annotated, Annotations, Object, in_words
 from .dataset import ImageData, LeftOut, Split, fingerprint
 from .folder import Files, FolderFiles, PictureReader, halves_of, open_files, refuse_if, taken
 from .pictures import picture_size
@@ -70,18 +70,18 @@ def _placed(annotated: Annotated, files: Files, left_out: list[LeftOut]) -> Plac
     inside = []
     for item in annotated.objects:
         said = item.size or found
-        width, height = said if alike(said, found) else found
-        left, top, right, bottom = item.box
-        shown = f"box {left:g}, {top:g}, {right:g}, {bottom:g}"
-        if not alike(said, found) and alike(said[::-1], found):
+        fits = alike(said, found)
+        if not fits and alike(said[::-1], found):
             turned = f"drawn in a picture of {said[0]:g}×{said[1]:g}, which is {found[0]}×{found[1]}, turned"
-            left_out.append(LeftOut(item.where, f"{shown}: {turned}"))
+            left_out.append(LeftOut(item.where, f"{in_words(item.box)}: {turned}"))
             continue
+        width, height = said if fits else found
+        left, top, right, bottom = item.box
         cut = (max(left, 0) / width, max(top, 0) / height, min(right, width) / width, min(bottom, height) / height)
         if cut[0] < cut[2] and cut[1] < cut[3]:
             inside.append(Object(item.label, cut, item.where))
         else:
-            left_out.append(LeftOut(item.where, f"{shown}: beyond the picture of {width:g}×{height:g}"))
+            left_out.append(LeftOut(item.where, f"{in_words(item.box)}: beyond the picture of {width:g}×{height:g}"))
     return Placed(annotated.file, annotated.is_test, [item.label for item in inside], [item.box for item in inside])
 
 

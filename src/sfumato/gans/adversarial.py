@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..data.batches import Batch
 from ..data.pictures import Fit
+from ..engine.annealing import set_rate
 from ..engine.checks import MAX_UNITS, check_numbers
 from ..engine.clock import Clock
 from ..engine.descend import descend
@@ -154,7 +155,9 @@ class Adversarial(System):
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
         if self.config.annealed:
-            self._anneal(1 - clock.before / self.config.images)
+            rate = self.config.learning_rate * (1 - clock.before / self.config.images)
+            for optimizer in self.optimizers.values():
+                set_rate(optimizer, rate)
         turns = [(batch, self._discriminate(batch)) for batch in islice(batches, self.config.discriminator_steps)]
         batch, scalars = turns[-1]
         loss, verdict = self._fool(batch)
@@ -163,12 +166,6 @@ class Adversarial(System):
             self.average.follow(self.generator, clock.images - clock.before, clock.images)
         fooled = realness(self.config.objective, verdict.detach())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
-
-    def _anneal(self, share: float) -> None:
-        """Sets both players' rate to a share of the config's."""
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = share * self.config.learning_rate
 
     def _discriminate(self, batch: Batch) -> Scalars:
         """One turn of the discriminator."""

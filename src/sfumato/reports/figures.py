@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .grids import grid, tile
-from .language import cjk_font
+from .language import CJK, cjk_font
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,6 @@ INK = "#22303c"
 FAINT = "#9aa5b1"
 ACCENT = "#c8553d"
 LETTER = 0.09  # inches
-CJK = "\u2e80"  # letters from here on are wide
 MOST_COUNTED = 30  # classes of a confusion matrix whose numbers can be read
 
 

@@ -12,6 +12,7 @@ CJK_FONTS = (
     "Hiragino Sans GB", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei", "Noto Sans CJK JP", "Arial Unicode MS",
 )  # fmt: skip
 
+CJK = "\u2e80"  # letters from here on are wide, and in few fonts
 CJK_FILES = ("cjk", "notosanssc", "sourcehan", "wqy", "msyh", "pingfang", "hiragino", "simhei", "arialuni")
 
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
-from .language import cjk_font
+from .language import CJK, cjk_font
 
 SHADE = 0.6  # of a class's colour on the picture
 STEP = 0.38  # of the colour circle, about, from one class to the next
@@ -18,7 +18,6 @@ RIGHT, WRONG = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1)
 GROUNDS = ("background", "_background_")
 LETTER = 40  # letters' heights in the shorter side
 SMALL, LARGE = 11, 40  # pixels that a letter is high, at least and at most
-CHINESE = "\u2e80"  # letters from here on
 WIDE = 18  # letters' heights that a name in a legend may take
 
 
@@ -108,7 +107,7 @@ def _label(
 def _font(picture: Image.Image, words: Iterable[str]) -> ImageFont.FreeTypeFont:
     """One that is large enough, and has Chinese letters if `words` do and one is installed."""
     size = min(LARGE, max(SMALL, min(picture.size) // LETTER))
-    if max("".join(words), default="") >= CHINESE and (name := cjk_font()):
+    if max("".join(words), default="") >= CJK and (name := cjk_font()):
         from matplotlib.font_manager import findfont
 
         return ImageFont.truetype(findfont(name), size)

@@ -31,7 +31,8 @@ def export(run: str | Path, folder: str | Path) -> list[Path]:
     if not system.config.start:  # there it has been done
         rescale_inputs(stylizer.decoder, unit_mean_activation(stylizer.encoder))
     values = opened.config
-    fields = {**values["config"], **{name: Path(values["config"][name]).name for name in ("teacher_file", "start")}}
+    names = {name: Path(values["config"][name]).name for name in ("teacher_file", "start")}  # no folders of ours
+    fields = {**values["config"], **names}
     origin = {
         "sfumato": values["sfumato"],
         "config": json.dumps(fields, ensure_ascii=False),

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..engine.annealing import set_rate
 from ..engine.loop import Tick
 from ..engine.runtime import Runtime
 from ..engine.system import Scalars
@@ -274,8 +275,7 @@ class Canvas:
         rate = recipe.learning_rate * recipe.decay ** (self.steps // recipe.decay_every)
         if recipe.optimizer == "sgd":  # means of squares share one gradient among all pixels: the rate makes up for it
             rate *= self.pixels[0, 0].numel() / DESCENT_PIXELS
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimizer, rate)
         self.optimizer.step(closure)  # pyright: ignore[reportCallIssue, reportArgumentType]
         self.steps += 1
         with torch.no_grad():
