@@ -16,6 +16,7 @@ from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.gans import cgan, gan
 from sfumato.metrics import digit_reader
+from sfumato.reports.language import CJK, Speaker
 from sfumato.runs import generation
 from sfumato.runs.diagnosis import diagnose
 from tests.conftest import Command, one_line
@@ -146,6 +147,9 @@ def test_the_doctor_names_what_is_wrong_and_the_mend(
     (finding,) = diagnose(rows, measures, evaluation, "gan", {"objective": objective})
     assert words in finding.finding
     assert change in finding.change
+    (chinese,) = diagnose(rows, measures, evaluation, "gan", {"objective": objective}, Speaker("zh"))
+    assert chinese.finding[0] >= CJK <= chinese.change[0]
+    assert change in chinese.change
 
 
 def test_a_young_run_is_told_to_go_on() -> None:

@@ -9,6 +9,7 @@ from math import isfinite
 from statistics import fmean, median
 from typing import Any
 
+from ..reports.language import Speaker
 from .folder import RunFolder
 
 LAST = 5  # the share of the log that counts: a fifth
@@ -20,6 +21,8 @@ FALLING = 0.98  # mean distance of the last third of the run over that of the th
 STEADY = ("wgan", "wgan_gp", "sngan")
 LACKING = 0.9  # entropy of classes, as a share of the real one
 PROBABILITIES = ("minimax", "non_saturating")
+PLAYERS_ZH = {"discriminator": "判别器", "generator": "生成器"}
+ENGLISH = Speaker("en")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,6 @@ class Finding:
 def history(folder: RunFolder, evaluation: dict[str, Any]) -> dict[str, Any]:
     """What an adversarial run's evaluation says beyond its rows: the best and the final distance over the run, and the
     findings. Nothing for other runs."""
-    values = folder.read_config()
     rows = folder.metrics()
     if not rows or "fake_before" not in rows[-1]:
         return {}
@@ -43,70 +45,109 @@ def history(folder: RunFolder, evaluation: dict[str, Any]) -> dict[str, Any]:
         key = _distance(measures)
         best = min(measures, key=lambda row: row[key])
         over = {"measure": key, "best": best[key], "best_at": best["images"], "final": measures[-1][key]}
-    findings = diagnose(rows, measures, evaluation, values["system"], values["config"])
-    return {"over_the_run": over, "findings": [asdict(finding) for finding in findings]}
+    return {"over_the_run": over, "findings": [asdict(finding) for finding in findings_of(folder, evaluation)]}
+
+
+def findings_of(folder: RunFolder, evaluation: dict[str, Any], say: Speaker = ENGLISH) -> list[Finding]:
+    """The findings on an adversarial run, in the speaker's language."""
+    values = folder.read_config()
+    measures = folder.metrics("measures.jsonl")
+    return diagnose(folder.metrics(), measures, evaluation, values["system"], values["config"], say)
 
 
 def diagnose(
     rows: list[dict[str, Any]], measures: list[dict[str, Any]], evaluation: dict[str, Any], system: str,
-    config: dict[str, Any],
+    config: dict[str, Any], say: Speaker = ENGLISH,
 ) -> list[Finding]:  # fmt: skip
     """The findings on a run with these rows of metrics.jsonl and measures.jsonl."""
     objective = config.get("objective", "wasserstein")
     late = rows[-max(1, len(rows) // LAST) :]
     mean = {key: fmean(row[key] for row in late) for key in ("real", "fake_before", "diversity")}
     return [
-        *_balance(mean, objective),
-        *_collapse(mean["diversity"], measures, evaluation, system),
-        *_divergence(rows, late, objective),
-        *_decline(measures),
+        *_balance(mean, objective, say),
+        *_collapse(mean["diversity"], measures, evaluation, system, say),
+        *_divergence(rows, late, objective, say),
+        *_decline(measures, say),
     ]
 
 
-def _balance(mean: dict[str, float], objective: str) -> list[Finding]:
+def _balance(mean: dict[str, float], objective: str, say: Speaker) -> list[Finding]:
     real, fake = mean["real"], mean["fake_before"]
     if objective not in PROBABILITIES:
         return []
+    gives = say(
+        f"it gives real images {real:.1%} and made ones {fake:.1%}", f"它给真实图像 {real:.1%}，给生成图像 {fake:.1%}"
+    )
     if real > SURE and fake < 1 - SURE:
-        vanishing = ", and with the minimax objective its gradient vanishes there" if objective == "minimax" else ""
+        fades, other = "", say("Try ", "可试用")
+        if objective == "minimax":
+            fades = say(
+                ", and with the minimax objective its gradient vanishes there", "，而极小极大目标的梯度在此消失"
+            )
+            other = say("Use --objective non_saturating, or ", "请用 --objective non_saturating，或")
         return [
             Finding(
-                f"The discriminator has won: it gives real images {real:.1%} and made ones {fake:.1%}. The generator "
-                f"has little to learn from{vanishing}.",
-                ("Use --objective non_saturating, or " if objective == "minimax" else "Try ")
-                + "a weaker discriminator, --r1 1, or a system that keeps it smooth: wgan_gp or sngan.",
+                say(
+                    f"The discriminator has won: {gives}. The generator has little to learn from{fades}.",
+                    f"判别器已获胜：{gives}。生成器几乎学不到东西{fades}。",
+                ),
+                other
+                + say(
+                    "a weaker discriminator, --r1 1, or a system that keeps it smooth: wgan_gp or sngan.",
+                    "更弱的判别器、--r1 1，或使判别器保持平滑的系统：wgan_gp 或 sngan。",
+                ),
             )
         ]
     if abs(real - 0.5) < UNSURE and abs(fake - 0.5) < UNSURE:
         return [
             Finding(
-                f"The discriminator cannot tell: it gives real images {real:.1%} and made ones {fake:.1%}. Where the "
-                f"images are good that is the equilibrium; where they are not, it is too weak.",
-                "If the images are poor: --discriminator-steps 2, or wider layers.",
+                say(
+                    f"The discriminator cannot tell: {gives}. Where the images are good that is the equilibrium; where "
+                    f"they are not, it is too weak.",
+                    f"判别器无法区分：{gives}。若图像良好，这就是均衡；若不好，则判别器太弱。",
+                ),
+                say(
+                    "If the images are poor: --discriminator-steps 2, or wider layers.",
+                    "若图像不佳：--discriminator-steps 2，或更宽的层。",
+                ),
             )
         ]
     return []
 
 
 def _collapse(
-    diversity: float, measures: list[dict[str, Any]], evaluation: dict[str, Any], system: str
+    diversity: float, measures: list[dict[str, Any]], evaluation: dict[str, Any], system: str, say: Speaker
 ) -> list[Finding]:
     """One finding at most: its cause and its mend are the same."""
-    change = "Use larger batches, --augmented or a smaller --learning-rate"
+    change = say(
+        "Use larger batches, --augmented or a smaller --learning-rate",
+        "请用更大的批量、--augmented 或更小的 --learning-rate",
+    )
     if system not in STEADY:
-        change += ", or train wgan_gp or sngan" + ("" if system == "cgan" else ", or tell the classes: cgan")
+        change += say(", or train wgan_gp or sngan", "，或改用 wgan_gp、sngan")
+        if system != "cgan":
+            change += say(", or tell the classes: cgan", "，或给出类别：cgan")
+    change += say(".", "。")
     if _still_falls(measures):
-        change = "The distance still falls: train longer first (--images). " + change
+        longer = say(
+            "The distance still falls: train longer first (--images). ", "距离仍在下降：请先训练更久（--images）。"
+        )
+        change = longer + change
     if diversity < POOR:
-        low = f"Diversity is low: made images of a batch differ {diversity:.0%} as much as real ones do."
-        return [Finding(low, f"{change}.")]
+        low = say(
+            f"Diversity is low: made images of a batch differ {diversity:.0%} as much as real ones do.",
+            f"多样性低：同批生成图像之间的差异只有真实图像的 {diversity:.0%}。",
+        )
+        return [Finding(low, change)]
     drawn, real = evaluation["rows"][:2]
     if "covered" in drawn and (drawn["covered"] < real["covered"] or drawn["entropy"] < LACKING):
-        missing = (
+        missing = say(
             f"Some kinds of images are missing: {drawn['covered']:.0f} of {real['covered']:.0f} classes are drawn, "
-            f"with {drawn['entropy']:.1%} of the entropy that real ones have."
+            f"with {drawn['entropy']:.1%} of the entropy that real ones have.",
+            f"缺少某些类别的图像：{real['covered']:.0f} 类中画出 {drawn['covered']:.0f} 类，"
+            f"其熵为真实图像的 {drawn['entropy']:.1%}。",
         )
-        return [Finding(missing, f"{change}.")]
+        return [Finding(missing, change)]
     return []
 
 
@@ -121,7 +162,7 @@ def _distance(measures: list[dict[str, Any]]) -> str:
     return "fcd" if measures and "fcd" in measures[0] else "frechet"
 
 
-def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]], objective: str) -> list[Finding]:
+def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]], objective: str, say: Speaker) -> list[Finding]:
     found = []
     early = rows[len(rows) // LAST : 2 * len(rows) // LAST]
     # The loss of a Wasserstein generator has no zero: it says nothing by itself.
@@ -131,14 +172,20 @@ def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]], objectiv
         if isfinite(now) and now > LARGE and now > GROWN * before:
             found.append(
                 Finding(
-                    f"The loss of the {player} diverges: {before:.3g} early, {now:.3g} now.",
-                    "Use a smaller --learning-rate, or a gradient penalty (wgan_gp, or --r1 1).",
+                    say(
+                        f"The loss of the {player} diverges: {before:.3g} early, {now:.3g} now.",
+                        f"{PLAYERS_ZH[player]}的损失发散：早期 {before:.3g}，现在 {now:.3g}。",
+                    ),
+                    say(
+                        "Use a smaller --learning-rate, or a gradient penalty (wgan_gp, or --r1 1).",
+                        "请用更小的 --learning-rate，或梯度惩罚（wgan_gp 或 --r1 1）。",
+                    ),
                 )
             )
     return found
 
 
-def _decline(measures: list[dict[str, Any]]) -> list[Finding]:
+def _decline(measures: list[dict[str, Any]], say: Speaker) -> list[Finding]:
     if len(measures) < 2:
         return []
     key = _distance(measures)
@@ -148,8 +195,14 @@ def _decline(measures: list[dict[str, Any]]) -> list[Finding]:
         return []
     return [
         Finding(
-            f"It was better before: the distance was {best[key]:.3g} after {best['images']:,} images and is "
-            f"{final:.3g} at the end.",
-            f"Stop at --images {best['images']}, or average the generator: --half-life 20000.",
+            say(
+                f"It was better before: the distance was {best[key]:.3g} after {best['images']:,} images and is "
+                f"{final:.3g} at the end.",
+                f"此前更好：{best['images']:,} 张图像后距离为 {best[key]:.3g}，结束时为 {final:.3g}。",
+            ),
+            say(
+                f"Stop at --images {best['images']}, or average the generator: --half-life 20000.",
+                f"请在 --images {best['images']} 处停止，或对生成器取平均：--half-life 20000。",
+            ),
         )
     ]

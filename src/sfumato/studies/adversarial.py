@@ -23,6 +23,7 @@ from ..metrics.generation import DigitJudge
 from ..ops.adversarial import gradients
 from ..reports.figures import curve, labelled_rows
 from ..reports.language import Language
+from ..runs.diagnosis import findings_of
 from ..runs.generation import count_for, draw, judge_of, walk
 from ..runs.page import beliefs_curve, looks, losses_curve, opened
 from ..seeds import derive
@@ -170,8 +171,7 @@ class AdversarialStudy(TheoryStudy):
                 "FCD 与核距离：与测试图像之间。得分：至多 10。熵：所画数字分布的熵与真实之比。确信：识别置信度不低于 0.9。"),
         )  # fmt: skip
         for name in names:
-            for found in self.runs[name].evaluation["findings"]:
-                self.report.say(f"{self.label(name)}: {found['finding']} {found['change']}")
+            self._doctor(name)
         best = min((name for name in names if name != "cgan"), key=self._fcd)
         self._film(best, "digits-film")
         self._walk(best, "digits-walk")
@@ -190,6 +190,11 @@ class AdversarialStudy(TheoryStudy):
         )
         self.row(f"where the best ({self.plans[best].en}) stands between floor (0) and noise (1)",
                  f"最佳系统（{self.plans[best].zh}）在下限（0）与噪声（1）之间的位置", (self._fcd(best) - floor) / (noisy - floor), "")  # fmt: skip
+
+    def _doctor(self, name: str) -> None:
+        run = self.runs[name]
+        for found in findings_of(run.folder, run.evaluation, self.say):
+            self.report.say(f"{self.label(name)}: {found.finding} {found.change}")
 
     def _fcd(self, name: str) -> float:
         return self.runs[name].evaluation["rows"][0]["fcd"]
@@ -280,8 +285,7 @@ class AdversarialStudy(TheoryStudy):
             head, [[row["name"], *(f"{row[key]:.3f}" for key in head[1:])] for row in evaluation["rows"]],
             say(f"{evaluation['images']:,} images of each; network: {evaluation['network']}.", f"各 {evaluation['images']:,} 张图像；网络：{evaluation['network']}。"),
         )  # fmt: skip
-        for found in evaluation["findings"]:
-            self.report.say(f"{found['finding']} {found['change']}")
+        self._doctor("dcgan")
         for index, (en, zh) in enumerate(
             (("DCGAN's pictures", "DCGAN 所画"), ("real training pictures (floor)", "真实训练图像（下限）"))
         ):
