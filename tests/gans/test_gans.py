@@ -94,14 +94,30 @@ def test_batch_norm_is_the_usual_one_and_sees_real_and_made_apart() -> None:
     torch.testing.assert_close(system.judge(real, fake)[0], alone)
 
 
+@pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize(("resolution", "start"), [(16, 4), (32, 4), (64, 4), (128, 4), (28, 7), (56, 7)])
-def test_dcgan_nets_of_any_side(resolution: int, start: int) -> None:
-    generator, discriminator = DCGenerator(10, 4, 1, resolution), DCDiscriminator(4, 1, resolution, batch_norm=True)
+def test_dcgan_nets_of_any_side(resolution: int, start: int, batch_norm: bool) -> None:
+    generator = DCGenerator(10, 4, 1, resolution, deep=batch_norm)
+    discriminator = DCDiscriminator(4, 1, resolution, batch_norm)
     images = generator(torch.randn(2, 10))
     assert images.shape == (2, 1, resolution, resolution)
     assert discriminator(images).shape == (2,)
-    first = next(layer for layer in generator if isinstance(layer, nn.ConvTranspose2d))
-    assert first.kernel_size == (start, start)
+    kernels = [layer.kernel_size for layer in generator if isinstance(layer, nn.ConvTranspose2d)]
+    assert max(kernels) == (start, start)
+
+
+def test_a_discriminator_of_digits_does_not_add_up_places() -> None:
+    """Two strides leave each place of the 7×7 map blind to the others: only the hidden layer puts strokes together."""
+    torch.manual_seed(0)
+    discriminator = DCDiscriminator(4, 1, 28, batch_norm=False).double()
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.mul_(50)  # as if learnt: at first all is nearly linear
+    stroke = torch.zeros(4, 1, 28, 28, dtype=torch.float64)
+    stroke[[0, 1], :, :4, :4] = 1  # both, one, the other, none
+    stroke[[0, 2], :, -4:, -4:] = 1
+    both, one, other, none = discriminator(stroke).detach()
+    assert abs(float(both + none - one - other)) > 0.01 * float(abs(one - none))
 
 
 def test_the_dcgan_is_the_printed_one() -> None:

@@ -13,6 +13,7 @@ from .mlp import linear
 
 SLOPE = 0.2
 WIDEST = 8  # times the narrowest layer of a DCGAN
+SHORT = 7  # side of the smallest map of 28×28 images, which only two halvings lead to
 
 
 class MLPGenerator(nn.Sequential):
@@ -40,11 +41,15 @@ def _layers(widths: Sequence[int], dropout: float = 0.0) -> list[nn.Module]:
 
 class DCGenerator(nn.Sequential):
     """Radford et al. 2016, https://arxiv.org/abs/1511.06434, figure 1: from a 4×4 map (7×7 where the side is a multiple
-    of 7) by transposed 4×4 convolutions of stride 2. `width`: maps before the last layer."""
+    of 7) by transposed 4×4 convolutions of stride 2. `width`: maps before the last layer. `deep`: a map of 7×7 comes
+    from a layer of 8 · width hidden units, as in Chen et al. 2016, https://arxiv.org/abs/1606.03657, appendix C.1."""
 
-    def __init__(self, inputs: int, width: int, channels: int, resolution: int) -> None:
+    def __init__(self, inputs: int, width: int, channels: int, resolution: int, deep: bool) -> None:
         start, widths = _pyramid(width, resolution)
         layers: list[nn.Module] = [nn.Unflatten(1, (inputs, 1, 1))]
+        if deep and start == SHORT:
+            layers += _normalised(nn.ConvTranspose2d(inputs, WIDEST * width, 1, bias=False))
+            inputs = WIDEST * width
         layers += _normalised(nn.ConvTranspose2d(inputs, widths[-1], start, bias=False))
         for wide, narrow in pairwise(widths[::-1]):
             layers += _normalised(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False))
@@ -54,18 +59,30 @@ class DCGenerator(nn.Sequential):
 
 
 class DCDiscriminator(nn.Sequential):
-    """The generator's mirror: 4×4 convolutions of stride 2, LeakyReLU. Without `batch_norm` the layers have biases."""
+    """The generator's mirror: 4×4 convolutions of stride 2, LeakyReLU. Without `batch_norm` the layers have biases.
+
+    Before the last layer a map of 7×7 goes through one of 8 · width hidden units: two convolutions see strokes, and a
+    sum over their places cannot tell how the strokes go together.
+    """
 
     def __init__(self, width: int, channels: int, resolution: int, batch_norm: bool) -> None:
         start, widths = _pyramid(width, resolution)
         layers: list[nn.Module] = []
         for index, (inputs, outputs) in enumerate(pairwise((channels, *widths))):
             layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not batch_norm))
-            if batch_norm and index:
-                layers.append(nn.BatchNorm2d(outputs))
-            layers.append(nn.LeakyReLU(SLOPE))
-        super().__init__(*layers, nn.Conv2d(widths[-1], 1, start, bias=not batch_norm), nn.Flatten(0))
+            layers += _activated(outputs, batch_norm and index > 0)
+        if start == SHORT:
+            hidden = WIDEST * width
+            layers += [nn.Conv2d(widths[-1], hidden, start, bias=not batch_norm), *_activated(hidden, batch_norm)]
+            last = nn.Conv2d(hidden, 1, 1, bias=not batch_norm)
+        else:
+            last = nn.Conv2d(widths[-1], 1, start, bias=not batch_norm)
+        super().__init__(*layers, last, nn.Flatten(0))
         self.apply(initialise)
+
+
+def _activated(maps: int, batch_norm: bool) -> list[nn.Module]:
+    return [*([nn.BatchNorm2d(maps)] if batch_norm else []), nn.LeakyReLU(SLOPE)]
 
 
 def _normalised(convolution: nn.ConvTranspose2d) -> list[nn.Module]:
@@ -74,14 +91,14 @@ def _normalised(convolution: nn.ConvTranspose2d) -> list[nn.Module]:
 
 def _pyramid(width: int, resolution: int) -> tuple[int, list[int]]:
     """The side of the smallest map, and the widths of the maps from the largest to that one."""
-    start = 7 if resolution % 7 == 0 else 4
+    start = SHORT if resolution % SHORT == 0 else 4
     levels = (resolution // start).bit_length() - 1
     return start, [width * min(2**level, WIDEST) for level in range(levels)]
 
 
 def check_resolution(resolution: int) -> None:
     """Raises SfumatoError unless a DCGAN can make images of that side."""
-    start = 7 if resolution % 7 == 0 else 4
+    start = SHORT if resolution % SHORT == 0 else 4
     if resolution < 16 or resolution != start << ((resolution // start).bit_length() - 1):
         raise SfumatoError(f"resolution {resolution}: must be 16, 32, 64, ... or 28, 56, 112, ... for the DCGAN nets")
 

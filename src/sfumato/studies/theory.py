@@ -36,7 +36,7 @@ PANEL, TITLE, ACROSS = 210, 26, 3  # pixels of a panel and of its title, panels 
 DARK = 3  # points that make a pixel black
 TOY_SHOWN = 2_000
 TOY = {"channels": 2, "resolution": 1, "latent": 16, "hidden": (128, 128), "batch_size": 256, "learning_rate": 1e-3,
-       "images": 10**9}  # fmt: skip
+       "discriminator_steps": 5, "images": 10**9}  # fmt: skip
 BEATEN = {True: (0, 5, 10, 20, 50, 100, 200, 500), False: (0, 5, 10, 20, 50, 100)}  # discriminator updates
 
 
@@ -173,8 +173,8 @@ class TheoryStudy(Study):
             count = len(modes.centres)
             if key == "ring":
                 self.report.say(
-                    say(f"The very systems of this package, on points of the plane: two hidden layers of 128 units, batches of 256, rate 1e-3 (WGAN 5e-4), and on this scale other constants than the papers': clip 0.1, λ 0.1, and σ = 4 for each layer of SNGAN. Each takes {steps:,} updates of its generator.",
-                        f"使用本包的系统本身，数据是平面上的点：两个 128 单元的隐层，批量 256，学习率 1e-3（WGAN 为 5e-4）；因尺度不同，常数与论文不同：截断 0.1，λ 0.1，SNGAN 每层 σ = 4。各更新生成器 {steps:,} 次。")
+                    say(f"The very systems of this package, on points of the plane: two hidden layers of 128 units, batches of 256, rate 1e-3 (WGAN 5e-4), five updates of every discriminator for one of the generator, as WGAN's critic has, and on this scale other constants than the papers': clip 0.1, λ 0.1, and σ = 4 for each layer of SNGAN. Each takes {steps:,} updates of its generator.",
+                        f"使用本包的系统本身，数据是平面上的点：两个 128 单元的隐层，批量 256，学习率 1e-3（WGAN 为 5e-4），每次更新生成器之前判别器都更新五次（与 WGAN 相同）；因尺度不同，常数与论文不同：截断 0.1，λ 0.1，SNGAN 每层 σ = 4。各更新生成器 {steps:,} 次。")
                 )  # fmt: skip
             self.report.film(
                 key, frames, [f"{look:,}" for look in looks],
