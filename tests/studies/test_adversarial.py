@@ -26,7 +26,7 @@ FIGURES = {
     "digits-walk", "conditional", "dcgan-losses", "dcgan-beliefs", "beside", "dcgan-walk",
 }  # fmt: skip
 FILMS = {"ring", "lattice", "digits-film", "dcgan-film"}
-RUNS = {"minimax", "nsgan", "lsgan", "wgan", "wgan-gp", "sngan", "cgan", "sngan-dcgan", "dcgan"}
+RUNS = {"minimax", "nsgan", "nsgan-r1", "lsgan", "wgan", "wgan-gp", "sngan", "cgan", "dcgan-digits", "dcgan"}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     plans = adversarial.AdversarialStudy._plans
 
     def narrow(study: adversarial.AdversarialStudy) -> list[adversarial.Plan]:
-        few = {"sngan-dcgan": {"width": 4}, "dcgan": {"width": 4, "resolution": 16}}
+        few = {"dcgan-digits": {"width": 4}, "dcgan": {"width": 4, "resolution": 16}}
         return [replace(plan, fields={**plan.fields, **few.get(plan.name, {})}) for plan in plans(study)]
 
     monkeypatch.setattr(adversarial.AdversarialStudy, "_plans", narrow)

@@ -44,6 +44,15 @@ MEASURED = (
     ("confident", "share of {}'s digits read with confidence", "{} 的数字被确信识别的比例", ""),
 )
 
+ON_PICTURES = {
+    "frechet": ("Fréchet", "Fréchet 距离"),
+    "kernel": ("kernel", "核距离"),
+    "precision": ("precision", "精确率"),
+    "recall": ("recall", "召回率"),
+    "density": ("density", "密度"),
+    "coverage": ("coverage", "覆盖率"),
+}
+
 
 class AdversarialStudy(TheoryStudy):
     name = "adversarial"
@@ -161,12 +170,7 @@ class AdversarialStudy(TheoryStudy):
             cells.append(
                 [self.label(name), *_cells(run.evaluation["rows"][0], best), f"{run.metrics()[-1]['seconds']:.0f}"]
             )
-        words = (
-            say("real training images", "真实训练图像"),
-            say("test images, noise σ 0.3", "测试图像加噪声 σ 0.3"),
-            say("mean image", "平均图像"),
-        )
-        for word, row in zip(words, self.runs[names[0]].evaluation["rows"][1:], strict=True):
+        for word, row in zip(self._beside(), self.runs[names[0]].evaluation["rows"][1:], strict=True):
             cells.append([word, *_cells(row, "–"), "–"])
         self.report.table(
             head, cells,
@@ -193,6 +197,15 @@ class AdversarialStudy(TheoryStudy):
         )
         self.row(f"where the best ({self.plans[best].en}) stands between floor (0) and noise (1)",
                  f"最佳系统（{self.plans[best].zh}）在下限（0）与噪声（1）之间的位置", (self._fcd(best) - floor) / (noisy - floor), "")  # fmt: skip
+
+    def _beside(self) -> tuple[str, str, str]:
+        """What stands beside drawn images in every evaluation."""
+        say = self.say
+        return (
+            say("real training images", "真实训练图像"),
+            say("test images, noise σ 0.3", "测试图像加噪声 σ 0.3"),
+            say("mean image", "平均图像"),
+        )
 
     def _doctor(self, name: str) -> None:
         run = self.runs[name]
@@ -283,9 +296,10 @@ class AdversarialStudy(TheoryStudy):
         )
         self._walk("dcgan", "dcgan-walk")
         evaluation = run.evaluation
-        head = ["", *(key for key in evaluation["rows"][0] if key != "name")]
+        names = (say("drawn", "所画"), *self._beside())
         self.report.table(
-            head, [[row["name"], *(f"{row[key]:.3f}" for key in head[1:])] for row in evaluation["rows"]],
+            ["", *(say(en, zh) for en, zh in ON_PICTURES.values())],
+            [[name, *(f"{row[key]:.3f}" for key in ON_PICTURES)] for name, row in zip(names, evaluation["rows"], strict=True)],
             say(f"{evaluation['images']:,} images of each; network: {evaluation['network']}.", f"各 {evaluation['images']:,} 张图像；网络：{evaluation['network']}。"),
         )  # fmt: skip
         self._doctor("dcgan")
@@ -293,7 +307,7 @@ class AdversarialStudy(TheoryStudy):
             (("DCGAN's pictures", "DCGAN 所画"), ("real training pictures (floor)", "真实训练图像（下限）"))
         ):
             for key in ("frechet", "kernel", "precision", "recall"):
-                self.row(f"{key} of {en}", f"{zh} 的 {key}", evaluation["rows"][index][key], "")
+                self.row(f"{key} of {en}", f"{zh}的{ON_PICTURES[key][1]}", evaluation["rows"][index][key], "")
 
     def _published(self) -> None:
         say = self.say
