@@ -2,8 +2,9 @@
 
 It follows the course chapter: divergences and their gradients, the optimal discriminator, saturation, modes lost and kept;
 then GAN, NSGAN (without R1 and with it), LSGAN, WGAN, WGAN-GP, SNGAN, CGAN and DCGAN on digits at the same number of real
-images, and a DCGAN on 64×64 pictures. All generators are averaged. `quick` draws 100,000 digits per run. Published numbers are FIDs, by an Inception network, after long searches for
-hyperparameters; ours are distances by a digit classifier: the report names both and compares neither.
+images, and a DCGAN on 64×64 pictures. All generators are averaged. `quick` draws 100,000 digits per run. Published numbers
+are FIDs, by an Inception network, after long searches for hyperparameters; ours are distances by a digit classifier: the
+report names both and compares neither.
 """
 
 import time
