@@ -70,6 +70,7 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     whole = [F.pad(images.float().cpu(), (0,) * 7 + (count - len(images),), value=1.0) for images in rows.values()]
     sheet = grid(torch.cat(whole).expand(-1, 3, -1, -1).clamp(0, 1), count, gap, ground=1.0)
     axis.imshow(sheet.permute(1, 2, 0).numpy(), interpolation="nearest" if width < SMALL else None)
+    axis.set_anchor("E")  # what room is left over is for the names
     axis.set_yticks([line * (height + gap) + height / 2 for line in range(len(rows))], list(rows))
     headings = columns[:count]
     axis.set_xticks([index * (width + gap) + width / 2 for index in range(len(headings))], headings)
