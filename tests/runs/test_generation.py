@@ -1,6 +1,7 @@
 """Adversarial runs from the outside: measures on the way, the doctor, labels, the page, the command line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def test_the_doctor_names_what_is_wrong_and_the_mend(
     assert change in finding.change
     (chinese,) = diagnose(rows, measures, evaluation, "gan", {"objective": objective}, Speaker("zh"))
     assert chinese.finding[0] >= CJK <= chinese.change[0]
+    numbers = re.compile(r"\d+(?:[.,]\d+)*")
+    assert sorted(numbers.findall(chinese.finding)) == sorted(numbers.findall(finding.finding))
     assert change in chinese.change
 
 

@@ -238,7 +238,7 @@ def mlp_players(
 
 def dcgan_players(config: AdversarialConfig, width: int, batch_norm: bool) -> tuple[DCGenerator, DCDiscriminator]:
     """Those of the DCGAN, with `width` maps next to the image. Where the discriminator has no batch norm the generator
-    stays shallow: against spectral normalisation a deep one drew nearly the same digit from every vector."""
+    stays shallow: under SNGAN a deep one drew nearly the same digit from every vector (WGAN-GP was not tried)."""
     return (
         DCGenerator(config.latent, width, config.channels, config.resolution, deep=batch_norm),
         DCDiscriminator(width, config.channels, config.resolution, batch_norm),

@@ -4,7 +4,7 @@ Radford et al. 2016, https://arxiv.org/abs/1511.06434.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 100), normal.
 Departs from the paper: normal in place of uniform noise; batches of 64 in place of 128, as in the widely used
 implementation; sides other than 64, and `half_life`, `r1`, `augmented` and other objectives, are options. 28×28 leaves
-two convolutions, so that there both players have a hidden layer between the smallest map and the vector or the logit.
+two convolutions, so that at sides of 7·2ⁿ both players have a hidden layer next to the vector and the logit.
 """
 
 from dataclasses import dataclass

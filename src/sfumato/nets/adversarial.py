@@ -13,7 +13,7 @@ from .mlp import linear
 
 SLOPE = 0.2
 WIDEST = 8  # times the narrowest layer of a DCGAN
-SHORT = 7  # side of the smallest map of 28×28 images, which only two halvings lead to
+SHORT = 7  # side of the smallest map where the image's side is 7·2ⁿ: one halving fewer leads to it than to 4
 
 
 class MLPGenerator(nn.Sequential):
@@ -42,7 +42,7 @@ def _layers(widths: Sequence[int], dropout: float = 0.0) -> list[nn.Module]:
 class DCGenerator(nn.Sequential):
     """Radford et al. 2016, https://arxiv.org/abs/1511.06434, figure 1: from a 4×4 map (7×7 where the side is a multiple
     of 7) by transposed 4×4 convolutions of stride 2. `width`: maps before the last layer. `deep`: a map of 7×7 comes
-    from a layer of 8 · width hidden units, as in Chen et al. 2016, https://arxiv.org/abs/1606.03657, appendix C.1."""
+    from 8 · width hidden units, half of those in Chen et al. 2016, https://arxiv.org/abs/1606.03657, appendix C.1."""
 
     def __init__(self, inputs: int, width: int, channels: int, resolution: int, deep: bool) -> None:
         start, widths = _pyramid(width, resolution)
@@ -59,10 +59,10 @@ class DCGenerator(nn.Sequential):
 
 
 class DCDiscriminator(nn.Sequential):
-    """The generator's mirror: 4×4 convolutions of stride 2, LeakyReLU. Without `batch_norm` the layers have biases.
+    """A deep generator's mirror: 4×4 convolutions of stride 2, LeakyReLU. Without `batch_norm` the layers have biases.
 
-    Before the last layer a map of 7×7 goes through one of 8 · width hidden units: two convolutions see strokes, and a
-    sum over their places cannot tell how the strokes go together.
+    A map of 7×7 goes through 8 · width hidden units before the last layer: each of its places sees 10 pixels of a
+    28×28 image, and a sum over them cannot tell how the strokes go together.
     """
 
     def __init__(self, width: int, channels: int, resolution: int, batch_norm: bool) -> None:

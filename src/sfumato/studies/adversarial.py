@@ -212,7 +212,8 @@ class AdversarialStudy(TheoryStudy):
     def _doctor(self, name: str) -> None:
         run = self.runs[name]
         for found in findings_of(run.folder, run.evaluation, self.say):
-            self.report.say(f"{self.label(name)}: {found.finding} {found.change}")
+            colon, space = self.say(": ", "："), self.say(" ", "")
+            self.report.say(f"{self.label(name)}{colon}{found.finding}{space}{found.change}")
 
     def _fcd(self, name: str) -> float:
         return self.runs[name].evaluation["rows"][0]["fcd"]
@@ -309,7 +310,7 @@ class AdversarialStudy(TheoryStudy):
             (("DCGAN's pictures", "DCGAN 所画"), ("real training pictures (floor)", "真实训练图像（下限）"))
         ):
             for key in ("frechet", "kernel", "precision", "recall"):
-                self.row(f"{key} of {en}", f"{zh}的{ON_PICTURES[key][1]}", evaluation["rows"][index][key], "")
+                self.row(f"{key} of {en}", f"{ON_PICTURES[key][1]}，{zh}", evaluation["rows"][index][key], "")
 
     def _published(self) -> None:
         say = self.say

@@ -35,6 +35,8 @@ QUICK = {"names": 1_000, "boxes": 6_000, "masks": 1_000}  # training images draw
 PUBLISHED = {"fine-tuned": 0.940, "scratch": 0.850}
 TARGETS: tuple[Target, ...] = ("labels", "boxes", "masks")
 
+BASELINES = (("everything ", "全部为 "), ("no object anywhere", "处处无物体"), ("the mean box, ", "平均边框，"))
+
 
 class RecognitionStudy(ReadingStudy):
     name = "recognition"
@@ -113,14 +115,16 @@ class RecognitionStudy(ReadingStudy):
             series[self.figure_label(name)] = ([row["images"] for row in rows], [row[key] for row in rows])
         self.report.picture(figure, curve(series, self.say.figure("images", "图像数"), axis), self.say(en, zh))
 
-    def _measured(self, names: Sequence[str], baselines_zh: Sequence[str], note_zh: str) -> None:
+    def _measured(self, names: Sequence[str], note_zh: str) -> None:
         """The evaluations of some runs on the same data in one table, the baselines once."""
         evaluations = {name: self.runs[name].evaluation for name in names}
         rows = [{**found["rows"][0], "name": self.label(name)} for name, found in evaluations.items()]
         last = evaluations[names[-1]]
-        rows += [
-            {**row, "name": self.say(row["name"], zh)} for row, zh in zip(last["rows"][1:], baselines_zh, strict=True)
-        ]
+        for row in last["rows"][1:]:
+            chinese = row["name"]
+            for en, zh in BASELINES:
+                chinese = chinese.replace(en, zh)
+            rows.append({**row, "name": self.say(row["name"], chinese)})
         head, cells, caption = evaluation_table({**last, "rows": rows, "notice": ""})
         side = last["resolution"]
         self.report.table(
@@ -146,7 +150,7 @@ class RecognitionStudy(ReadingStudy):
             f"The same network on the same {count:,} images, augmented, once with weights that were trained before and once without.",
             f"同一网络、同样 {count:,} 张增广图像：一次用预训练权重，一次不用。", say.figure("cross entropy", "交叉熵"),
         )  # fmt: skip
-        self._measured(names, ("全部为最常见的类别",), "low 与 high：准确率的 95% 置信区间（Wilson）。")
+        self._measured(names, "low 与 high：准确率的 95% 置信区间（Wilson）。")
         for name in names:
             found = self.runs[name].evaluation
             self.report.picture(
@@ -180,7 +184,7 @@ class RecognitionStudy(ReadingStudy):
             )  # fmt: skip
         self._curves("boxing", names, "naming", "The loss of what anchors say they hold.", "锚框类别的损失。", say.figure("loss", "损失"))  # fmt: skip
         self._measured(
-            names, ("处处无物体", "平均边框"),
+            names,
             "map：COCO 的平均精度均值，重叠 0.5 至 0.95；map_50：重叠 0.5；检测置信度不低于 0.01。class_error 与 box_mae 是对全部锚框的平均，而锚框几乎都是背景。",
         )  # fmt: skip
         rows: dict[str, torch.Tensor] = {}
@@ -216,7 +220,7 @@ class RecognitionStudy(ReadingStudy):
         self._about(self.masked)
         self._curves("colouring", names, "cross_entropy", "Cross entropy of the pixels of training images.", "训练图像像素的交叉熵。", say.figure("cross entropy", "交叉熵"))  # fmt: skip
         self._measured(
-            names, ("全部为最常见的类别",), "miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入。"
+            names, "miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边等于此边长。"
         )  # fmt: skip
         shares = {name: self.runs[name].evaluation["per_class"] for name in names}
         cells = [
