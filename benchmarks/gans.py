@@ -18,7 +18,7 @@ from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime
 from sfumato.gans import dcgan as dcgan_system
 from sfumato.gans import gan as gan_system
-from sfumato.gans.adversarial import Adversarial
+from sfumato.gans.game import Adversarial
 
 from .measure import Row, row
 from .textbook import Images

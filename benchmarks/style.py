@@ -16,7 +16,7 @@ from sfumato.engine.runtime import Runtime
 from sfumato.nets.encoders import IMAGENET_MEAN, IMAGENET_STD, Encoder, build_encoder
 from sfumato.style.adain import PRESETS, AdaIN
 from sfumato.style.gatys import RECIPES, Canvas, Objective
-from sfumato.style.transfer import Stylizer
+from sfumato.style.network import Restyler
 
 from .measure import Row, row
 
@@ -99,7 +99,7 @@ def tame(encoder: Encoder) -> None:
             nn.init.zeros_(module.bias)  # pyright: ignore[reportArgumentType]
 
 
-def products(stylizer: Stylizer, side: int) -> tuple[int, int]:
+def products(restyler: Restyler, side: int) -> tuple[int, int]:
     """Multiply-adds that encoder (to relu4_1) and decoder spend on a picture, transposed convolutions as executed."""
     totals = [0, 0]
 
@@ -113,14 +113,14 @@ def products(stylizer: Stylizer, side: int) -> tuple[int, int]:
 
     hooks = [
         module.register_forward_hook(count(part))
-        for part, network in enumerate((stylizer.encoder, stylizer.decoder))
+        for part, network in enumerate((restyler.encoder, restyler.decoder))
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
     ]
     with torch.no_grad():
         image = torch.zeros(1, 3, side, side)
-        features = stylizer.encoder(image, stylizer.layers)
-        stylizer.decoder(features)
+        features = restyler.encoder(image, restyler.layers)
+        restyler.decoder(features)
     for hook in hooks:
         hook.remove()
     return totals[0], totals[1]
@@ -132,13 +132,13 @@ def psnr(found: Tensor, target: Tensor) -> float:
 
 
 class TextbookAdaIN:
-    """The port in common use, with the weights of `stylizer`: nn.Sequential of pads, convolutions and ReLUs."""
+    """The port in common use, with the weights of `restyler`: nn.Sequential of pads, convolutions and ReLUs."""
 
-    def __init__(self, stylizer: Stylizer) -> None:
+    def __init__(self, restyler: Restyler) -> None:
         self.mean, self.std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-        depth = stylizer.encoder.place("relu4_1") + 1
-        self.encoder = padded(list(stylizer.encoder.features[:depth]))
-        convolutions = [module for module in stylizer.decoder.modules() if isinstance(module, nn.Conv2d)]
+        depth = restyler.encoder.place("relu4_1") + 1
+        self.encoder = padded(list(restyler.encoder.features[:depth]))
+        convolutions = [module for module in restyler.decoder.modules() if isinstance(module, nn.Conv2d)]
         layers: list[nn.Module] = []
         for number, convolution in enumerate(convolutions):
             if type(convolution) is not nn.Conv2d:

@@ -20,8 +20,8 @@ from sfumato.data.sources import open_data
 from sfumato.engine.runtime import Runtime, choose, hardware
 from sfumato.runs.evaluate import PAIRED, judged, test_pairs
 from sfumato.style.encoder import PRESETS, DistilledEncoder
-from sfumato.style.tiles import Restyler
-from sfumato.style.transfer import StyleSystem, shipped
+from sfumato.style.network import StyleSystem, shipped
+from sfumato.style.tiles import TiledRestyler
 
 RATE = 0.03
 STEPS = (10, 25, 50)
@@ -59,7 +59,7 @@ def measure(contents: str, styles: str, judge_file: str) -> dict[str, object]:
     judge = DistilledEncoder(config)
     judge.begin()
     judge.requires_grad_(False).eval()
-    restyler = Restyler(shipped(), choose("cpu"), TILE)
+    restyler = TiledRestyler(shipped(), choose("cpu"), TILE)
     rows = []
     for strength in STRENGTHS:
         began = time.perf_counter()

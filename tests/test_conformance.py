@@ -19,12 +19,12 @@ from sfumato.engine.runtime import Runtime
 from sfumato.engine.system import System
 from sfumato.errors import SfumatoError
 from sfumato.gans import dcgan, gan, sngan
-from sfumato.gans.adversarial import AdversarialConfig, EitherConfig
+from sfumato.gans.game import AdversarialConfig, EitherConfig
 from sfumato.recognition.recognizer import RecognitionConfig, Recognizer
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.runs.fields import from_json, help_texts, to_json
 from sfumato.style import adain
-from sfumato.style.transfer import StyleSystem, TransferConfig
+from sfumato.style.network import StyleSystem, TransferConfig
 
 BATCH = 8
 

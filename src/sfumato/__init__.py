@@ -16,26 +16,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
+    from sfumato.autoencoders.codes import Codes
     from sfumato.errors import SfumatoError
     from sfumato.runs.catalog import systems
-    from sfumato.runs.codes import Codes
     from sfumato.runs.open import Run, open
-    from sfumato.runs.stylize import stylize
     from sfumato.runs.train import resume, train
     from sfumato.studies.catalog import study
+    from sfumato.style.restyle import stylize
 
-__version__ = "0.1.0"
 __all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "stylize", "systems", "train"]
 
 _HOMES = {
     "SfumatoError": "sfumato.errors",
-    "Codes": "sfumato.runs.codes",
+    "Codes": "sfumato.autoencoders.codes",
     "Run": "sfumato.runs.open",
     "open": "sfumato.runs.open",
     "train": "sfumato.runs.train",
     "resume": "sfumato.runs.train",
-    "stylize": "sfumato.runs.stylize",
+    "stylize": "sfumato.style.restyle",
     "systems": "sfumato.runs.catalog",
     "study": "sfumato.studies.catalog",
 }

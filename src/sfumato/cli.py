@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from . import __version__
 from .errors import SfumatoError
+from .version import __version__
 
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 Run = Annotated[Path, Parameter(help="A run folder, as `sfumato train --run` makes it.")]
@@ -267,8 +267,8 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Read pictures with a recognition run: what they show, where it is, or which pixels are what."""
+    from .recognition.predict import predict_files
     from .runs.open import open as open_run
-    from .runs.predict import predict_files
 
     for found in predict_files(open_run(run, device), picture, out, score, mask):
         print(json.dumps(found.values, ensure_ascii=False) if as_json else f"{found.file}: {found.words}")
@@ -316,8 +316,8 @@ def codes(
     device: Device = "auto",
 ) -> None:
     """Look into the code space of an autoencoder: codes as pictures, drawn, blended, perturbed, interpolated."""
+    from .autoencoders.codes import OPERATIONS, Codes, Options, possible
     from .files import write_atomically
-    from .runs.codes import OPERATIONS, Codes, Options, possible
     from .runs.open import open as open_run
 
     folder = out or run / "codes"
@@ -389,7 +389,7 @@ def stylize(
     precision: Precision = "auto",
 ) -> None:
     """Give a picture the style of another, or of several."""
-    from .runs.stylize import Options, stylize_files
+    from .style.restyle import Options, stylize_files
 
     options = Options(
         method=method, preset=preset, recipe=recipe, init=init, steps=steps, alpha=alpha, weights=tuple(weights or ()),
@@ -408,7 +408,7 @@ def export(
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder for the two files of weights.")],
 ) -> None:
     """Write the encoder and the decoder of an `encoder` run as the two small files that the package ships."""
-    from .runs.export import export as export_run
+    from .style.export import export as export_run
 
     for path in export_run(run, out):
         print(path)

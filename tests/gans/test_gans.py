@@ -13,9 +13,9 @@ from sfumato.engine.clock import Clock
 from sfumato.engine.loop import Feed
 from sfumato.errors import SfumatoError
 from sfumato.gans import cgan, dcgan, gan, sngan, wgan, wgan_gp
-from sfumato.gans.adversarial import Adversarial
-from sfumato.nets.adversarial import DCDiscriminator, DCGenerator
-from sfumato.ops.adversarial import discriminator_loss
+from sfumato.gans.game import Adversarial
+from sfumato.nets.players import DCDiscriminator, DCGenerator
+from sfumato.ops.objectives import discriminator_loss
 
 
 def feed(system: Adversarial, clock: Clock, classes: int = 10) -> Iterator[Batch]:

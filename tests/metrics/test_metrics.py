@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.engine.runtime import Runtime
-from sfumato.metrics.codes import describe_codes
 from sfumato.metrics.digit_reader import train_reader
+from sfumato.metrics.plane import describe_codes
 from sfumato.metrics.reconstruction import entropy_floor, fidelity, mean_image, patch_pca, pca
 
 

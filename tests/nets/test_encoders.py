@@ -12,7 +12,7 @@ from torchvision import models
 from sfumato.errors import SfumatoError
 from sfumato.nets.decoder import Decoder
 from sfumato.nets.encoders import IMAGENET_MEAN, IMAGENET_STD, Encoder, build_encoder
-from sfumato.nets.weights import fetch_weights, load_pretrained, unit_mean_activation
+from sfumato.weights.load import fetch_weights, load_pretrained, unit_mean_activation
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 

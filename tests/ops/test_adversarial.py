@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sfumato.ops.adversarial import (
+from sfumato.ops.objectives import (
     Objective,
     clip_weights,
     discriminator_loss,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sfumato.errors import SfumatoError
-from sfumato.runs.clips import ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
+from sfumato.style.clips import ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
 
 av = pytest.importorskip("av")
 RATE = Fraction(30000, 1001)

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 import sfumato
+from sfumato.autoencoders.codes import OPERATIONS, STEPS, Codes, Options
 from sfumato.data.dataset import ImageData
 from sfumato.errors import SfumatoError
 from sfumato.ops.codes import nearest
-from sfumato.runs.codes import OPERATIONS, STEPS, Codes, Options
 from tests.conftest import Command, one_line
 
 

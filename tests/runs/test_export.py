@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
-from sfumato.nets import weights
-from sfumato.runs.export import export
 from sfumato.runs.open import Run
-from sfumato.style.transfer import StyleSystem, shipped
+from sfumato.style.export import export
+from sfumato.style.network import StyleSystem, shipped
+from sfumato.weights import load as weights
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def test_the_exported_files_paint_the_same(
     with safe_open(paths[0], "pt") as file:
         assert "teacher.pth" in file.metadata()["config"]
         assert "secret" not in str(file.metadata())
-    monkeypatch.setattr("sfumato.style.transfer.SHIPPED", tmp_path / "out")
+    monkeypatch.setattr("sfumato.style.network.SHIPPED", tmp_path / "out")
     assert isinstance(run.system, StyleSystem)
     content, style = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
-        expected, found = run.system.stylizer(content, style), shipped()(content, style)
+        expected, found = run.system.restyler(content, style), shipped()(content, style)
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
 

@@ -16,10 +16,10 @@ from sfumato.data.dataset import ImageData
 from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.gans import cgan, gan
+from sfumato.gans import drawing as generation
+from sfumato.gans.diagnosis import diagnose
 from sfumato.metrics import digit_reader
 from sfumato.reports.language import CJK, Speaker
-from sfumato.runs import generation
-from sfumato.runs.diagnosis import diagnose
 from tests.conftest import Command, one_line
 
 FIELDS: dict[str, Any] = {"images": 160, "batch_size": 8, "hidden": (16,), "precision": "fp32"}

@@ -10,7 +10,7 @@ from PIL import Image
 
 import sfumato
 from sfumato.errors import SfumatoError
-from sfumato.runs.predict import predict_files
+from sfumato.recognition.predict import predict_files
 from tests.conftest import Command, one_line
 
 SHORT: dict[str, Any] = {"images": 16, "batch_size": 8, "resolution": 64, "precision": "fp32", "evaluate": False}

@@ -11,11 +11,11 @@ import torch
 from PIL import Image, features
 
 import sfumato
+from sfumato.data.jobs import jobs
 from sfumato.data.paintings import painting
 from sfumato.data.pictures import layers_of, write_picture
 from sfumato.errors import SfumatoError
-from sfumato.runs.jobs import jobs
-from sfumato.runs.stylize import Options, _masked, stylize_files
+from sfumato.style.restyle import Options, _masked, stylize_files
 
 from ..conftest import Command, one_line
 

@@ -16,10 +16,11 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.points import ring
 from sfumato.data.sources import open_data
 from sfumato.errors import SfumatoError
+from sfumato.gans import drawing as generation
 from sfumato.metrics import digit_reader
-from sfumato.runs import generation
 from sfumato.runs import train as training
-from sfumato.studies import adversarial, theory
+from sfumato.studies.adversarial import study as adversarial
+from sfumato.studies.adversarial import theory
 
 FIGURES = {
     "apart", "apart-gradients", "one-for-two", "optimal", "ring-modes", "lattice-modes", "saturation", "digits", "fcd",

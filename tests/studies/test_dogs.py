@@ -14,7 +14,7 @@ from PIL import Image
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, LeftOut, Split
 from sfumato.errors import SfumatoError
-from sfumato.studies import dogs
+from sfumato.studies.dogs import study as dogs
 
 FIGURES = {
     "curves", "codes", "reconstructions", "noise", "samples", "blended", "perturbed-real", "perturbed-blended",

@@ -12,7 +12,7 @@ import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.metrics import digit_reader
-from sfumato.studies import handwriting
+from sfumato.studies.handwriting import study as handwriting
 
 SECTIONS = 7
 FIGURES = {

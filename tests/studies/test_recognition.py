@@ -15,8 +15,8 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import open_data
 from sfumato.errors import SfumatoError
 from sfumato.nets.receptive import receptive_field
-from sfumato.studies import recognition
-from sfumato.studies.reading import adjointness
+from sfumato.studies.recognition import study as recognition
+from sfumato.studies.recognition.anchors import adjointness
 
 RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
 FIGURES = {

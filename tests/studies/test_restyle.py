@@ -11,7 +11,7 @@ from PIL import Image
 import sfumato
 from sfumato.data.paintings import painting
 from sfumato.errors import SfumatoError
-from sfumato.studies import restyle
+from sfumato.studies.restyle import study as restyle
 
 FIGURES = {
     "curves", "snapshots", "photographs", "strengths", "corners", "optimisation-curves", "optimisation", "comparison",

@@ -12,7 +12,7 @@ from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.nets.encoders import Encoder, build_encoder
 from sfumato.style.gatys import RECIPES, Canvas, Objective, Recipe, paint, recipe_for, scales
-from sfumato.style.transfer import shipped
+from sfumato.style.network import shipped
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32")
 

@@ -8,18 +8,18 @@ from sfumato.engine.runtime import Runtime
 from sfumato.nets.decoder import Decoder
 from sfumato.nets.encoders import build_encoder
 from sfumato.ops.statistics import moments
-from sfumato.style.tiles import Merged, Restyler, margin, spans
-from sfumato.style.transfer import Stylizer
+from sfumato.style.network import Restyler
+from sfumato.style.tiles import Merged, TiledRestyler, margin, spans
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32")
 WHOLE = 4096
 
 
 @pytest.fixture(scope="module")
-def stylizer() -> Stylizer:
+def restyler() -> Restyler:
     """Random weights, loud enough that a pixel's far neighbours would be noticed."""
     torch.manual_seed(0)
-    network = Stylizer(build_encoder("sfumato", "reflect"), Decoder("sfumato", ("relu4_1", "relu3_1"))).requires_grad_(
+    network = Restyler(build_encoder("sfumato", "reflect"), Decoder("sfumato", ("relu4_1", "relu3_1"))).requires_grad_(
         False
     )
     for parameter in network.parameters():
@@ -33,56 +33,56 @@ def picture(height: int, width: int, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize(("height", "width", "side"), [(203, 310, 64), (128, 96, 48), (75, 400, 136), (9, 17, 8)])
-def test_tiled_is_whole(stylizer: Stylizer, height: int, width: int, side: int) -> None:
+def test_tiled_is_whole(restyler: Restyler, height: int, width: int, side: int) -> None:
     content, style = picture(height, width), picture(90, 120, 1)
     results = []
     for size in (side, WHOLE):
-        restyler = Restyler(stylizer, RUNTIME, size)
+        restyler = TiledRestyler(restyler, RUNTIME, size)
         results.append(restyler.restyle(content, [restyler.style(style)]).int())
     assert results[0].shape == content.shape
     assert results[0].float().std() > 1
     assert (results[0] - results[1]).abs().max() <= 1
 
 
-def test_tiled_is_whole_under_soft_masks(stylizer: Stylizer) -> None:
+def test_tiled_is_whole_under_soft_masks(restyler: Restyler) -> None:
     content = picture(160, 200)
     shares = torch.rand(3, 1, 160, 200).softmax(0)
     results = []
     for size in (56, WHOLE):
-        restyler = Restyler(stylizer, RUNTIME, size)
+        restyler = TiledRestyler(restyler, RUNTIME, size)
         styles = [restyler.style(picture(64, 64, seed)) for seed in (1, 2)]
         results.append(restyler.restyle(content, [*styles, None], shares).int())
     assert (results[0] - results[1]).abs().max() <= 1
 
 
-def test_the_margin_is_as_wide_as_the_network_sees(stylizer: Stylizer) -> None:
+def test_the_margin_is_as_wide_as_the_network_sees(restyler: Restyler) -> None:
     """A pixel changed further away than the margin changes nothing; statistics are held still."""
-    restyler = Restyler(stylizer, RUNTIME, WHOLE)
-    border = margin(stylizer)
+    restyler = TiledRestyler(restyler, RUNTIME, WHOLE)
+    border = margin(restyler)
     content = torch.rand(1, 3, 2 * border + 24, 24)
     other = content.clone()
     other[:, :, 0] = 1 - other[:, :, 0]
     outputs = []
     for image in (content, other):
-        features = restyler.stylizer.encoder(image, stylizer.layers)
-        outputs.append(restyler.stylizer.decoder(features))
+        features = restyler.restyler.encoder(image, restyler.layers)
+        outputs.append(restyler.restyler.decoder(features))
     difference = (outputs[0] - outputs[1]).abs().amax((0, 1, 3))
     assert difference[border:].max() == 0
     assert difference[: border // 2].max() > 0
 
 
-def test_without_strength_the_style_does_not_matter(stylizer: Stylizer) -> None:
-    restyler = Restyler(stylizer, RUNTIME, WHOLE)
+def test_without_strength_the_style_does_not_matter(restyler: Restyler) -> None:
+    restyler = TiledRestyler(restyler, RUNTIME, WHOLE)
     content = picture(64, 64)
     first, second = (restyler.restyle(content, [restyler.style(picture(64, 64, s))], alpha=0.0) for s in (1, 2))
     assert torch.equal(first, second)
 
 
-def test_whole_pictures_are_what_the_network_gives(stylizer: Stylizer) -> None:
+def test_whole_pictures_are_what_the_network_gives(restyler: Restyler) -> None:
     content, style = picture(64, 80), picture(72, 64, 1)
-    restyler = Restyler(stylizer, RUNTIME, WHOLE)
+    restyler = TiledRestyler(restyler, RUNTIME, WHOLE)
     found = restyler.restyle(content, [restyler.style(style)])
-    expected = stylizer(content / 255, style / 255).clamp(0, 1) * 255
+    expected = restyler(content / 255, style / 255).clamp(0, 1) * 255
     assert (found - expected).abs().max() <= 0.51
 
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from ..data.batches import Batch
 from ..data.pictures import Fit
 from ..engine.annealing import anneal
-from ..engine.checks import MAX_UNITS, check_numbers
 from ..engine.clock import Clock
 from ..engine.descend import descend
+from ..engine.fields import MAX_UNITS, check_numbers
 from ..engine.plateau import Plateau
 from ..engine.system import Scalars, Stage, System
 from ..errors import SfumatoError

@@ -25,7 +25,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..engine.checks import MAX_UNITS
+from ..engine.fields import MAX_UNITS
 from ..errors import SfumatoError
 from ..nets.convolution import UpsampleConv
 from ..nets.mlp import linear

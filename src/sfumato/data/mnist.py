@@ -1,12 +1,12 @@
 """MNIST and Fashion-MNIST: the four IDX files from a folder, or fetched with their known checksums."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..cache import cache_folder
 from ..errors import SfumatoError
 from .dataset import ImageData, InMemory, Split, fingerprint
 from .idx import read_idx
@@ -41,13 +41,6 @@ CLASSES = {
         "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
     ),
 }  # fmt: skip
-
-
-def cache_folder(name: str) -> Path:
-    """Where fetched files are kept, e.g. `~/.cache/sfumato/mnist`; `SFUMATO_CACHE` sets another root."""
-    import pooch
-
-    return Path(os.environ.get("SFUMATO_CACHE") or pooch.os_cache("sfumato")) / name
 
 
 def is_idx_folder(folder: Path) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
 
+from ..cache import cache_folder
 from ..errors import SfumatoError
 from .boxed import read_boxed
 from .dataset import ImageData, InMemory, Split, fingerprint
@@ -16,7 +17,7 @@ from .digits import read_digits
 from .faces import read_faces
 from .folder import is_tree, read_folder
 from .masked import read_masked
-from .mnist import MIRRORS, cache_folder, fetch_mnist, is_fetched, is_idx_folder, read_mnist
+from .mnist import MIRRORS, fetch_mnist, is_fetched, is_idx_folder, read_mnist
 from .paintings import read_paintings
 from .patches import read_patches
 from .photographs import read_photographs

@@ -20,10 +20,10 @@ from torch.nn.functional import one_hot
 from ..data.batches import Batch
 from ..engine.system import Scalars
 from ..errors import SfumatoError
-from ..nets.adversarial import MLPDiscriminator, MLPGenerator
 from ..nets.mlp import linear
-from ..ops.adversarial import GanObjective, discriminator_loss, generator_loss, gradient_at_real
-from .adversarial import Adversarial, AdversarialConfig, check_dropout, diversity
+from ..nets.players import MLPDiscriminator, MLPGenerator
+from ..ops.objectives import GanObjective, discriminator_loss, generator_loss, gradient_at_real
+from .game import Adversarial, AdversarialConfig, check_dropout, diversity
 
 MAX_CLASSES = 1000
 Form = Literal["two_terms", "three_terms", "two_headed"]

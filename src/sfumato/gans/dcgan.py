@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..nets.adversarial import check_resolution
-from ..ops.adversarial import GanObjective
-from .adversarial import Adversarial, AdversarialConfig, check_width, dcgan_players
+from ..nets.players import check_resolution
+from ..ops.objectives import GanObjective
+from .game import Adversarial, AdversarialConfig, check_width, dcgan_players
 
 
 @dataclass(frozen=True, kw_only=True)

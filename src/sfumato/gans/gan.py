@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..ops.adversarial import GanObjective
-from .adversarial import Adversarial, AdversarialConfig, check_dropout, mlp_players
+from ..ops.objectives import GanObjective
+from .game import Adversarial, AdversarialConfig, check_dropout, mlp_players
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 
 from ..errors import SfumatoError
-from .adversarial import Adversarial, EitherConfig, players
+from .game import Adversarial, EitherConfig, players
 
 EPSILON = 1e-12
 START = 15  # power iterations on the first weights

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ..errors import SfumatoError
-from ..ops.adversarial import clip_weights
-from .adversarial import Adversarial, EitherConfig, players
+from ..ops.objectives import clip_weights
+from .game import Adversarial, EitherConfig, players
 
 
 @dataclass(frozen=True, kw_only=True)

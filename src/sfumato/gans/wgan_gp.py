@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..errors import SfumatoError
-from ..ops.adversarial import gradient_penalty
-from .adversarial import Adversarial, EitherConfig, players
+from ..ops.objectives import gradient_penalty
+from .game import Adversarial, EitherConfig, players
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,9 +23,9 @@ from ..data.dataset import fingerprint
 from ..data.pictures import to_bytes
 from ..errors import SfumatoError
 from ..nets.encoders import Encoder, build_encoder
-from ..nets.weights import load_pretrained, read_weights
 from ..ops.statistics import moments
 from ..seeds import derive
+from ..weights.load import load_pretrained, read_weights
 from .reconstruction import in_chunks
 
 SIDE = 128  # pixels, to which images are brought

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import SfumatoError
+from ..weights.load import load_network
 from .encoders import SQUEEZENET, VGG, EncoderName, ImageNetUnits, build_encoder
-from .weights import load_network
 
 BackboneName = Literal[
     "plain", "sfumato", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"

@@ -22,7 +22,7 @@ from ..engine.clock import Clock
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.encoders import ImageNetUnits, build_encoder
-from ..nets.weights import load_network
+from ..weights.load import load_network
 from .recognizer import RecognitionConfig, Recognizer
 
 OURS: Literal["sfumato"] = "sfumato"

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from ..data.pictures import Fit
 from ..data.sources import Target
 from ..engine.annealing import anneal
-from ..engine.checks import check_numbers
 from ..engine.clock import Clock
 from ..engine.descend import descend
+from ..engine.fields import check_numbers
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..engine.checks import MAX_UNITS
+from ..engine.fields import MAX_UNITS
 from ..errors import SfumatoError
 from ..nets.backbones import BackboneName, build_backbone, double
 from .segmentation import SegmentationConfig, Segmenter, enlarged

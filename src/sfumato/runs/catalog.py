@@ -11,7 +11,7 @@ from ..data.dataset import ImageData
 from ..data.sources import open_data
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..gans.adversarial import AdversarialConfig
+from ..gans.game import AdversarialConfig
 from ..recognition.recognizer import RecognitionConfig
 
 

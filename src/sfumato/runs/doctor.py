@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from .. import __version__
 from ..data.sources import sources
 from ..engine.runtime import choose, hardware
 from ..reports.language import cjk_font
+from ..version import __version__
 
 FREE = 5 * 2**30
 

@@ -12,14 +12,14 @@ from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..gans.adversarial import Adversarial
+from ..gans.drawing import measure_adversarial
+from ..gans.game import Adversarial
 from ..metrics.reconstruction import Restore, cut, entropy_floor, fidelity, in_chunks, mean_image, patch_pca, pca
+from ..recognition.measures import measure_recognition
 from ..recognition.recognizer import Recognizer
 from ..seeds import derive
-from ..style.transfer import StyleSystem, Stylizer
+from ..style.network import Restyler, StyleSystem
 from .catalog import Entry
-from .generation import measure_adversarial
-from .recognition import measure_recognition
 
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
@@ -60,7 +60,7 @@ def evaluate_run(
 def _measure_style(system: StyleSystem, data: ImageData, runtime: Runtime) -> dict[str, Any]:
     """Every one of ten test contents in every one of ten test styles, beside both as they are."""
     content, style = test_pairs(data, PAIRED)
-    restyled = restyle(system.stylizer, content, style, runtime)
+    restyled = restyle(system.restyler, content, style, runtime)
     rows = []
     for name, pictures in (("restyled", restyled), ("content, untouched", content), ("style, untouched", style)):
         rows.append({"name": name, **judged(system, pictures, content, style, runtime)})
@@ -93,11 +93,11 @@ def test_pairs(data: ImageData, count: int) -> tuple[Tensor, Tensor]:
     return content.repeat_interleave(len(style), 0), style.repeat(len(content), 1, 1, 1)
 
 
-def restyle(stylizer: Stylizer, content: Tensor, style: Tensor, runtime: Runtime) -> Tensor:
+def restyle(restyler: Restyler, content: Tensor, style: Tensor, runtime: Runtime) -> Tensor:
     """`content` in the style of `style`, pair by pair, in [0, 1], on the CPU."""
     with torch.no_grad(), runtime.autocast():
         parts = [
-            stylizer(one.to(runtime.device), other.to(runtime.device)).float().clamp(0, 1).cpu()
+            restyler(one.to(runtime.device), other.to(runtime.device)).float().clamp(0, 1).cpu()
             for one, other in zip(content.split(PAIRED), style.split(PAIRED), strict=True)
         ]
     return torch.cat(parts)

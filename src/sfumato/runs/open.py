@@ -14,15 +14,15 @@ from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
 from ..gans.cgan import CGAN
+from ..gans.diagnosis import history
+from ..recognition.measures import inspect_anchors
+from ..recognition.predict import SCORE, Prediction, Reader
 from ..recognition.recognizer import RecognitionConfig
 from ..recognition.ssd import SSD
 from ..seeds import derive
 from .catalog import open_for
-from .diagnosis import history
 from .evaluate import evaluate_run
 from .folder import RunFolder
-from .predict import SCORE, Prediction, Reader
-from .recognition import inspect_anchors
 
 COLUMNS = 8
 SAID = 12  # classes in a message

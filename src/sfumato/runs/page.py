@@ -10,17 +10,17 @@ from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..files import write_atomically
-from ..gans.adversarial import Adversarial
+from ..gans.drawing import draw, walk
+from ..gans.game import Adversarial
 from ..recognition.finetune import FineTuned
+from ..recognition.measures import inspect_anchors, mistakes
 from ..recognition.recognizer import Recognizer
 from ..recognition.ssd import SSD
 from ..reports.document import Report, enlarged
 from ..reports.figures import captioned, confusion_table, curve, labelled_rows
 from .catalog import Entry
 from .folder import RunFolder
-from .generation import draw, walk
 from .pictures import progress_caption
-from .recognition import inspect_anchors, mistakes
 
 MAX_LISTED = 200
 SHOWN = 10

@@ -12,16 +12,16 @@ from ..data.pictures import to_picture
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..files import write_atomically
-from ..gans.adversarial import Adversarial
 from ..gans.cgan import CGAN
+from ..gans.drawing import draw
+from ..gans.game import Adversarial
 from ..recognition.finetune import FineTuned
+from ..recognition.measures import shown_rows
 from ..recognition.recognizer import Recognizer
 from ..recognition.ssd import SSD
 from ..reports.grids import grid
-from ..style.transfer import StyleSystem
+from ..style.network import StyleSystem
 from .evaluate import noisy_images, reconstruct, restyle
-from .generation import draw
-from .recognition import shown_rows
 
 COLUMNS = 10
 ROWS = 6
@@ -73,7 +73,7 @@ def _restyled(system: StyleSystem, data: ImageData, runtime: Runtime) -> list[Te
     assert data.second is not None
     count = min(COLUMNS, len(data.test), len(data.second.test))
     content, style = (split.images(range(count)) for split in (data.test, data.second.test))
-    return [content, style, restyle(system.stylizer, content, style, runtime)]
+    return [content, style, restyle(system.restyler, content, style, runtime)]
 
 
 def _drawn(system: System, data: ImageData, runtime: Runtime) -> list[Tensor]:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from .. import __version__
 from ..data.batches import Batches, PairedBatches
 from ..data.dataset import ImageData, Split
 from ..data.sources import NAMES
@@ -23,14 +22,15 @@ from ..engine.runtime import Runtime, choose, leave
 from ..engine.system import Stage
 from ..errors import SfumatoError
 from ..files import write_json
-from ..gans.adversarial import Adversarial
+from ..gans.diagnosis import history
+from ..gans.drawing import measure_on_the_way
+from ..gans.game import Adversarial
 from ..seeds import derive
+from ..version import __version__
 from .catalog import find, open_for, settled
-from .diagnosis import history
 from .evaluate import evaluate_run
 from .fields import build, to_json
 from .folder import RunFolder
-from .generation import measure_on_the_way
 from .log import Log, Meter
 from .open import Run
 from .page import write_page

@@ -51,21 +51,21 @@ def study(
         raise SfumatoError(f"study {name}: takes no features; dogs and recognition do")
     weights = None if features is None else Path(features)
     if name == "restyle":
-        from .restyle import Restyle
+        from .restyle.study import Restyle
 
         return Restyle(Path(out), source, scale == "full", language, seed, device, precision).run()
     if name == "adversarial":
-        from .adversarial import AdversarialStudy
+        from .adversarial.study import AdversarialStudy
 
         return AdversarialStudy(Path(out), source, scale == "full", language, seed, device, precision).run()
     if name == "handwriting":
-        from .handwriting import Handwriting
+        from .handwriting.study import Handwriting
 
         return Handwriting(Path(out), source[0], scale == "full", language, seed, device, precision).run()
     if name == "recognition":
-        from .recognition import RecognitionStudy
+        from .recognition.study import RecognitionStudy
 
         return RecognitionStudy(Path(out), source, scale == "full", language, seed, device, precision, weights).run()
-    from .dogs import Dogs
+    from .dogs.study import Dogs
 
     return Dogs(Path(out), source[0], scale == "full", language, seed, device, precision, weights).run()

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import __version__
 from ..data.dataset import ImageData
 from ..engine.runtime import choose, hardware
 from ..errors import SfumatoError
@@ -18,6 +17,7 @@ from ..runs.folder import RunFolder
 from ..runs.open import Run
 from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
+from ..version import __version__
 
 
 @dataclass(frozen=True)

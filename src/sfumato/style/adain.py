@@ -30,10 +30,10 @@ from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import VGG, EncoderName, Padding, build_encoder
-from ..nets.weights import load_pretrained, unit_mean_activation
 from ..ops.statistics import moments
 from ..ops.style_losses import relative_error, relative_moments
-from .transfer import DETAILED, StyleSystem, Stylizer, TransferConfig
+from ..weights.load import load_pretrained, unit_mean_activation
+from .network import DETAILED, Restyler, StyleSystem, TransferConfig
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
 Reduction = Literal["norm", "sum", "mean", "relative"]
@@ -88,17 +88,17 @@ class AdaIN(StyleSystem):
         self.config = config
         encoder = build_encoder(config.encoder, config.padding).requires_grad_(False)
         decoder = Decoder(config.encoder, config.layers, config.padding)
-        self.network = Stylizer(encoder, decoder, config.eps, config.style_eps, config.unbiased)
+        self.network = Restyler(encoder, decoder, config.eps, config.style_eps, config.unbiased)
         self.average = Average(decoder, config.half_life) if config.half_life else None
         self.optimizers["decoder"] = torch.optim.Adam(decoder.parameters(), lr=config.learning_rate, fused=True)
 
     @property
-    def stylizer(self) -> Stylizer:
+    def restyler(self) -> Restyler:
         """The network, with the averaged decoder if there is one."""
         if self.average is None:
             return self.network
         config, decoder = self.config, cast(Decoder, self.average.network)
-        return Stylizer(self.network.encoder, decoder, config.eps, config.style_eps, config.unbiased)
+        return Restyler(self.network.encoder, decoder, config.eps, config.style_eps, config.unbiased)
 
     def begin(self) -> None:
         encoder = load_pretrained(self.network.encoder, self.config.weights_file)

@@ -31,10 +31,10 @@ from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.decoder import Decoder
 from ..nets.encoders import EncoderName, build_encoder
-from ..nets.weights import load_pretrained
 from ..ops.statistics import gram, moments
 from ..ops.style_losses import added_grain, relative_error, relative_moments, total_variation
-from .transfer import DETAILED, StyleSystem, Stylizer, TransferConfig, load_exported
+from ..weights.load import load_pretrained
+from .network import DETAILED, Restyler, StyleSystem, TransferConfig, load_exported
 
 CONTENT = "fire3"
 STYLE = ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6")
@@ -81,7 +81,7 @@ class DistilledEncoder(StyleSystem):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.network = Stylizer(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
+        self.network = Restyler(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
         self.teacher = build_encoder(config.teacher).requires_grad_(False)
         self.predictors = nn.ModuleDict(
             {
@@ -98,9 +98,9 @@ class DistilledEncoder(StyleSystem):
         self.optimizers["network"] = torch.optim.Adam(learners, lr=config.learning_rate, fused=True)
 
     @property
-    def stylizer(self) -> Stylizer:
+    def restyler(self) -> Restyler:
         """What is kept of the training: the averaged network."""
-        return cast(Stylizer, self.average.network)
+        return cast(Restyler, self.average.network)
 
     def begin(self) -> None:
         load_pretrained(self.teacher, self.config.teacher_file)

@@ -16,7 +16,7 @@ from ..data.pictures import to_bytes
 from ..engine.runtime import Runtime
 from ..nets.encoders import VGG
 from ..ops.statistics import Moments, exchange, moments
-from .transfer import MULTIPLE, Statistics, Stylizer
+from .network import MULTIPLE, Restyler, Statistics
 
 TINY = 1e-8
 
@@ -48,9 +48,9 @@ class Tile:
         return values[..., rows, columns]
 
 
-def margin(stylizer: Stylizer) -> int:
+def margin(restyler: Restyler) -> int:
     """How many pixels away something may lie and still change a pixel, rounded up to whole cells of the code."""
-    counts = VGG[stylizer.encoder.name].counts[:3]
+    counts = VGG[restyler.encoder.name].counts[:3]
     strides = (1, 2, 4)
     convolutions = sum(count * stride for count, stride in zip(counts, strides, strict=True))
     encoder = convolutions + MULTIPLE + sum(strides)  # the first convolution of the fourth block, and the pooling
@@ -70,18 +70,18 @@ def tiles(height: int, width: int, side: int, border: int) -> list[Tile]:
     return [Tile(down, across) for down in spans(height, side, border) for across in spans(width, side, border)]
 
 
-class Restyler:
-    """A stylizer at work on pictures of any size. `side`: of the largest tile without its margin, a multiple of 8."""
+class TiledRestyler:
+    """A restyler at work on pictures of any size. `side`: of the largest tile without its margin, a multiple of 8."""
 
-    def __init__(self, stylizer: Stylizer, runtime: Runtime, side: int) -> None:
-        self.stylizer = stylizer.to(runtime.device, memory_format=runtime.memory_format).eval()  # pyright: ignore[reportCallIssue]
-        self.runtime, self.side, self.border = runtime, side, margin(stylizer)
+    def __init__(self, restyler: Restyler, runtime: Runtime, side: int) -> None:
+        self.restyler = restyler.to(runtime.device, memory_format=runtime.memory_format).eval()  # pyright: ignore[reportCallIssue]
+        self.runtime, self.side, self.border = runtime, side, margin(restyler)
         self._latest: tuple[Tensor, dict[str, Tensor]] | None = None
 
     def style(self, image: Tensor) -> Statistics:
         """The statistics of a style, of any size."""
         (found,) = self._measured(_padded(image), None)
-        return self._finished(found, self.stylizer.style_eps)
+        return self._finished(found, self.restyler.style_eps)
 
     def count(self, image: Tensor) -> int:
         """How many tiles `image` takes."""
@@ -98,9 +98,9 @@ class Restyler:
         height, width = image.shape[2:]
         image = _padded(image)
         masks = None if masks is None else _padded(masks)
-        own = [self._finished(region, self.stylizer.eps) for region in self._measured(image, masks)]
+        own = [self._finished(region, self.restyler.eps) for region in self._measured(image, masks)]
         goals = [
-            mine if style is None else {layer: mine[layer].lerp(style[layer], alpha) for layer in self.stylizer.layers}
+            mine if style is None else {layer: mine[layer].lerp(style[layer], alpha) for layer in self.restyler.layers}
             for mine, style in zip(own, styles, strict=True)
         ]
         output = torch.empty_like(image)
@@ -114,7 +114,7 @@ class Restyler:
                     else sum(part * share for part, share in zip(each, shares[layer], strict=True))
                 )  # fmt: skip
             with self.runtime.autocast():
-                pixels = self.stylizer.decoder(restyled)
+                pixels = self.restyler.decoder(restyled)
             down, across = tile.down, tile.across
             output[..., down.kept_start : down.kept_stop, across.kept_start : across.kept_stop] = to_bytes(
                 tile.kept(pixels, 1)
@@ -135,7 +135,7 @@ class Restyler:
             pixels = tile.read(image).to(self.runtime.device).float() / 255
             pixels = pixels.contiguous(memory_format=self.runtime.memory_format)
             with self.runtime.autocast():
-                features = self.stylizer.encoder(pixels, self.stylizer.layers)
+                features = self.restyler.encoder(pixels, self.restyler.layers)
             self._latest = (image, features) if len(everything) == 1 else None
             yield tile, features
 
@@ -148,14 +148,14 @@ class Restyler:
         return found
 
     def _finished(self, region: "dict[str, Merged]", eps: float) -> Statistics:
-        found = {layer: merged.moments(eps, self.stylizer.unbiased) for layer, merged in region.items()}
+        found = {layer: merged.moments(eps, self.restyler.unbiased) for layer, merged in region.items()}
         return {layer: Moments(*(part.to(self.runtime.device) for part in parts)) for layer, parts in found.items()}
 
     @torch.no_grad()
     def _measured(self, image: Tensor, masks: Tensor | None) -> "list[dict[str, Merged]]":
         """Mean and variance of every layer over the whole picture, by region."""
         regions: list[dict[str, Merged]] = [
-            {layer: Merged() for layer in self.stylizer.layers} for _ in range(1 if masks is None else len(masks))
+            {layer: Merged() for layer in self.restyler.layers} for _ in range(1 if masks is None else len(masks))
         ]
         for tile, features in self._features(image):
             shares = None if masks is None else self._shares(tile.read(masks), features)

@@ -19,7 +19,7 @@ from PIL import Image
 from ..data.pictures import MAX_PIXELS, read_layers, to_picture, to_tensor, write_picture
 from ..errors import SfumatoError
 from ..files import write_atomically, write_json
-from ..style.video import Shown, WarpErrors, follow
+from .video import Shown, WarpErrors, follow
 
 CLIPS = {".mp4": ("h264", "aac"), ".mkv": ("h264", "aac"), ".mov": ("h264", "aac"), ".webm": ("libvpx-vp9", "libopus")}
 KEPT_SOUND = {".mp4": ("aac", "mp3"), ".mov": ("aac", "mp3"), ".mkv": ("aac", "mp3", "opus", "vorbis", "flac"),

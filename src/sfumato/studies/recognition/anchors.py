@@ -7,15 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import box_iou
 
-from ..data.photographs import photographs
-from ..nets.receptive import receptive_field
-from ..ops.anchors import assign, detect, offsets, prior_boxes
-from ..recognition.fcn import bilinear
-from ..recognition.segmentation import Segmenter
-from ..recognition.ssd import RATIOS, SIZES
-from ..reports.anchor_figures import anchor_boxes
-from ..reports.figures import labelled_rows
-from .study import Study
+from ...data.photographs import photographs
+from ...nets.receptive import receptive_field
+from ...ops.anchors import assign, detect, offsets, prior_boxes
+from ...recognition.fcn import bilinear
+from ...recognition.segmentation import Segmenter
+from ...recognition.ssd import RATIOS, SIZES
+from ...reports.anchor_figures import anchor_boxes
+from ...reports.figures import labelled_rows
+from ..study import Study
 
 # The five-anchor demonstration of "Dive into Deep Learning", section 14.4, and what is printed there.
 OBJECTS = torch.tensor([[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]])

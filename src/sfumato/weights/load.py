@@ -12,15 +12,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..cache import cache_folder
 from ..data.dataset import fingerprint
-from ..data.mnist import cache_folder
 from ..errors import SfumatoError
 from ..files import write_atomically
-from .encoders import Encoder
+from ..nets.encoders import Encoder
 
 SIDE = 224  # of the photographs that mean activations are taken on
 QUIET = 0.01
-SHIPPED = Path(__file__).parent.parent / "weights"
+SHIPPED = Path(__file__).parent / "shipped"
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

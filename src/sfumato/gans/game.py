@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from ..data.batches import Batch
 from ..data.pictures import Fit
 from ..engine.annealing import set_rate
-from ..engine.checks import MAX_UNITS, check_numbers
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
+from ..engine.fields import MAX_UNITS, check_numbers
 from ..engine.system import Scalars, Stage, System
 from ..errors import SfumatoError
-from ..nets.adversarial import (
+from ..nets.players import (
     WIDEST,
     DCDiscriminator,
     DCGenerator,
@@ -32,8 +32,8 @@ from ..nets.adversarial import (
     MLPGenerator,
     check_resolution,
 )
-from ..ops.adversarial import Objective, discriminator_loss, generator_loss, gradient_at_real, realness
 from ..ops.augment import augment
+from ..ops.objectives import Objective, discriminator_loss, generator_loss, gradient_at_real, realness
 
 MAX_RESOLUTION = 1024
 

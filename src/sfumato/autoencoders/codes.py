@@ -13,14 +13,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..autoencoders.autoencoder import Autoencoder
 from ..data.pictures import read_picture, to_tensor
 from ..errors import SfumatoError
 from ..ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
 from ..reports.figures import code_pictures, labelled_rows
+from ..runs.evaluate import decode, encode
+from ..runs.open import Run
 from ..seeds import derive
-from .evaluate import decode, encode
-from .open import Run
+from .autoencoder import Autoencoder
 
 FITTED = 256  # codes that the Gaussian is fitted to, as in the reference
 SHARE = 0.25  # of a drawn code in a blend

@@ -15,19 +15,19 @@ from typing import Any
 
 import torch
 
-from ..data.dataset import ImageData
-from ..data.sources import Target, open_data
-from ..errors import SfumatoError
-from ..recognition.finetune import FineTuned
-from ..recognition.segmentation import Segmenter
-from ..recognition.ssd import SSD
-from ..reports.figures import captioned, confusion_table, curve, labelled_rows
-from ..reports.language import Language
-from ..runs.catalog import find
-from ..runs.page import evaluation_table
-from ..runs.recognition import inspect_anchors, mistakes, shown_rows
-from .reading import ReadingStudy
-from .study import Plan
+from ...data.dataset import ImageData
+from ...data.sources import Target, open_data
+from ...errors import SfumatoError
+from ...recognition.finetune import FineTuned
+from ...recognition.measures import inspect_anchors, mistakes, shown_rows
+from ...recognition.segmentation import Segmenter
+from ...recognition.ssd import SSD
+from ...reports.figures import captioned, confusion_table, curve, labelled_rows
+from ...reports.language import Language
+from ...runs.catalog import find
+from ...runs.page import evaluation_table
+from ..study import Plan
+from .anchors import ReadingStudy
 
 PRESETS = {True: ("photographs", "cards", "camvid"), False: ("faces", "scenes", "scenes")}
 SHOWN = 6

@@ -14,20 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..autoencoders.autoencoder import Autoencoder
-from ..data.sources import open_data
-from ..errors import SfumatoError
-from ..metrics.codes import CodePlane, describe_codes
-from ..metrics.digit_reader import CONFIDENT, DigitReader, train_reader
-from ..metrics.reconstruction import entropy_floor, fidelity
-from ..ops.penalties import sum_of_norms
-from ..reports.figures import curve, labelled_rows, plane, scatter
-from ..reports.language import Language
-from ..runs.evaluate import decode, encode, noisy_images, reconstruct
-from ..runs.page import RECONSTRUCTION
-from ..seeds import derive
-from .network import layer_rows
-from .study import Plan, Study, whole_epochs
+from ...autoencoders.autoencoder import Autoencoder
+from ...data.sources import open_data
+from ...errors import SfumatoError
+from ...metrics.digit_reader import CONFIDENT, DigitReader, train_reader
+from ...metrics.plane import CodePlane, describe_codes
+from ...metrics.reconstruction import entropy_floor, fidelity
+from ...ops.penalties import sum_of_norms
+from ...reports.figures import curve, labelled_rows, plane, scatter
+from ...reports.language import Language
+from ...runs.evaluate import decode, encode, noisy_images, reconstruct
+from ...runs.page import RECONSTRUCTION
+from ...seeds import derive
+from ..dogs.layers import layer_rows
+from ..study import Plan, Study, whole_epochs
 
 PUBLISHED_TRAIN_BCE = {"autoencoder": {10: 0.175239, 40: 0.165478, 100: 0.158320}, "denoising": {10: 0.182431, 120: 0.164589}}  # fmt: skip
 PUBLISHED_RANGE = ((-30.0, 50.0), (-30.0, 80.0))

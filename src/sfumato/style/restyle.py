@@ -20,20 +20,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import __version__
 from ..data.dataset import fingerprint
+from ..data.jobs import jobs, read_file
 from ..data.pictures import MAX_PIXELS, layers_of, to_bytes, to_picture, to_tensor, write_picture
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
 from ..nets.encoders import Encoder, EncoderName, build_encoder
-from ..nets.weights import load_pretrained, unit_mean_activation
 from ..ops.colour import keep_chroma, match_covariance, match_histogram
 from ..ops.statistics import Moments
-from ..style.gatys import RECIPES, PictureTick, Recipe, Start, paint, recipe_for
-from ..style.tiles import Restyler
-from ..style.transfer import MULTIPLE, Statistics, StyleSystem, Stylizer, shipped
+from ..version import __version__
+from ..weights.load import load_pretrained, unit_mean_activation
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
-from .jobs import jobs, read_file
+from .gatys import RECIPES, PictureTick, Recipe, Start, paint, recipe_for
+from .network import MULTIPLE, Restyler, Statistics, StyleSystem, shipped
+from .tiles import TiledRestyler
 
 Method = Literal["adain", "gatys"]
 Keep = Literal["luma", "coral", "histogram"]
@@ -139,7 +139,7 @@ class Restyling:
         self.shares = [weight / sum(weights) for weight in weights]
         self.masks = [_tensor(_sized(mask.convert("L"), None, options.crop)) for mask in masks]
         self.styles = [_tensor(_sized(style, options.style_size, options.crop)) for style in styles]
-        self.restyler = Restyler(self._stylizer(), runtime, options.tile) if options.method == "adain" else None
+        self.tiled = TiledRestyler(self._stylizer(), runtime, options.tile) if options.method == "adain" else None
         self._known: list[Statistics] = []
         self._said: set[str] = set()
         self.painter = self._painter() if options.method == "gatys" or options.preset == "fine" else None
@@ -163,7 +163,7 @@ class Restyling:
 
     def digest(self) -> str:
         """Changes with whatever a result depends on: styles, masks, networks, precision."""
-        networks = [self.restyler.stylizer] if self.restyler else []
+        networks = [self.tiled.restyler] if self.tiled else []
         networks += [self.painter[0]] if self.painter else []
         values = [value.cpu() for network in networks for value in network.state_dict().values()]
         return fingerprint(self.runtime.describe(), *self.styles, *self.masks, *values)
@@ -174,25 +174,25 @@ class Restyling:
             self._said.add(kind)
             self.note(line)
 
-    def _stylizer(self) -> Stylizer:
+    def _stylizer(self) -> Restyler:
         if not self.options.run:
             return shipped()
-        from .open import open as open_run  # and with it all that trains and measures
+        from ..runs.open import open as open_run  # and with it all that trains and measures
 
         system = open_run(self.options.run, self.runtime.device.type).system
         if not isinstance(system, StyleSystem):
             raise SfumatoError(f"{self.options.run}: is not a run of a style system, such as adain")
-        return system.stylizer
+        return system.restyler
 
     def _recoloured(self, style: Tensor, content: Tensor) -> Tensor:
         match = {"coral": match_covariance, "histogram": match_histogram}.get(self.options.keep_color or "")
         return style if match is None else to_bytes(match(_floats(style)[0], _floats(content)[0]))[None]
 
     def _at_once(self, content: Tensor, styles: list[Tensor], advance: Callable[[int, int], object]) -> Tensor:
-        assert self.restyler is not None
+        assert self.tiled is not None
         if not self._known or self.options.keep_color in ("coral", "histogram"):
-            self._known = [self.restyler.style(style) for style in styles]
-        count = self.restyler.count(content)
+            self._known = [self.tiled.style(style) for style in styles]
+        count = self.tiled.count(content)
         if count > 1:
             height, width = content.shape[2:]
             self._say("tiles", f"{width}×{height} pixels: in {count} tiles of {self.options.tile}")
@@ -203,7 +203,7 @@ class Restyling:
             goals = [blended(self._known, self.shares)]
         elif len(masks) > len(goals):
             goals.append(None)
-        return self.restyler.restyle(content, goals, masks, self.options.alpha, lambda: advance(next(done), count))
+        return self.tiled.restyle(content, goals, masks, self.options.alpha, lambda: advance(next(done), count))
 
     def _regions(self, content: Tensor) -> Tensor | None:
         """(n, 1, h, w): the share of each style in each pixel, and last of what stays as it is."""

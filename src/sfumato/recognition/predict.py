@@ -12,19 +12,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data.jobs import jobs
 from ..data.pictures import read_picture, to_tensor, write_picture
 from ..errors import SfumatoError
 from ..files import write_atomically
-from ..recognition.finetune import FineTuned
-from ..recognition.recognizer import Recognizer
-from ..recognition.segmentation import Segmenter, enlarged
-from ..recognition.ssd import SSD
 from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
-from .jobs import jobs
-from .recognition import find_objects, name_pictures
+from .finetune import FineTuned
+from .measures import find_objects, name_pictures
+from .recognizer import Recognizer
+from .segmentation import Segmenter, enlarged
+from .ssd import SSD
 
 if TYPE_CHECKING:
-    from .open import Run
+    from ..runs.open import Run
 
 SCORE = 0.5
 NAMED = 3  # classes of a picture that are said

@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Any
 
 from ..reports.language import Speaker
-from .folder import RunFolder
+from ..runs.folder import RunFolder
 
 LAST = 5  # the share of the log that counts: a fifth
 SURE, UNSURE = 0.97, 0.05  # beliefs of a discriminator that has won, and how near ½ it stands when it has lost

@@ -16,19 +16,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.sources import open_data
-from ..errors import SfumatoError
-from ..gans.adversarial import Adversarial
-from ..gans.cgan import CGAN
-from ..metrics.generation import DigitJudge
-from ..ops.adversarial import gradients
-from ..reports.figures import curve, labelled_rows
-from ..reports.language import Language
-from ..runs.diagnosis import findings_of
-from ..runs.generation import count_for, draw, judge_of, walk
-from ..runs.page import beliefs_curve, looks, losses_curve, opened
-from ..seeds import derive
-from .study import Plan
+from ...data.sources import open_data
+from ...errors import SfumatoError
+from ...gans.cgan import CGAN
+from ...gans.diagnosis import findings_of
+from ...gans.drawing import count_for, draw, judge_of, walk
+from ...gans.game import Adversarial
+from ...metrics.generation import DigitJudge
+from ...ops.objectives import gradients
+from ...reports.figures import curve, labelled_rows
+from ...reports.language import Language
+from ...runs.page import beliefs_curve, looks, losses_curve, opened
+from ...seeds import derive
+from ..study import Plan
 from .theory import TheoryStudy
 
 FULL_IMAGES, QUICK_IMAGES = 2_400_000, 80_000

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..data.pictures import ENDINGS, WRITERS, read_layers, writer
 from ..errors import SfumatoError
+from .pictures import ENDINGS, WRITERS, read_layers, writer
 
 
 def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:

@@ -20,12 +20,12 @@ from ..metrics.recognition import (
     pixel_scores,
 )
 from ..ops.anchors import Detections, assign, detect, targets
-from ..recognition.finetune import FineTuned
-from ..recognition.recognizer import Recognizer
-from ..recognition.segmentation import Segmenter
-from ..recognition.ssd import ANCHORS, SSD, said_wrong
 from ..reports.anchor_figures import Layer, assigned_anchors
 from ..reports.overlays import boxed, coloured, framed
+from .finetune import FineTuned
+from .recognizer import Recognizer
+from .segmentation import Segmenter
+from .ssd import ANCHORS, SSD, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn

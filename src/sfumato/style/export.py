@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..errors import SfumatoError
 from ..files import write_atomically
 from ..nets.decoder import Decoder
-from ..nets.weights import unit_mean_activation
-from ..style.encoder import DistilledEncoder
-from .open import open as open_run
+from ..runs.open import open as open_run
+from ..weights.load import unit_mean_activation
+from .encoder import DistilledEncoder
 
 
 def export(run: str | Path, folder: str | Path) -> list[Path]:
@@ -27,9 +27,9 @@ def export(run: str | Path, folder: str | Path) -> list[Path]:
     system = opened.system
     if not isinstance(system, DistilledEncoder):
         raise SfumatoError(f"{run}: is a run of {opened.config['system']}; only encoder runs can be exported")
-    stylizer = copy.deepcopy(system.stylizer)
+    restyler = copy.deepcopy(system.restyler)
     if not system.config.start:  # there it has been done
-        rescale_inputs(stylizer.decoder, unit_mean_activation(stylizer.encoder))
+        rescale_inputs(restyler.decoder, unit_mean_activation(restyler.encoder))
     values = opened.config
     names = {name: Path(values["config"][name]).name for name in ("teacher_file", "start")}  # no folders of ours
     fields = {**values["config"], **names}
@@ -41,7 +41,7 @@ def export(run: str | Path, folder: str | Path) -> list[Path]:
         "fingerprint": values["data"]["fingerprint"],
     }
     paths = []
-    for part, module in (("encoder", stylizer.encoder), ("decoder", stylizer.decoder)):
+    for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
         halves = {name: _half(name, value) for name, value in module.state_dict().items()}
         paths.append(Path(folder) / f"sfumato-{part}.safetensors")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)

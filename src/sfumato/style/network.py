@@ -17,8 +17,8 @@ from ..engine.system import Stage, System
 from ..errors import SfumatoError
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import Encoder, build_encoder
-from ..nets.weights import SHIPPED, read_weights
 from ..ops.statistics import Moments, exchange, moments
+from ..weights.load import SHIPPED, read_weights
 
 DETAILED = (*LAYERS, "relu3_1")  # where the shipped networks exchange statistics
 Statistics = dict[str, Moments]  # by layer
@@ -56,7 +56,7 @@ class TransferConfig:
             )
 
 
-class Stylizer(nn.Module):
+class Restyler(nn.Module):
     """Encoder, exchange of statistics at the decoder's layers, decoder.
 
     `eps` and `style_eps` stand beside the variances of content and style; `unbiased` as in `moments`.
@@ -90,16 +90,16 @@ class Stylizer(nn.Module):
         return self.decoder(self.restyled(self.encoder(content, self.layers), statistics))
 
 
-def shipped() -> Stylizer:
+def shipped() -> Restyler:
     """The network that comes with the package: its encoder, and the AdaIN decoder that was trained with it."""
-    stylizer = Stylizer(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
-    load_exported(stylizer, SHIPPED)
-    return stylizer.eval()
+    restyler = Restyler(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
+    load_exported(restyler, SHIPPED)
+    return restyler.eval()
 
 
-def load_exported(stylizer: Stylizer, folder: Path) -> None:
+def load_exported(restyler: Restyler, folder: Path) -> None:
     """Fills a network with what `sfumato export` wrote into `folder`. Raises SfumatoError if it cannot."""
-    for part, module in (("encoder", stylizer.encoder), ("decoder", stylizer.decoder)):
+    for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
         path = folder / f"sfumato-{part}.safetensors"
         values = {name: value.float() for name, value in read_weights(path).items() if value.is_floating_point()}
         shapes = [{name: value.shape for name, value in part.items()} for part in (values, module.state_dict())]
@@ -116,7 +116,7 @@ class StyleSystem(System):
 
     @property
     @abstractmethod
-    def stylizer(self) -> Stylizer:
+    def restyler(self) -> Restyler:
         """The network that training is for."""
 
     @abstractmethod

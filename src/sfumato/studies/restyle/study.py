@@ -14,24 +14,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.dataset import ImageData
-from ..data.folder import FolderFiles, PictureReader, ZipFiles
-from ..data.photographs import photographs
-from ..data.pictures import to_bytes
-from ..data.sources import NAMES, open_data
-from ..errors import SfumatoError
-from ..nets.encoders import Encoder, EncoderName, build_encoder
-from ..nets.weights import is_here, load_pretrained
-from ..reports.figures import curve, labelled_rows
-from ..reports.language import Language
-from ..runs.evaluate import test_pairs
-from ..runs.stylize import blended
-from ..style.adain import STYLE
-from ..style.gatys import Canvas, Objective, Recipe, paint, recipe_for
-from ..style.tiles import Restyler
-from ..style.transfer import StyleSystem, Stylizer, shipped
-from ..style.video import Shown, follow
-from .study import Plan, Study
+from ...data.dataset import ImageData
+from ...data.folder import FolderFiles, PictureReader, ZipFiles
+from ...data.photographs import photographs
+from ...data.pictures import to_bytes
+from ...data.sources import NAMES, open_data
+from ...errors import SfumatoError
+from ...nets.encoders import Encoder, EncoderName, build_encoder
+from ...reports.figures import curve, labelled_rows
+from ...reports.language import Language
+from ...runs.evaluate import test_pairs
+from ...style.adain import STYLE
+from ...style.gatys import Canvas, Objective, Recipe, paint, recipe_for
+from ...style.network import Restyler, StyleSystem, shipped
+from ...style.restyle import blended
+from ...style.tiles import TiledRestyler
+from ...style.video import Shown, follow
+from ...weights.load import is_here, load_pretrained
+from ..study import Plan, Study
 
 SIDE = 256
 TILE = 1024
@@ -78,8 +78,8 @@ class Restyle(Study):
         """Trains what is not there yet, restyles, measures, and writes the report."""
         began = time.monotonic()
         self.train_plans()
-        self.shipped = Restyler(shipped(), self.runtime, TILE)
-        self.own = Restyler(self.stylizer(100), self.runtime, TILE)
+        self.shipped = TiledRestyler(shipped(), self.runtime, TILE)
+        self.own = TiledRestyler(self.restyler(100), self.runtime, TILE)
         self.best, self.maker = (
             (self.own, self.say("the network trained here", "本次训练的网络")) if self.full
             else (self.shipped, self.say("the network that comes with the package", "随包附带的网络"))
@@ -107,10 +107,10 @@ class Restyle(Study):
         self.rows_table()
         return self.finish(began)
 
-    def stylizer(self, percent: int) -> Stylizer:
+    def restyler(self, percent: int) -> Restyler:
         system = self.runs["adain"].snapshot(percent)
         assert isinstance(system, StyleSystem)
-        return system.stylizer
+        return system.restyler
 
     # The sections, in the order of the report.
 
@@ -148,7 +148,7 @@ class Restyle(Study):
         self.report.heading(say("How it learns", "学习过程"))
         content, style = self._course_pair()
         pictures = [
-            self._restyled(Restyler(self.stylizer(percent), self.runtime, TILE), content, style)
+            self._restyled(TiledRestyler(self.restyler(percent), self.runtime, TILE), content, style)
             for percent in SNAPSHOTS
         ]
         headings = [
@@ -261,7 +261,7 @@ class Restyle(Study):
         say, count, marks = self.say, PAIRS[self.full], MARKS[self.full]
         self.report.heading(say("One pass against many steps", "一次前向与多步优化"))
         contents, styles = test_pairs(self.data, count)
-        encoder = self.own.stylizer.encoder
+        encoder = self.own.restyler.encoder
         measured: dict[int, list[tuple[float, float]]] = {step: [] for step in marks}
         passed: list[tuple[float, float]] = []
         of_steps = of_passes = 0.0
@@ -398,7 +398,7 @@ class Restyle(Study):
             "our own encoder (VGG-19's weights are not here)", "我们的编码器（没有 VGG-19 权重）"
         )
 
-    def _restyled(self, restyler: Restyler, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
+    def _restyled(self, restyler: TiledRestyler, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
         return restyler.restyle(_bytes(content), [restyler.style(_bytes(style))], alpha=alpha)[0] / 255
 
 

@@ -8,19 +8,19 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from ..data.points import Modes, covered, lattice, ring
-from ..engine.clock import Clock
-from ..engine.descend import descend
-from ..engine.loop import ticks
-from ..engine.runtime import Runtime
-from ..gans import gan, sngan, wgan, wgan_gp
-from ..gans.adversarial import Adversarial
-from ..nets.adversarial import MLPDiscriminator
-from ..ops.adversarial import discriminator_loss, generator_loss
-from ..ops.divergences import gaussian, jensen_shannon, kullback_leibler, wasserstein
-from ..reports.figures import ACCENT, FAINT, INK, curve
-from ..seeds import derive
-from .study import Study
+from ...data.points import Modes, covered, lattice, ring
+from ...engine.clock import Clock
+from ...engine.descend import descend
+from ...engine.loop import ticks
+from ...engine.runtime import Runtime
+from ...gans import gan, sngan, wgan, wgan_gp
+from ...gans.game import Adversarial
+from ...nets.players import MLPDiscriminator
+from ...ops.divergences import gaussian, jensen_shannon, kullback_leibler, wasserstein
+from ...ops.objectives import discriminator_loss, generator_loss
+from ...reports.figures import ACCENT, FAINT, INK, curve
+from ...seeds import derive
+from ..study import Study
 
 GRID = torch.linspace(-14, 14, 5601, dtype=torch.float64)
 STEP = float(GRID[1] - GRID[0])

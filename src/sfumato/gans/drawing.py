@@ -9,13 +9,13 @@ from torch import Tensor
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
-from ..gans.adversarial import Adversarial
-from ..gans.cgan import CGAN
 from ..metrics.digit_reader import DigitReader, train_reader
 from ..metrics.distance import Features, Inception, frechet
 from ..metrics.generation import DigitJudge, Judge, PictureJudge
 from ..metrics.reconstruction import mean_image
 from ..seeds import derive
+from .cgan import CGAN
+from .game import Adversarial
 
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 50_000_000  # in all of them

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from ..metrics.distance import NUMBERS, SUBSETS, UNUSUAL, Comparison, Features, Yardstick
-from ..metrics.reconstruction import mean_image
-from ..ops.codes import between
-from ..reports.figures import code_pictures, labelled_rows
-from ..runs.codes import NOISE, OFFSETS, SHARE, STEPS, Codes
-from .study import Study
+from ...autoencoders.codes import NOISE, OFFSETS, SHARE, STEPS, Codes
+from ...metrics.distance import NUMBERS, SUBSETS, UNUSUAL, Comparison, Features, Yardstick
+from ...metrics.reconstruction import mean_image
+from ...ops.codes import between
+from ...reports.figures import code_pictures, labelled_rows
+from ..study import Study
 
 SHOWN = 9
 MAX_KNOWN = 20_000  # training images among which the nearest is looked for

@@ -16,23 +16,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..autoencoders.autoencoder import Autoencoder
-from ..autoencoders.convolutional import ConvolutionalAutoencoder
-from ..data.sources import open_data
-from ..errors import SfumatoError
-from ..metrics.distance import Features
-from ..metrics.reconstruction import Row as Measures
-from ..metrics.reconstruction import fidelity, psnr
-from ..ops.noise import measured_snr, nominal_snr
-from ..reports.figures import code_pictures, curve, labelled_rows
-from ..reports.language import Language
-from ..runs.codes import FITTED, Codes
-from ..runs.evaluate import baselines, decode, encode, sent_codes
-from ..runs.page import RECONSTRUCTION
-from ..seeds import derive
-from .network import layer_rows, multiply_adds
+from ...autoencoders.autoencoder import Autoencoder
+from ...autoencoders.codes import FITTED, Codes
+from ...autoencoders.convolutional import ConvolutionalAutoencoder
+from ...data.sources import open_data
+from ...errors import SfumatoError
+from ...metrics.distance import Features
+from ...metrics.reconstruction import Row as Measures
+from ...metrics.reconstruction import fidelity, psnr
+from ...ops.noise import measured_snr, nominal_snr
+from ...reports.figures import code_pictures, curve, labelled_rows
+from ...reports.language import Language
+from ...runs.evaluate import baselines, decode, encode, sent_codes
+from ...runs.page import RECONSTRUCTION
+from ...seeds import derive
+from ..study import Plan, whole_epochs
+from .layers import layer_rows, multiply_adds
 from .spaces import SHOWN, SpaceStudy
-from .study import Plan, whole_epochs
 
 LEVELS = (0.05, 0.1, 0.15)
 PUBLISHED_PSNR = {0.05: 25.9, 0.1: 24.3, 0.15: 24.2}  # image and reconstruction, dB

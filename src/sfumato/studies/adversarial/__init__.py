@@ -1,0 +1,1 @@
+"""Why the game is hard to play, and nine ways to play it."""

@@ -1,0 +1,1 @@
+"""The convolutional autoencoder of the course, on photographs."""

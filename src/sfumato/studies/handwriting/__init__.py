@@ -1,0 +1,1 @@
+"""Autoencoders with a plane of codes, on handwritten digits."""

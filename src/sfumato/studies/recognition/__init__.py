@@ -1,0 +1,1 @@
+"""Names, boxes, pixels: what a trained network can be made to read."""
