@@ -36,6 +36,20 @@ class Source:
 
 NAMES = ("digits", "patches", "photographs", "paintings", "faces", "scenes", *MIRRORS)
 Target = Literal["labels", "boxes", "masks"]
+
+
+@dataclass(frozen=True)
+class View:
+    """How pictures are read for somebody: `channels` (1 or 3) and `resolution`, fitted as `fit` says (see
+    `read_picture`); None keeps what a data set of fixed size has, and makes a tree of pictures 64×64 RGB. `target`: what
+    must be known of each picture: its class if there is one, boxes, or the class of each pixel."""
+
+    channels: int | None = None
+    resolution: int | None = None
+    fit: Fit = "square"
+    target: Target = "labels"
+
+
 OWED = {"boxes": "boxes around objects", "masks": "a class for each pixel"}
 
 

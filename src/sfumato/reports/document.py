@@ -183,6 +183,14 @@ def enlarged(picture: Image) -> bytes:
     return buffer.getvalue()
 
 
+def opened(path: Path) -> Image:
+    """The picture in a file, in colours."""
+    from PIL import Image as Pictures
+
+    with Pictures.open(path) as picture:
+        return picture.convert("RGB")
+
+
 def _add_to_docx(document: Any, block: Block, width: int) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt

@@ -1,0 +1,102 @@
+"""The one seam between a subject and its runs: what autoencoders, gans, style or recognition owe a run.
+
+Each subject's folder has a `family.py` with one object, `FAMILY`, of a class derived from `Family`. `runs/`, `studies/`
+and the command line ask it, and never which class a system, a config or data is of. A new subject is a new folder.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from .data.dataset import ImageData
+from .data.sources import View
+from .engine.runtime import Runtime
+from .engine.system import System
+from .errors import SfumatoError
+from .metrics.table import Evaluation, Words
+from .reports.document import Report
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture (c, h, w) in [0, 1] of what a system can, and what its rows are."""
+
+    picture: Tensor
+    caption: Words
+
+
+@dataclass(frozen=True)
+class History:
+    """What the log of a run says: the system's name, its config as JSON values, the rows of metrics.jsonl and of
+    measures.jsonl, and its pictures on the way."""
+
+    system: str
+    config: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+    measures: Sequence[Mapping[str, Any]] = ()
+    looks: Sequence[Path] = field(default=())
+
+
+class OpenRun(Protocol):
+    """A run, opened for use, as subjects see it."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def system(self) -> System: ...
+    @property
+    def data(self) -> ImageData: ...
+    @property
+    def runtime(self) -> Runtime: ...
+    @property
+    def system_name(self) -> str: ...
+    @property
+    def classes(self) -> Sequence[str]: ...
+
+
+class Family:
+    """What a subject owes a run. `not_losses`: scalars of its steps that are drawn in figures of their own."""
+
+    not_losses: Sequence[str] = ()
+
+    def view(self, config: Any) -> View:
+        """How pictures are read for a system with this Config."""
+        return View(config.channels, config.resolution, config.fit)
+
+    def settle(self, config: Any, data: ImageData, system: str) -> Any:
+        """`config` with what only the data can tell. Raises SfumatoError for data that `system` cannot be trained on."""
+        return config
+
+    def evaluate(
+        self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
+        inception: Path | None = None,
+    ) -> Evaluation:  # fmt: skip
+        """Measures on held-out images, beside trivial baselines. `history`: of the run, if it is its own data.
+        `inception`: weights to measure FID with, refused where nothing is drawn that it could be measured of."""
+        raise SfumatoError(f"{type(system).__name__}: its subject has no measures")
+
+    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
+        """The cheap measures on the way; of a system whose `glance_every` is 0, none."""
+        return {}
+
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+        """A picture of what the system can, on the first test images."""
+        raise SfumatoError(f"{type(system).__name__}: its subject draws no pictures")
+
+    def tell(
+        self, report: Report, system: System, data: ImageData, runtime: Runtime, history: History,
+        evaluation: Evaluation,
+    ) -> None:  # fmt: skip
+        """What the page of a run says between its curves and its measures: by default its last picture."""
+        if history.looks:
+            from .reports.document import enlarged, opened
+
+            caption = self.look(system, data, runtime).caption
+            report.picture("samples", enlarged(opened(history.looks[-1])), f"At the end. {caption.en}")
+
+    def reader(self, run: OpenRun, score: float) -> Any:
+        """What reads pictures with a run. Raises SfumatoError for a run that recognises nothing."""
+        raise SfumatoError(f"{run.path}: a {run.system_name} run recognises nothing")

@@ -1,0 +1,169 @@
+"""What measuring gives: rows that are found by key, never by their place or their words.
+
+An `Evaluation` is the content of evaluation.json. A row is one number: of which measure (`key`: "psnr", "fcd"), of what
+(`of`: "ours", "floor", "mean"), in what role. What each `of` is called stands once in `names`, in both languages; the
+language is chosen where the table is printed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ..errors import SfumatoError
+from ..reports.language import Speaker
+
+Role = Literal["ours", "baseline", "published"]
+OURS = "ours"
+ENGLISH = Speaker("en")
+
+
+@dataclass(frozen=True)
+class Words:
+    """The same in English and in Chinese."""
+
+    en: str
+    zh: str
+
+    def by(self, say: Speaker) -> str:
+        return say(self.en, self.zh)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a measure is printed, and its unit."""
+
+    form: str = "{:.4g}"
+    unit: str = ""
+
+
+# In the order of the columns of a printed table.
+MEASURES: Mapping[str, Measure] = {
+    "accuracy": Measure("{:.1%}"), "map_50": Measure("{:.3f}"), "map": Measure("{:.3f}"),
+    "class_error": Measure("{:.2e}"), "box_mae": Measure("{:.2e}"), "miou": Measure("{:.3f}"),
+    "pixel_accuracy": Measure("{:.1%}"), "class_accuracy": Measure("{:.1%}"),
+    "bce": Measure("{:.6f}", "nats"), "mse": Measure("{:.6f}"), "psnr": Measure("{:.2f}", "dB"),
+    "psnr_pooled": Measure("{:.2f}", "dB"), "ssim": Measure("{:.4f}"),
+    "content": Measure("{:.4f}"), "style": Measure("{:.4f}"),
+    "fcd": Measure("{:.4f}"), "frechet": Measure("{:.4f}"), "fid": Measure("{:.2f}"), "kernel": Measure("{:.4f}"),
+    "score": Measure("{:.2f}"), "entropy": Measure("{:.1%}"), "covered": Measure("{:.0f}"),
+    "confident": Measure("{:.1%}"), "precision": Measure("{:.3f}"), "recall": Measure("{:.3f}"),
+    "density": Measure("{:.3f}"), "coverage": Measure("{:.3f}"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measured number. `n`: how many images it was measured on; `low`, `high`: the interval that holds it with 95 %
+    confidence, where one is known. `value` is None where there is nothing to measure (a class that no image has)."""
+
+    key: str
+    value: float | None
+    n: int
+    of: str = OURS
+    role: Role = "ours"
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was measured, on what, and what must be known to read it. `more`: what has no place in a table of numbers, by
+    name (a confusion matrix, findings): plain JSON values."""
+
+    data: str
+    fingerprint: str
+    images: int
+    resolution: int
+    rows: tuple[Row, ...]
+    names: dict[str, Words]
+    note: Words
+    split: str = "test"
+    notice: Words = Words("", "")
+    left_out: int = 0
+    network: str = ""
+    seed: int | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def row(self, key: str, of: str = OURS) -> Row:
+        """Raises SfumatoError naming what there is if nothing was measured by that key."""
+        for row in self.rows:
+            if (row.key, row.of) == (key, of):
+                return row
+        there = ", ".join(dict.fromkeys(f"{row.key} of {row.of}" for row in self.rows))
+        raise SfumatoError(f"{key} of {of}: was not measured; there are {there}")
+
+    def value(self, key: str, of: str = OURS) -> float:
+        """The number alone; NaN where there was nothing to measure."""
+        value = self.row(key, of).value
+        return float("nan") if value is None else value
+
+    def has(self, key: str, of: str = OURS) -> bool:
+        return any((row.key, row.of) == (key, of) for row in self.rows)
+
+    def values(self, of: str = OURS) -> dict[str, float]:
+        """All numbers of one thing, by measure."""
+        return {row.key: self.value(row.key, of) for row in self.rows if row.of == of}
+
+    def keys(self) -> list[str]:
+        """The measures, in the order in which tables have them."""
+        there = dict.fromkeys(row.key for row in self.rows)
+        return [*(key for key in MEASURES if key in there), *(key for key in there if key not in MEASURES)]
+
+    def with_more(self, **more: Any) -> "Evaluation":
+        return replace(self, more={**self.more, **more})
+
+
+def rows_of(
+    values: Mapping[str, float], n: int, of: str = OURS, role: Role = "ours", intervals: Mapping[str, Any] | None = None
+) -> Iterator[Row]:
+    """A row per measure in `values`. `intervals`: pairs (low, high) for some of them."""
+    for key, value in values.items():
+        low, high = (intervals or {}).get(key, (None, None))
+        unit = MEASURES[key].unit if key in MEASURES else ""
+        known = None if value != value else value  # NaN
+        yield Row(key=key, value=known, n=n, of=of, role=role, unit=unit, low=low, high=high)
+
+
+def printed(row: Row | None) -> str:
+    if row is None or row.value is None:
+        return "–"
+    return MEASURES.get(row.key, Measure()).form.format(row.value)
+
+
+def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], list[list[str]], str]:
+    """Head, rows and caption: a line for each thing that was measured, a column for each measure; an interval stands
+    behind its number."""
+    keys = evaluation.keys()
+    cells = lines(evaluation, keys, say)
+    side = f"{evaluation.resolution}×{evaluation.resolution}"
+    space = say(" ", "")
+    caption = say(
+        f"{evaluation.images:,} {evaluation.split} images of {evaluation.data} at {side}. {evaluation.note.en}",
+        f"{evaluation.data} 的 {evaluation.images:,} 张测试图像，{side}。{evaluation.note.zh}",
+    )
+    if notice := evaluation.notice.by(say):
+        caption += f"{space}{notice}"
+    if evaluation.left_out:
+        caption += space + say(
+            f"{evaluation.left_out:,} files could not be used and were left out: see report.html.",
+            f"{evaluation.left_out:,} 个文件无法使用，见 report.html。",
+        )
+    return ["", *keys], cells, caption
+
+
+def lines(evaluation: Evaluation, keys: Sequence[str], say: Speaker) -> list[list[str]]:
+    """The rows of a table alone."""
+    found = {(row.of, row.key): row for row in evaluation.rows}
+    cells = []
+    for of in dict.fromkeys(row.of for row in evaluation.rows):
+        line = [evaluation.names[of].by(say) if of in evaluation.names else of]
+        for key in keys:
+            row = found.get((of, key))
+            text = printed(row)
+            if row is not None and row.low is not None and row.high is not None:
+                form = MEASURES.get(key, Measure()).form
+                text += f" ({form.format(row.low)}–{form.format(row.high)})"
+            line.append(text)
+        cells.append(line)
+    return cells

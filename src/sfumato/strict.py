@@ -1,0 +1,96 @@
+"""The one reader of JSON files: into frozen dataclasses, by their types, or one line that names the file and the field.
+
+msgspec decodes: it refuses NaN, numbers beyond 64 bits, lone surrogates and deep nesting, and says where. Names that a
+dataclass does not have it would pass over: those are compared here.
+"""
+
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from .errors import SfumatoError
+
+MAX_BYTES = 64 * 2**20  # of a file; the largest that is written here has a few
+SHOWN = 80  # characters of a value, or a name, in a message
+T = TypeVar("T")
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """The content of `path` as a `kind`. Raises SfumatoError in one line if it is none."""
+    return decode(content_of(path), kind, str(path))
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a JSON file. Raises SfumatoError if it cannot be read, or is too large to be one of ours."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SfumatoError(f"{path}: larger than {MAX_BYTES // 2**20} MiB: not a file of ours")
+        return path.read_bytes()
+    except OSError as error:
+        raise SfumatoError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def decode(content: bytes | str, kind: type[T], where: str) -> T:
+    """JSON as a `kind`; `where` begins the message of the SfumatoError that is raised if it is none."""
+    return convert(_decoded(content, where), kind, where)
+
+
+def convert(values: Any, kind: type[T], where: str) -> T:
+    """Plain JSON values as a `kind`, in the same way."""
+    if unknown := next(_unknown(values, kind, ""), None):
+        raise SfumatoError(f"{where}: unknown entry {_short(unknown)}")
+    try:
+        return msgspec.convert(values, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise SfumatoError(f"{where}: {_short(_plain(str(error)), 4 * SHOWN)}") from None
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise SfumatoError(f"{where}: not what it must be ({_short(str(error))})") from None
+
+
+def _decoded(content: bytes | str, where: str) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise SfumatoError(f"{where}: not readable as JSON ({_short(_plain(str(error)))})") from None
+
+
+def _unknown(values: Any, kind: Any, path: str) -> Iterator[str]:
+    """The paths of entries that no dataclass in `kind` has."""
+    if dataclasses.is_dataclass(kind) and isinstance(values, Mapping):
+        hints = get_type_hints(kind)
+        known = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+        for name, value in values.items():
+            if name not in known:
+                yield f"{path}{name}"
+            else:
+                yield from _unknown(value, known[name], f"{path}{name}.")
+        return
+    arguments, origin = get_args(kind), get_origin(kind)
+    if origin in (Union, types.UnionType):
+        for option in arguments:
+            if dataclasses.is_dataclass(option):
+                yield from _unknown(values, option, path)
+    elif origin in (tuple, list) and isinstance(values, list) and arguments:
+        for number, value in enumerate(values):
+            yield from _unknown(value, arguments[0], f"{path}{number}.")
+    elif origin is dict and isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from _unknown(value, arguments[1], f"{path}{name}.")
+
+
+def _plain(message: str) -> str:
+    """msgspec's words with its path in ours: `config.hidden[1]: expected int, got str`."""
+    text, _, path = message.partition(" - at `$")
+    text = text.replace("`", "")
+    place = path.rstrip("`").lstrip(".")
+    return f"{place}: {text[:1].lower()}{text[1:]}" if place else text
+
+
+def _short(text: str, limit: int = SHOWN) -> str:
+    """One printable line of `limit` characters at most."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
