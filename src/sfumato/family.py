@@ -67,7 +67,7 @@ class Family:
         return View(config.channels, config.resolution, config.fit)
 
     def settle(self, config: Any, data: ImageData, system: str) -> Any:
-        """`config` with what only the data can tell. Raises SfumatoError for data that `system` cannot be trained on."""
+        """`config` with what only the data can tell. Raises SfumatoError for data that `system` cannot use."""
         return config
 
     def evaluate(

@@ -41,8 +41,8 @@ Target = Literal["labels", "boxes", "masks"]
 @dataclass(frozen=True)
 class View:
     """How pictures are read for somebody: `channels` (1 or 3) and `resolution`, fitted as `fit` says (see
-    `read_picture`); None keeps what a data set of fixed size has, and makes a tree of pictures 64×64 RGB. `target`: what
-    must be known of each picture: its class if there is one, boxes, or the class of each pixel."""
+    `read_picture`); None keeps what a data set of fixed size has, and makes a tree of pictures 64×64 RGB. `target`:
+    what must be known of each picture: its class if there is one, boxes, or the class of each pixel."""
 
     channels: int | None = None
     resolution: int | None = None

@@ -68,8 +68,8 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was measured, on what, and what must be known to read it. `more`: what has no place in a table of numbers, by
-    name (a confusion matrix, findings): plain JSON values."""
+    """What was measured, on what, and what must be known to read it. `more`: what has no place in a table of numbers,
+    by name (a confusion matrix, findings): plain JSON values."""
 
     data: str
     fingerprint: str
