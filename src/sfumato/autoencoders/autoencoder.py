@@ -90,6 +90,7 @@ class CodeMemory(nn.Module):
 class Autoencoder(System):
     """Subclasses build `encoder` (images to codes) and `decoder` (codes to flat or shaped logits)."""
 
+    draws = True
     config: AutoencoderConfig
     encoder: nn.Sequential
     decoder: nn.Sequential

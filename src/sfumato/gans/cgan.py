@@ -94,6 +94,7 @@ class TwoHeadedDiscriminator(nn.Module):
 
 
 class CGAN(Adversarial):
+    conditional = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

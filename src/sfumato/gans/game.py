@@ -36,6 +36,7 @@ from ..ops.augment import augment
 from ..ops.objectives import Objective, discriminator_loss, generator_loss, gradient_at_real, realness
 
 MAX_RESOLUTION = 1024
+GLANCES = 10  # measurements on the way, where nobody says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,8 @@ def check_dropout(dropout: float) -> None:
 class Adversarial(System):
     """Subclasses build two players; they may add `penalties`, or `constrain` the discriminator after its updates."""
 
+    draws = True
+    steady: ClassVar[bool] = False  # its critic is kept smooth
     image_range = (-1.0, 1.0)
     looks = 40
     config: AdversarialConfig
@@ -124,6 +127,10 @@ class Adversarial(System):
         self.apart = any(isinstance(layer, nn.BatchNorm2d) for layer in self.discriminator.modules())
         for name, player in (("discriminator", self.discriminator), ("generator", self.generator)):
             self.optimizers[name] = self.optimizer(player)
+
+    @property
+    def glance_every(self) -> int:
+        return self.config.measure_every or max(1, self.config.images // GLANCES)
 
     @abstractmethod
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -79,6 +79,7 @@ class SpectralNorm(nn.Module):
 
 
 class SNGAN(Adversarial):
+    steady = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

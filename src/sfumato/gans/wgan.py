@@ -35,6 +35,7 @@ PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 
 class WGAN(Adversarial):
+    steady = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -37,6 +37,7 @@ PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 
 class WGANGP(Adversarial):
+    steady = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..data.sources import sources
+from ..data.sources import SOURCES, state_of
 from ..engine.runtime import choose, hardware
 from ..reports.language import cjk_font
 from ..version import __version__
@@ -41,7 +41,7 @@ def examine() -> dict[str, Any]:
         "free disk": f"{free / 2**30:.0f} GiB",
         "Chinese font": cjk_font() or "none",
         "clips": _clips() or "not without the extra: pip install 'sfumato[video]'",
-        **{f"data {source.name}": source.state for source in sources()},
+        **{f"data {name}": state_of(name) for name in SOURCES},
     }
     advice = []
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
