@@ -31,10 +31,16 @@ class SameConv2d(nn.Conv2d):
     divide by 2 is one more at the right and at the bottom."""
 
     def forward(self, input: Tensor) -> Tensor:
-        (height, width), (stride, _) = input.shape[-2:], self.stride
-        if stride == 1:  # as much on both sides: the convolution's own padding
+        if self.groups > 1 and input.is_cpu and torch.is_grad_enabled():
+            # In bf16 a CPU takes so long for the gradients of depthwise filters that a step takes twice the time.
+            with torch.autocast("cpu", enabled=False):
+                return self.padded(input.float())
+        return self.padded(input)
+
+    def padded(self, input: Tensor) -> Tensor:
+        if self.stride[0] == 1:  # as much on both sides: the convolution's own padding
             return super().forward(input)
-        sides = (*self.added(width), *self.added(height))
+        sides = (*self.added(input.shape[-1]), *self.added(input.shape[-2]))
         return F.conv2d(F.pad(input, sides), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
     def added(self, pixels: int) -> tuple[int, int]:
