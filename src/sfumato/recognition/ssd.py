@@ -48,7 +48,7 @@ class Config(RecognitionConfig):
     fit: ClassVar[Fit] = "squash"
     target: ClassVar[Target] = "boxes"
     pretrained: bool = False  # begin with weights that were trained before; tiny has none
-    backbone: Literal["tiny", "sfumato", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"] = "tiny"  # reads the image  # fmt: skip # noqa: E501
+    backbone: Literal["tiny", "sfumato", "efficientnet_lite0", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"] = "tiny"  # reads the image  # fmt: skip # noqa: E501
     loss: Literal["mean", "hard_negatives", "focal"] = "hard_negatives"  # over anchors: all alike, or what is hard
     augmented: bool = True  # cut, zoom out and recolour training images at random, their boxes along with them
     threshold: float = 0.5  # overlap from which on an anchor belongs to an object

@@ -28,11 +28,11 @@ from ..engine.descend import descend
 from ..engine.ema import Average
 from ..engine.system import Scalars
 from ..errors import SfumatoError
+from ..nets.activations import unit_mean_activation
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import VGG, EncoderName, Padding, build_encoder
 from ..ops.statistics import moments
 from ..ops.style_losses import relative_error, relative_moments
-from ..weights.load import load_pretrained, unit_mean_activation
 from .network import DETAILED, Restyler, StyleSystem, TransferConfig
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
@@ -101,7 +101,7 @@ class AdaIN(StyleSystem):
         return Restyler(self.network.encoder, decoder, config.eps, config.style_eps, config.unbiased)
 
     def begin(self) -> None:
-        encoder = load_pretrained(self.network.encoder, self.config.weights_file)
+        encoder = self.network.encoder.load(self.config.weights_file)
         if encoder.name != "sfumato":  # ours comes rescaled
             unit_mean_activation(encoder)
 

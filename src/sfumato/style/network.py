@@ -18,7 +18,8 @@ from ..errors import SfumatoError
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import Encoder, build_encoder
 from ..ops.statistics import Moments, exchange, moments
-from ..weights.load import SHIPPED, read_weights
+from ..weights.known import SHIPPED
+from ..weights.load import read_weights
 
 DETAILED = (*LAYERS, "relu3_1")  # where the shipped networks exchange statistics
 Statistics = dict[str, Moments]  # by layer

@@ -30,7 +30,7 @@ from ...style.network import Restyler, StyleSystem, shipped
 from ...style.restyle import blended
 from ...style.tiles import TiledRestyler
 from ...style.video import Shown, follow
-from ...weights.load import is_here, load_pretrained
+from ...weights.known import is_here
 from ..study import Plan, Study
 
 SIDE = 256
@@ -394,7 +394,7 @@ class Restyle(Study):
     def _painter(self) -> tuple[Encoder, str]:
         """VGG-19, as the textbook has it, where its weights are; else our encoder."""
         name: EncoderName = "vgg19" if is_here("vgg19") else "sfumato"
-        return load_pretrained(build_encoder(name)), "VGG-19" if name == "vgg19" else self.say(
+        return build_encoder(name).load(), "VGG-19" if name == "vgg19" else self.say(
             "our own encoder (VGG-19's weights are not here)", "我们的编码器（没有 VGG-19 权重）"
         )
 
