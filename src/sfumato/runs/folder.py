@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..engine.fields import from_json
 from ..engine.system import System
 from ..errors import SfumatoError
 from .catalog import CATALOG, Entry
-from .fields import from_json
 
 CONFIG = {"sfumato": str, "torch": str, "system": str, "preset": str, "config": dict, "data": dict, "seed": int,
           "device": str, "precision": str, "processes": int}  # fmt: skip

@@ -16,6 +16,7 @@ from ..data.dataset import ImageData, Split
 from ..data.sources import NAMES
 from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
 from ..engine.clock import Clock
+from ..engine.fields import build, to_json
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.memory import keep_freed_memory
 from ..engine.runtime import Runtime, choose, leave
@@ -29,7 +30,6 @@ from ..seeds import derive
 from ..version import __version__
 from .catalog import find, open_for, settled
 from .evaluate import evaluate_run
-from .fields import build, to_json
 from .folder import RunFolder
 from .log import Log, Meter
 from .open import Run
@@ -67,7 +67,7 @@ def train(
     """
     names = (data,) if isinstance(data, str) else tuple(data)
     entry, preset = find(system, names)
-    config = build(entry.config_class, fields, f"{entry.name}: field", base=entry.presets[preset])
+    config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     folder = RunFolder(run)
     runtime = choose(device, precision)
     if runtime.process == 0 and folder.is_run:
