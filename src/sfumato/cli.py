@@ -123,8 +123,7 @@ def train(
 
 def _offer_fields(tokens: Sequence[str]) -> None:
     """Gives `train` an option per field of the Config of the system that `tokens` name, with the preset's values."""
-    from .runs.catalog import CATALOG, find
-    from .runs.fields import help_texts
+    from .runs.catalog import CATALOG, describe, find
 
     words = [token for token in tokens if not token.startswith("-")]
     if not words:
@@ -134,17 +133,18 @@ def _offer_fields(tokens: Sequence[str]) -> None:
     spread = [part for token in tokens for part in (token.split("=", 1) if token.startswith("--data=") else [token])]
     index = spread.index("--data") + 1 if "--data" in spread else len(spread)
     entry, preset = find(system, spread[index : index + 1])
-    texts, kinds = help_texts(entry.config_class), get_type_hints(entry.config_class)
+    kinds = get_type_hints(entry.config_class)
     group = Group(f"Fields of {entry.name}:{preset}")
     common = [item for name, item in inspect.signature(train).parameters.items() if name != "fields"]
     own = []
-    for name, text in texts.items():
-        about = Parameter(help=text[:1].upper() + text[1:], group=group, consume_multiple=True, negative_iterable=())
-        default = getattr(entry.presets[preset], name)
+    for field in describe(entry, preset):
+        text = field.text[:1].upper() + field.text[1:]
+        if field.bounds and field.bounds.hint:
+            text += f" ({field.bounds.hint})"
+        about = Parameter(help=text, group=group, consume_multiple=True, negative_iterable=())
+        kind = Annotated[kinds[field.name], about]
         own.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kinds[name], about]
-            )
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kind)
         )
 
     def train_with_fields(*positional: Any, **named: Any) -> None:

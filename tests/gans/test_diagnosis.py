@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from sfumato.engine.fields import to_json
 from sfumato.family import History
 from sfumato.gans import gan, wgan
 from sfumato.gans.diagnosis import diagnose
 from sfumato.gans.game import Adversarial
 from sfumato.metrics.table import Evaluation, Words, rows_of
 from sfumato.reports.language import CJK, Language, Speaker
-from sfumato.runs.fields import to_json
 
 
 def logged(**values: float) -> list[dict[str, Any]]:

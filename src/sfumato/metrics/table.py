@@ -145,7 +145,9 @@ def rows_of(
     for key, value in values.items():
         low, high = (intervals or {}).get(key, (None, None))
         unit = MEASURES[key].unit if key in MEASURES else ""
-        yield Row(key=key, value=value if isfinite(value) else None, n=n, of=of, role=role, unit=unit, low=low, high=high)
+        yield Row(
+            key=key, value=value if isfinite(value) else None, n=n, of=of, role=role, unit=unit, low=low, high=high
+        )
 
 
 def printed(row: Row | None) -> str:

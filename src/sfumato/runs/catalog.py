@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..data.sources import open_data
+from ..engine.fields import Field, fields_of
 from ..errors import SfumatoError
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     if preset not in entry.presets:
         raise SfumatoError(f"preset {preset!r}: {name} has {', '.join(entry.presets)}")
     return entry, preset
+
+
+def describe(entry: Entry, preset: str) -> list[Field]:
+    """The fields of a system, in order, with the values of one of its presets: for a help text, or a form."""
+    return fields_of(entry.presets[preset])
 
 
 def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> "ImageData":

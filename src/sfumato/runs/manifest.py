@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..engine.fields import from_json
 from ..errors import SfumatoError
 from ..strict import read
 from .catalog import CATALOG, Entry
-from .fields import from_json
 
 
 @dataclass(frozen=True, kw_only=True)

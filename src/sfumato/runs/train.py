@@ -10,11 +10,11 @@ import torch
 
 from ..data.dataset import ImageData
 from ..data.sources import located
+from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, choose, leave
 from ..errors import SfumatoError
 from ..version import __version__
 from .catalog import CATALOG, find, open_for
-from .fields import build, to_json
 from .folder import RunFolder
 from .manifest import DataRecord, Manifest, build_config
 from .open import Run
@@ -47,7 +47,7 @@ def train(
     """
     names = (data,) if isinstance(data, str) else tuple(data)
     entry, preset = find(system, names)
-    config = build(entry.config_class, fields, f"{entry.name}: field", base=entry.presets[preset])
+    config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     folder = RunFolder(run)
     runtime = choose(device, precision)
     if runtime.process == 0 and folder.is_run:
