@@ -21,7 +21,7 @@ from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.fields import MAX_UNITS, check_numbers
 from ..engine.plateau import Plateau
-from ..engine.system import Scalars, Stage, System
+from ..engine.system import Scalars, Stage, System, Wishes
 from ..errors import SfumatoError
 from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy
@@ -90,6 +90,7 @@ class CodeMemory(nn.Module):
 class Autoencoder(System):
     """Subclasses build `encoder` (images to codes) and `decoder` (codes to flat or shaped logits)."""
 
+    draws = True
     config: AutoencoderConfig
     encoder: nn.Sequential
     decoder: nn.Sequential
@@ -164,9 +165,10 @@ class Autoencoder(System):
         return scalars
 
     @torch.no_grad()
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Images decoded from codes of a Gaussian fitted to the last training codes. An autoencoder promises nothing
         about the space between its codes: this shows what is there."""
+        self.label_of(wishes)
         codes = draw_like(self.codes.known(), count, generator)
         return self.decode(codes.view(-1, *self.code_shape)).float()
 

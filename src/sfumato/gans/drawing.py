@@ -14,7 +14,6 @@ from ..metrics.distance import Features, Inception, frechet
 from ..metrics.generation import DigitJudge, Judge, PictureJudge
 from ..metrics.reconstruction import mean_image
 from ..seeds import derive
-from .cgan import CGAN
 from .game import Adversarial
 
 MAX_IMAGES = 10_000
@@ -41,11 +40,11 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor |
     system.eval()
     with torch.no_grad(), runtime.autocast():
         at_once = max(1, min(AT_ONCE, MAX_AT_ONCE // prod(system.config.shape)))
-        if isinstance(system, CGAN):
+        if not system.conditional:
+            made = map(system.make, latent.split(at_once))
+        else:
             labels = torch.arange(len(latent)) % system.config.classes if labels is None else labels
             made = map(system.make, latent.split(at_once), labels.split(at_once))
-        else:
-            made = map(system.make, latent.split(at_once))
         return torch.cat([(images.cpu() + 1) / 2 for images in made])
 
 
@@ -103,7 +102,7 @@ def measure_adversarial(
         "mean training image": mean_image(data.train, real),
     }
     rows: list[dict[str, Any]] = [{"name": name, **judge.measure(images)} for name, images in sets.items()]
-    if isinstance(system, CGAN) and isinstance(judge, DigitJudge):
+    if system.conditional and isinstance(judge, DigitJudge):
         rows[0]["accuracy"] = judge.accuracy(drawn, torch.arange(count) % system.config.classes)
     note = (
         f"Each set has as many images as the test images it is measured against. Network: {judge.name}. Noise of seed "

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..errors import SfumatoError
 from ..ops.objectives import clip_weights
-from .game import Adversarial, EitherConfig, players
+from .game import Adversarial, EitherConfig, check_r1, players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class Config(EitherConfig):
         super().__post_init__()
         if self.clip <= 0:
             raise SfumatoError(f"clip {self.clip}: must be more than 0")
+        if self.network == "dcgan":
+            check_r1(self.r1, "use --network mlp, or wgan_gp")
 
 
 PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}

@@ -11,9 +11,8 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..engine.checkpoint import load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
-from ..engine.system import System
+from ..engine.system import System, Wishes
 from ..errors import SfumatoError
-from ..gans.cgan import CGAN
 from ..gans.diagnosis import history
 from ..recognition.measures import inspect_anchors
 from ..recognition.predict import SCORE, Prediction, Reader
@@ -91,7 +90,7 @@ class Run:
     @property
     def columns(self) -> int:
         """Images in a row of a sheet: a class in each column, where one can be asked for."""
-        return self.system.config.classes if isinstance(self.system, CGAN) else COLUMNS
+        return self.system.config.classes if self.system.conditional else COLUMNS
 
     def sample(self, count: int, seed: int = 0, label: int | None = None) -> Tensor:
         """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed.
@@ -100,13 +99,10 @@ class Run:
         system that draws nothing, or knows no such class.
         """
         system, generator = self.system, torch.Generator().manual_seed(derive(seed, "sample"))
+        if label is not None and not system.conditional:
+            raise SfumatoError(f"label {label}: {self.config['system']} cannot be asked for a class; cgan can")
         with self.runtime.autocast():
-            if label is None:
-                images = system.sample(count, generator)
-            elif isinstance(system, CGAN):
-                images = system.sample_class(label, count, generator)
-            else:
-                raise SfumatoError(f"label {label}: {self.config['system']} cannot be asked for a class; cgan can")
+            images = system.sample(count, Wishes(label), generator)
         low, high = system.image_range
         return (images.float().cpu() - low) / (high - low)
 

@@ -78,7 +78,7 @@ def _restyled(system: StyleSystem, data: ImageData, runtime: Runtime) -> list[Te
 
 def _drawn(system: System, data: ImageData, runtime: Runtime) -> list[Tensor]:
     with torch.no_grad(), runtime.autocast():
-        samples = system.sample(COLUMNS, torch.Generator().manual_seed(0)).float().cpu()
+        samples = system.sample(COLUMNS, generator=torch.Generator().manual_seed(0)).float().cpu()
     rows = [samples]
     if isinstance(system, Autoencoder):
         images = data.test.images(range(min(COLUMNS, len(data.test))))
