@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ...data.sources import View, open_data
 from ...errors import SfumatoError
-from ...gans.cgan import CGAN
 from ...gans.diagnosis import findings_of
 from ...gans.drawing import count_for, draw, judge_of, walk
 from ...gans.game import Adversarial
@@ -339,6 +338,6 @@ def slopes(system: Adversarial, real: Tensor, study: AdversarialStudy) -> tuple[
     share = torch.rand(len(real), 1, 1, 1, generator=torch.Generator().manual_seed(derive(study.seed, "slopes")))
     between = 2 * torch.lerp(made, real, share) - 1
     labels = torch.arange(len(real), device=study.runtime.device) % max(1, system.config.classes)
-    critic = partial(system.head, labels=labels) if isinstance(system, CGAN) else system.discriminator
+    critic = partial(system.critic, labels=labels if system.conditional else None)
     norms = gradients(critic, between.to(study.runtime.device)).detach().norm(2, dim=1)
     return float(norms.mean()), float(norms.max())
