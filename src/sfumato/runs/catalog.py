@@ -9,11 +9,12 @@ from typing import Any
 
 from ..data.dataset import ImageData
 from ..data.sources import open_data
-from ..engine.fields import Field, fields_of
+from ..engine.fields import Field, fields_of, from_json
 from ..engine.system import System
 from ..errors import SfumatoError
 from ..gans.game import AdversarialConfig
 from ..recognition.recognizer import RecognitionConfig
+from .manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
 def describe(entry: Entry, preset: str) -> list[Field]:
     """The fields of a system, in order, with the values of one of its presets: for a help text, or a form."""
     return fields_of(entry.presets[preset])
+
+
+def build_config(manifest: Manifest, entry: Entry, where: str) -> Any:
+    """The Config in a manifest of a run of this system. Raises SfumatoError, which begins with `where`."""
+    return from_json(entry.config_class, manifest.config, f"{where}: config")
 
 
 def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> ImageData:

@@ -15,9 +15,6 @@ One process at a time owns a run that is being trained.
 """
 
 import json
-import os
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,11 +23,10 @@ from typing import Any
 from ..engine.fields import from_json
 from ..engine.system import System
 from ..errors import SfumatoError
+from ..strict import shown
 from .catalog import CATALOG, Entry
-
-CONFIG = {"sfumato": str, "torch": str, "system": str, "preset": str, "config": dict, "data": dict, "seed": int,
-          "device": str, "precision": str, "processes": int}  # fmt: skip
-DATA = {"source": list, "name": str, "fingerprint": str, "classes": list, "train": int, "test": int}
+from .lock import owned
+from .manifest import manifest_json, read_manifest
 
 
 class RunFolder:
@@ -49,17 +45,10 @@ class RunFolder:
 
     def read_config(self) -> dict[str, Any]:
         """config.json, its outer entries checked. Raises SfumatoError naming what is wrong."""
-        path = self.path / "config.json"
-        if not self.is_run:
-            raise SfumatoError(f"{self.path}: not a run folder: it holds no config.json")
-        try:
-            values = json.loads(path.read_text("utf-8"))
-        except (ValueError, OSError) as error:
-            raise SfumatoError(f"{path}: not readable as JSON ({error})") from None
-        _check(values, CONFIG, str(path))
-        _check(values["data"], DATA, f"{path}: data")
+        values = manifest_json(read_manifest(self.path))
         if values["system"] not in CATALOG:
-            raise SfumatoError(f"{path}: system {values['system']!r}: unknown; there are {', '.join(CATALOG)}")
+            path, system = self.path / "config.json", shown(values["system"])
+            raise SfumatoError(f"{path}: system {system}: unknown; there are {', '.join(CATALOG)}")
         return values
 
     def build_system(self, values: dict[str, Any] | None = None) -> tuple[Entry, System]:
@@ -90,42 +79,7 @@ class RunFolder:
         Raises SfumatoError naming the owner if another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a+", encoding="utf-8") as file:
-            if not _lock(file.fileno()):
-                file.seek(0)
-                raise SfumatoError(f"{self.path}: in use by {file.read().strip() or 'another process'}")
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+        with owned(self.path):
             for left_by_a_kill in self.path.glob(".*.part"):
                 left_by_a_kill.unlink()
             yield
-
-
-def _check(values: Any, owed: dict[str, type], where: str) -> None:
-    if not isinstance(values, dict):
-        raise SfumatoError(f"{where}: must be an object")
-    if unknown := sorted(values.keys() - owed.keys()):
-        raise SfumatoError(f"{where}: unknown entries: {', '.join(unknown)}")
-    if wrong := [key for key, kind in owed.items() if not isinstance(values.get(key), kind)]:
-        raise SfumatoError(f"{where}: missing or wrongly typed: {', '.join(wrong)}")
-
-
-def _lock(descriptor: int) -> bool:
-    """An exclusive lock that ends with the process; False if somebody else has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which others must be able to read
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
