@@ -24,7 +24,9 @@ from sfumato.style import adain
 OLD = Path(__file__).parent / "old"  # runs that Sfumato 0.1.0 made and was stopped in, before config.json had a format
 CONFIGS = {
     "autoencoders": stacked.Config(widths=(4,), resolution=7, batch_size=16, images=96),
-    "gans": wgan.Config(hidden=(4, 4), resolution=8, latent=2, batch_size=8, discriminator_steps=2, images=96, measure_every=1000),
+    "gans": wgan.Config(
+        hidden=(4, 4), resolution=8, latent=2, batch_size=8, discriminator_steps=2, images=96, measure_every=1000
+    ),
     "recognition": unet.Config(
         backbone="plain", pretrained=False, learning_rate=3e-3, classes=5, width=1, resolution=32, crop=32,
         batch_size=4, images=16,
