@@ -42,8 +42,8 @@ from ..ops.style_losses import (
     total_variation,
 )  # fmt: skip
 from ..seeds import derive
+from .options import Start
 
-Start = Literal["content", "noise", "style"]
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SQUEEZENET_LAYERS = (("fire3",), ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6"))  # content, style
 HISTORY = 10  # updates that L-BFGS remembers
