@@ -55,6 +55,8 @@ def test_the_exported_files_paint_the_same(
     with torch.no_grad():
         expected, found = run.system.restyler(content, style), shipped()(content, style)
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+    own, exported = (sfumato.stylize(content[0], style[0], run=path) for path in (run.path, ""))
+    assert (own - exported).abs().max() < 0.02
 
 
 def test_training_goes_on_with_the_decoder_alone(trained: Callable[..., Run], tmp_path: Path) -> None:
@@ -79,6 +81,9 @@ def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path, capsy
     with pytest.raises(SystemExit):
         export(tmp_path / "run", tmp_path / "out")
     assert "run: is a run of stacked; only encoder runs can be exported" in capsys.readouterr().err
+    picture = torch.rand(3, 32, 32)
+    with pytest.raises(SfumatoError, match="run: is not a run of a style system"):
+        sfumato.stylize(picture, picture, run=tmp_path / "run")
 
 
 def test_what_the_package_ships_is_small_and_names_no_folder() -> None:

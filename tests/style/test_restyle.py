@@ -10,8 +10,10 @@ from PIL import Image
 import sfumato
 from sfumato.data.paintings import painting
 from sfumato.data.pictures import layers_of
+from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
-from sfumato.style.restyle import mask_of
+from sfumato.style.options import METHODS, having, options_for
+from sfumato.style.restyle import Styles, mask_of
 
 from .conftest import SIZE
 
@@ -62,3 +64,18 @@ def test_gatys_starts_from_what_it_is_told(photo: Image.Image, tmp_path: Path) -
         for init in ("content", "noise", str(tmp_path / "start.png"))
     ]
     assert min(np.abs(results[0] - results[1]).mean(), np.abs(results[0] - results[2]).mean()) > 10
+
+
+@pytest.mark.parametrize("keep", [None, "coral"])
+@pytest.mark.parametrize("kind", METHODS)
+def test_styles_are_laid_on_one_content_after_another(
+    kind: type, keep: str | None, photo: Image.Image, runtime: Runtime
+) -> None:
+    steps = {"recipe": "d2l", "steps": 1} if kind in having("steps") else {}
+    chosen = options_for(kind.method, kind.preset, style_size=32, keep_color=keep, **steps)
+    styles, anew = (Styles([painting("glass", 0, 64)], chosen, runtime) for _ in range(2))
+    told: list[tuple[int, int]] = []
+    styles.lay(photo.rotate(180))
+    assert styles.lay(photo, lambda *parts: told.append(parts)).tobytes() == anew.lay(photo).tobytes()
+    assert told == [(1, 1)] * (1 + (kind.preset == "fine"))
+    assert styles.digest() == anew.digest() != Styles([photo], chosen, runtime).digest()

@@ -101,8 +101,7 @@ def stylize_files(
     bars = Bars(clip.frames if clip else len(work), watch)
     ready = Styles(
         [read_file(path)[0] for path in styles], options, choose(device, precision),
-        [mask_of(*read_file(path)) for path in masks], network,
-        _say, bars.follow,
+        [mask_of(*read_file(path)) for path in masks], network, _say, bars.follow,
     )  # fmt: skip
     recipe = described(options, styles, masks)
     with bars:

@@ -202,15 +202,9 @@ class Objective:
 
 
 def paint(
-    content: Tensor,
-    styles: Sequence[Tensor],
-    encoder: Encoder,
-    recipe: Recipe,
-    runtime: Runtime,
-    weights: Sequence[float] = (),
-    seed: int = 0,
-    begin_with: Tensor | None = None,
-) -> Iterator[PictureTick]:
+    content: Tensor, styles: Sequence[Tensor], encoder: Encoder, recipe: Recipe, runtime: Runtime,
+    weights: Sequence[float] = (), seed: int = 0, begin_with: Tensor | None = None,
+) -> Iterator[PictureTick]:  # fmt: skip
     """Optimises a picture and yields after each step; the last tick holds the result, in the size of `content`.
 
     `content` and `styles`: (1, 3, h, w) in [0, 1]. `weights`: of the styles, equal if none are given. `begin_with`: a

@@ -93,15 +93,11 @@ class FineOptions(PassOptions, PaintOptions):
 
 MethodOptions = NetworkOptions | OptimisedOptions | FineOptions
 METHODS = (NetworkOptions, OptimisedOptions, FineOptions)
-HINTS = {  # where saying who has an option is not enough
-    "alpha": "; in an optimisation the recipe sets the strength",
-    "encoder": "; no decoder for it is shipped: train one (sfumato train adain --encoder) and give it with --run",
-}
 
 
 def having(name: str) -> list[type[MethodOptions]]:
     """The methods that have the option `name`."""
-    return [kind for kind in METHODS if name in {field.name for field in fields(kind)}]
+    return [kind for kind in METHODS if name in kind.__dataclass_fields__]
 
 
 def options_for(method: str = "adain", preset: str = "draft", **values: Any) -> MethodOptions:
@@ -121,7 +117,11 @@ def options_for(method: str = "adain", preset: str = "draft", **values: Any) -> 
     for name, value in given.items():
         if chosen not in (owners := having(name)):
             flags = " and ".join(map(flag, owners))
-            raise SfumatoError(f"{name} {value}: is for {flags}, not for {flag(chosen)}{HINTS.get(name, '')}")
+            train = f"sfumato train adain --encoder {value}"
+            own = f"; no decoder for it is shipped: train one ({train}) and give it with --run"
+            raise SfumatoError(
+                f"{name} {value}: is for {flags}, not for {flag(chosen)}{own if name == 'encoder' else ''}"
+            )
     return chosen(**given)
 
 

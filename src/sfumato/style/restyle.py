@@ -4,6 +4,7 @@ Large pictures are restyled tile by tile, or optimised small and enlarged; what 
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args
 
@@ -33,7 +34,7 @@ MIN_SIDE = 8
 RECOLOUR = {"coral": match_covariance, "histogram": match_histogram}
 PictureT = TypeVar("PictureT", Image.Image, Tensor)
 Advance = Callable[[int, int], object]  # told what is done and what there is to do: tiles, or steps
-Note = Callable[[str], object]  # told what was chosen
+Note = Callable[[str], None]  # told what was chosen
 Follow = Callable[[PictureTick], object]  # handed every step of an optimisation
 
 
@@ -110,11 +111,10 @@ class Optimised:
             unit_mean_activation(encoder)
         self.encoder, self.networks = encoder, [encoder]
 
-    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
-        return self.change(self.begin, content, styles, advance)
-
-    def change(self, begin: Tensor | None, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
-        """As the method itself, from `begin`."""
+    def __call__(
+        self, content: Tensor, styles: Sequence[Tensor], advance: Advance, begin: Tensor | None = None
+    ) -> Tensor:
+        begin = self.begin if begin is None else begin
         size, working = content.shape[2:], content
         if self.options.content_size is None and max(size) > PAINTED:
             scale = PAINTED / max(size)
@@ -145,14 +145,14 @@ class Fine:
         self.networks = [*draft.networks, *optimised.networks]
 
     def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
-        return self.optimised.change(self.draft(content, styles, advance), content, styles, advance)
+        return self.optimised(content, styles, advance, self.draft(content, styles, advance))
 
 
 class Styles:
     """Styles, made ready once and laid on any number of contents.
 
     `masks`: one grey picture for each style, white where it goes; where none of them is white, the content stays.
-    `network`: gives the one of `options.run`.
+    `network`: gives the one of `options.run`. `note` hears no line twice: a clip has many frames.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Styles:
         masks: Sequence[Image.Image] = (), network: Callable[[], Restyler] = shipped, note: Note = lambda _: None,
         follow: Follow = lambda _: None,
     ) -> None:  # fmt: skip
-        self.options, self.runtime = options, runtime
+        self.options, self.runtime, note = options, runtime, cache(note)
         if not styles:
             raise SfumatoError("style: at least one is needed")
         if options.weights and len(options.weights) != len(styles):
@@ -175,18 +175,16 @@ class Styles:
         self.styles = [_tensor(sized(style, options.style_size, options.crop)) for style in styles]
         match options:
             case NetworkOptions():
-                self.method: Method = Network(
-                    network(), runtime, options.tile, shares, _once(note), options.alpha, self.masks
-                )
+                self.method: Method = Network(network(), runtime, options.tile, shares, note, options.alpha, self.masks)
             case OptimisedOptions():
                 drawn = options.init in get_args(Start)
                 begin = None if drawn else _tensor(read_file(Path(options.init))[0])
                 changes = {"start": options.init} if drawn else {}
-                self.method = Optimised(options, runtime, shares, _once(note), follow, begin, **changes)
+                self.method = Optimised(options, runtime, shares, note, follow, begin, **changes)
             case FineOptions():
                 changes = {"steps": FINE_STEPS, "scale_factor": 1.0}
-                draft = Network(network(), runtime, options.tile, shares, _once(note))
-                self.method = Fine(draft, Optimised(options, runtime, shares, _once(note), follow, **changes))
+                draft = Network(network(), runtime, options.tile, shares, note)
+                self.method = Fine(draft, Optimised(options, runtime, shares, note, follow, **changes))
 
     def lay(self, content: Image.Image, advance: Advance = lambda *_: None) -> Image.Image:
         """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise."""
@@ -277,18 +275,6 @@ def mask_of(mask: Image.Image, alpha: Image.Image | None) -> Image.Image:
 def _tensor(image: Image.Image) -> Tensor:
     """uint8 (1, c, h, w)."""
     return to_tensor(image)[None]
-
-
-def _once(note: Note) -> Note:
-    """Hands the first line on: a clip has many frames."""
-    said: list[str] = []
-
-    def tell(line: str) -> None:
-        if not said:
-            said.append(line)
-            note(line)
-
-    return tell
 
 
 def _floats(image: Tensor) -> Tensor:
