@@ -69,7 +69,7 @@ def train(
             test=len(opened.test),
         ),
         seed=seed,
-        device=runtime.device.type,
+        device=runtime.device.type,  # pyright: ignore[reportArgumentType] - one of those that `choose` knows
         precision=runtime.precision,
         processes=runtime.processes,
     )
