@@ -117,11 +117,11 @@ def options_for(method: str = "adain", preset: str = "draft", **values: Any) -> 
     for name, value in given.items():
         if chosen not in (owners := having(name)):
             flags = " and ".join(map(flag, owners))
-            train = f"sfumato train adain --encoder {value}"
-            own = f"; no decoder for it is shipped: train one ({train}) and give it with --run"
-            raise SfumatoError(
-                f"{name} {value}: is for {flags}, not for {flag(chosen)}{own if name == 'encoder' else ''}"
+            train = (
+                f"; no decoder for it is shipped: train one (sfumato train adain --encoder {value}), give it with --run"
             )
+            hint = train if name == "encoder" else ""
+            raise SfumatoError(f"{name} {value}: is for {flags}, not for {flag(chosen)}{hint}")
     return chosen(**given)
 
 
