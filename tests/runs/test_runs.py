@@ -14,7 +14,7 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.runs.folder import RunFolder
 from sfumato.runs.stopping import Stopped
-from sfumato.runs.train import Training
+from sfumato.runs.training import Training
 
 SMALL: dict[str, Any] = {"widths": (8,), "batch_size": 8, "images": 64, "precision": "fp32"}
 
@@ -44,16 +44,15 @@ def test_the_same_seed_samples_the_same(run: sfumato.Run) -> None:
 
 def test_evaluation_stands_beside_baselines_and_names_its_data(run: sfumato.Run, toy: ImageData) -> None:
     found = run.evaluate(toy)
-    assert [row["name"] for row in found["rows"]] == ["reconstruction", "PCA-2", "mean image"]
+    assert [found.called(of) for of in found.things()] == ["reconstruction", "PCA-2", "mean image"]
     assert found == run.evaluation
-    assert found["images"] == 8
-    assert found["fingerprint"] == toy.fingerprint
+    assert found.images == 8
+    assert found.fingerprint == toy.fingerprint
 
 
 def test_denoising_is_measured_on_noisy_images_too(tmp_path: Path, toy: ImageData) -> None:
     run = sfumato.train("denoising", data="digits", run=tmp_path / "run", opened=toy, **SMALL)
-    names = [row["name"] for row in run.evaluation["rows"]]
-    assert names == ["reconstruction", "denoised", "noisy input, cut to [0, 1]", "PCA-2", "mean image"]
+    assert run.evaluation.things() == ["ours", "denoised", "noisy-input", "pca", "mean"]
 
 
 def test_a_folder_with_a_run_is_not_overwritten(run: sfumato.Run, toy: ImageData) -> None:
@@ -115,14 +114,14 @@ def test_a_known_name_is_stored_as_a_name_even_beside_a_folder_called_so(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     run = sfumato.train("stacked", data="digits", run="run", opened=toy, **SMALL)
-    assert run.config["data"]["source"] == ["digits"]
+    assert run.manifest.data.source == ("digits",)
 
 
 def test_two_pictures_of_four_pixels_can_be_measured(tmp_path: Path) -> None:
     tiny = Split(InMemory(torch.randint(256, (1, 1, 4, 4), dtype=torch.uint8)))
     data = ImageData("tiny", tiny, tiny, (), "tiny-pair")
     run = sfumato.train("stacked", data="digits", run=tmp_path, opened=data, **{**SMALL, "resolution": 4})
-    assert "ssim" not in run.evaluation["rows"][0]
+    assert not run.evaluation.has("ssim")
 
 
 def test_changed_data_is_noticed_on_resume(run: sfumato.Run, toy: ImageData) -> None:

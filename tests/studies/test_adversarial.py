@@ -14,7 +14,7 @@ from PIL import Image
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.points import ring
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.gans import drawing as generation
 from sfumato.metrics import digit_reader
@@ -39,7 +39,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
 
     def opened(source: str, channels: int, resolution: int) -> ImageData:
-        whole = open_data(source, channels, resolution if channels == 1 else 16)
+        whole = open_data(source, View(channels, resolution if channels == 1 else 16))
         return replace(whole, train=part(whole.train, 120), test=part(whole.test, 24), fingerprint=f"tiny {source}")
 
     monkeypatch.setattr(adversarial, "open_data", opened)

@@ -26,7 +26,7 @@ RUNS = {"reference", "noise-0.05", "noise-0.10", "noise-0.15", "code-16", "bette
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few patches, so that the whole study takes seconds."""
-    whole = dogs.open_data("patches", 3, 64)
+    whole = dogs.open_data("patches", dogs.View(3, 64))
 
     def part(split: Split, count: int) -> Split:
         return Split(InMemory(split.pictures.take(torch.arange(count))))

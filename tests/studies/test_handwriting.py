@@ -24,7 +24,7 @@ FIGURES = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few digits and few images, so that the whole study takes seconds."""
-    whole = handwriting.open_data("digits", 1, 28)
+    whole = handwriting.open_data("digits", handwriting.View(1, 28))
 
     def part(split: Split, count: int) -> Split:
         assert split.labels is not None

@@ -12,7 +12,7 @@ from torch import nn
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.nets.receptive import receptive_field
 from sfumato.studies.recognition import study as recognition
@@ -36,7 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(split, pictures=InMemory(split.pictures.take(torch.arange(count))), **known)
 
     def opened(source: str, channels: int, resolution: int, fit: Any, target: Any) -> ImageData:
-        whole = open_data(source, channels, 64, fit=fit, target=target)
+        whole = open_data(source, View(channels, 64, fit=fit, target=target))
         return replace(
             whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {target}"
         )

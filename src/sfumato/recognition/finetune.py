@@ -3,8 +3,9 @@
 Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotdog` is the experiment of "Dive into Deep
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
 The new layer begins as Xavier's and learns ten times as fast as the rest; for a first part of the run, `frozen`, alone.
-Departs from the paper: any classifier of torchvision, or the encoder that comes with the package with a mean over its
-last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is 0.0064 here).
+Departs from the paper: any classifier of torchvision, EfficientNet-Lite0, or the encoder that comes with the package
+with a mean over its last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is
+0.0064 here).
 """
 
 from collections import OrderedDict
@@ -22,7 +23,8 @@ from ..engine.clock import Clock
 from ..engine.fields import Bounds, Share, ShareAbove0
 from ..engine.system import Scalars
 from ..errors import SfumatoError
-from ..nets.encoders import ImageNetUnits, build_encoder
+from ..nets.efficientnet import EfficientNetLite0
+from ..nets.encoders import EFFICIENTNET, InputUnits, build_encoder
 from ..strict import shown
 from ..weights.load import load_network
 from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
@@ -40,19 +42,20 @@ class Config(RecognitionConfig):
     """The package's encoder on the embedded faces."""
 
     resolution: Annotated[int, Bounds(LEAST, MAX_RESOLUTION)] = 128  # side of the images, in pixels
-    network: str = OURS  # sfumato, or a classifier of torchvision: resnet18, squeezenet1_0, ...
+    network: str = OURS  # sfumato, efficientnet_lite0, or torchvision's: resnet18, squeezenet1_0, ...
     frozen: Share = 0.0  # share of the run, at its beginning, in which the new layer learns alone
     smallest: ShareAbove0 = 0.4  # least share of an image's area that is cut out and enlarged in training; 1: none is
     recoloured: bool = True  # change brightness, contrast and saturation at random
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.network != OURS:
+        if self.network not in (OURS, EFFICIENTNET):
             from torchvision import models
 
             if self.network not in models.list_models(module=models) or self.network in UNFIT:
                 raise SfumatoError(
-                    f"network {shown(self.network)}: neither {OURS} nor a plain classifier of torchvision"
+                    f"network {shown(self.network)}: neither {OURS}, {EFFICIENTNET} nor a plain classifier of "
+                    f"torchvision"
                 )
             fixed = self.network.startswith(FIXED)
             if fixed and self.resolution != SIDE:
@@ -77,7 +80,7 @@ class Classifier(nn.Module):
     def __init__(self, name: str, classes: int) -> None:
         super().__init__()
         self.name = name
-        self.units = ImageNetUnits()
+        self.units = InputUnits(name)
         self.network = _ours() if name == OURS else _theirs(name)
         layers = [item for item in self.network.named_modules() if isinstance(item[1], nn.Linear | nn.Conv2d)]
         self.place, last = layers[-1]
@@ -107,6 +110,8 @@ def _ours() -> nn.Module:
 
 
 def _theirs(name: str) -> nn.Module:
+    if name == EFFICIENTNET:
+        return EfficientNetLite0()
     from torchvision import models
 
     network = models.get_model(name)

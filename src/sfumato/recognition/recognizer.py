@@ -55,6 +55,7 @@ class RecognitionConfig:
 class Recognizer(System):
     """Subclasses build a network, call `learn` with its old and its new parameters, and give `step` a loss."""
 
+    names_classes = True
     config: RecognitionConfig
 
     def learn(self, old: Iterable[nn.Parameter], new: Iterable[nn.Parameter]) -> None:

@@ -29,12 +29,12 @@ from ..engine.ema import Average
 from ..engine.fields import Amount, Natural
 from ..engine.system import Scalars
 from ..errors import SfumatoError
+from ..nets.activations import unit_mean_activation
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import Padding, build_encoder
 from ..ops.statistics import moments
 from ..ops.style_losses import relative_error, relative_moments
 from ..strict import shown
-from ..weights.load import load_pretrained, unit_mean_activation
 from .network import DETAILED, Restyler, StyleSystem, TransferConfig
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
@@ -102,7 +102,7 @@ class AdaIN(StyleSystem):
         return Restyler(self.network.encoder, decoder, config.eps, config.style_eps, config.unbiased)
 
     def begin(self) -> None:
-        encoder = load_pretrained(self.network.encoder, self.config.weights_file)
+        encoder = self.network.encoder.load(self.config.weights_file)
         if encoder.name != "sfumato":  # ours comes rescaled
             unit_mean_activation(encoder)
 

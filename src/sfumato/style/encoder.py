@@ -34,7 +34,6 @@ from ..nets.decoder import Decoder
 from ..nets.encoders import build_encoder
 from ..ops.statistics import gram, moments
 from ..ops.style_losses import added_grain, relative_error, relative_moments, total_variation
-from ..weights.load import load_pretrained
 from .network import DETAILED, Restyler, StyleSystem, TransferConfig, load_exported
 
 CONTENT = "fire3"
@@ -99,7 +98,7 @@ class DistilledEncoder(StyleSystem):
         return cast(Restyler, self.average.network)
 
     def begin(self) -> None:
-        load_pretrained(self.teacher, self.config.teacher_file)
+        self.teacher.load(self.config.teacher_file)
         if self.config.start:
             load_exported(self.network, Path(self.config.start).expanduser())
 

@@ -16,9 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...data.sources import open_data
+from ...data.sources import View, open_data
 from ...errors import SfumatoError
-from ...gans.cgan import CGAN
 from ...gans.diagnosis import findings_of
 from ...gans.drawing import count_for, draw, judge_of, walk
 from ...gans.game import Adversarial
@@ -62,10 +61,10 @@ class AdversarialStudy(TheoryStudy):
     def __init__(
         self, out: Path, source: tuple[str, ...], full: bool, language: Language, seed: int, device: str, precision: str
     ) -> None:
-        data = open_data(source[0], channels=1, resolution=28)
+        data = open_data(source[0], View(channels=1, resolution=28))
         if len(data.classes) < 2 or data.test.labels is None:
             raise SfumatoError(f"data {source[0]!r}: the first data set must have classes, as digits or mnist have")
-        self.pictures = open_data(source[1], channels=3, resolution=64)
+        self.pictures = open_data(source[1], View(channels=3, resolution=64))
         data = replace(data, left_out=data.left_out + self.pictures.left_out)
         super().__init__(out, data, source, full, language, seed, device, precision)
         self.data_names = f"{data.name} {self.pictures.name}"
@@ -339,6 +338,6 @@ def slopes(system: Adversarial, real: Tensor, study: AdversarialStudy) -> tuple[
     share = torch.rand(len(real), 1, 1, 1, generator=torch.Generator().manual_seed(derive(study.seed, "slopes")))
     between = 2 * torch.lerp(made, real, share) - 1
     labels = torch.arange(len(real), device=study.runtime.device) % max(1, system.config.classes)
-    critic = partial(system.head, labels=labels) if isinstance(system, CGAN) else system.discriminator
+    critic = partial(system.critic, labels=labels if system.conditional else None)
     norms = gradients(critic, between.to(study.runtime.device)).detach().norm(2, dim=1)
     return float(norms.mean()), float(norms.max())

@@ -19,7 +19,7 @@ from torch import Tensor
 from ...autoencoders.autoencoder import Autoencoder
 from ...autoencoders.codes import FITTED, Codes
 from ...autoencoders.convolutional import ConvolutionalAutoencoder
-from ...data.sources import open_data
+from ...data.sources import View, open_data
 from ...errors import SfumatoError
 from ...metrics.distance import Features
 from ...metrics.reconstruction import Row as Measures
@@ -60,7 +60,7 @@ class Dogs(SpaceStudy):
         self, out: Path, source: str, full: bool, language: Language, seed: int, device: str, precision: str,
         features: Path | None = None,
     ) -> None:  # fmt: skip
-        data = open_data(source, channels=3, resolution=64)
+        data = open_data(source, View(channels=3, resolution=64))
         if min(len(data.train), len(data.test)) < MIN_IMAGES:
             raise SfumatoError(
                 f"data {source!r}: the dogs study needs {MIN_IMAGES} training and {MIN_IMAGES} test images at least; "

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ...autoencoders.autoencoder import Autoencoder
-from ...data.sources import open_data
+from ...data.sources import View, open_data
 from ...errors import SfumatoError
 from ...metrics.digit_reader import CONFIDENT, DigitReader, train_reader
 from ...metrics.plane import CodePlane, describe_codes
@@ -60,7 +60,7 @@ class Handwriting(Study):
     def __init__(
         self, out: Path, source: str, full: bool, language: Language, seed: int, device: str, precision: str
     ) -> None:
-        data = open_data(source, channels=1, resolution=28)
+        data = open_data(source, View(channels=1, resolution=28))
         if data.train.labels is None or len(data.classes) != 10:
             raise SfumatoError(f"data {source!r}: the handwriting study needs ten classes; it has {len(data.classes)}")
         assert data.test.labels is not None

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ...data.dataset import ImageData
-from ...data.sources import Target, open_data
+from ...data.sources import Target, View, open_data
 from ...errors import SfumatoError
 from ...recognition.finetune import FineTuned
 from ...recognition.measures import inspect_anchors, mistakes, shown_rows
@@ -53,7 +53,7 @@ class RecognitionStudy(ReadingStudy):
         ):
             entry, found = find(f"{system}:{preset}")
             config = entry.presets[found]
-            opened.append(open_data(name, 3, config.resolution, fit=config.fit, target=target))
+            opened.append(open_data(name, View(3, config.resolution, fit=config.fit, target=target)))
         data, self.boxed, self.masked = opened
         if len(data.classes) < 2 or data.test.labels is None:
             raise SfumatoError(f"data {source[0]!r}: the first data set must have classes, as faces has")

@@ -18,7 +18,7 @@ from ...data.dataset import ImageData
 from ...data.folder import FolderFiles, PictureReader, ZipFiles
 from ...data.photographs import photographs
 from ...data.pictures import to_bytes
-from ...data.sources import NAMES, open_data
+from ...data.sources import SOURCES, View, open_data
 from ...errors import SfumatoError
 from ...nets.encoders import Encoder, EncoderName, build_encoder
 from ...reports.figures import curve, labelled_rows
@@ -30,7 +30,7 @@ from ...style.network import Restyler, StyleSystem, shipped
 from ...style.restyle import blended
 from ...style.tiles import TiledRestyler
 from ...style.video import Shown, follow
-from ...weights.load import is_here, load_pretrained
+from ...weights.known import is_here
 from ..study import Plan, Study
 
 SIDE = 256
@@ -60,7 +60,7 @@ class Restyle(Study):
         self, out: Path, source: tuple[str, ...], full: bool, language: Language, seed: int, device: str,
         precision: str,
     ) -> None:  # fmt: skip
-        data = open_data(source, channels=3, resolution=SIDE, fit="short")
+        data = open_data(source, View(channels=3, resolution=SIDE, fit="short"))
         assert data.second is not None
         for split, kind in ((data.test, "content"), (data.second.test, "style")):
             if len(split) < 2:
@@ -394,7 +394,7 @@ class Restyle(Study):
     def _painter(self) -> tuple[Encoder, str]:
         """VGG-19, as the textbook has it, where its weights are; else our encoder."""
         name: EncoderName = "vgg19" if is_here("vgg19") else "sfumato"
-        return load_pretrained(build_encoder(name)), "VGG-19" if name == "vgg19" else self.say(
+        return build_encoder(name).load(), "VGG-19" if name == "vgg19" else self.say(
             "our own encoder (VGG-19's weights are not here)", "我们的编码器（没有 VGG-19 权重）"
         )
 
@@ -410,7 +410,7 @@ def _losses(objective: Objective, images: Tensor) -> tuple[float, float]:
 
 def _named(source: str, name: str) -> Tensor | None:
     """The central square of the picture called `name` in a folder or zip, if there is one."""
-    if source in NAMES:
+    if source in SOURCES:
         return None
     path = Path(source)
     files = ZipFiles(path) if path.is_file() else FolderFiles(path)
