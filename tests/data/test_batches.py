@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from sfumato.data.batches import Batches
-from sfumato.data.dataset import InMemory, Split, random_crops
+from sfumato.data.batches import Batches, PairedBatches, batches_for
+from sfumato.data.dataset import VOID, ImageData, InMemory, Split, Streamed, Varied, random_crops
 from sfumato.data.digits import read_digits
+from sfumato.engine.system import Stage
 from sfumato.errors import SfumatoError
 
 NUMBERED = Split(InMemory(torch.arange(50, dtype=torch.uint8).view(50, 1, 1, 1).expand(50, 1, 4, 4)), torch.arange(50))
@@ -80,6 +81,70 @@ def test_crops_are_windows_of_their_pictures() -> None:
 def test_impossible_batches_are_refused(options: dict[str, int], word: str) -> None:
     with pytest.raises(SfumatoError, match=word):
         Batches(NUMBERED, seed=0, **options)
+
+
+def test_smaller_pictures_are_means_of_squares_and_are_made_once() -> None:
+    pictures = torch.randint(256, (300, 2, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    split = Split(InMemory(pictures), torch.arange(300))
+    small = split.at_resolution(4)
+    expected = pictures.double().unflatten(3, (4, 4)).unflatten(2, (4, 4)).mean((3, 5))
+    found = small.pictures.take(torch.arange(300))
+    assert found.dtype == torch.uint8
+    assert (found.double() - expected).abs().max() <= 0.5
+    assert small.labels is split.labels
+    assert split.at_resolution(4).pictures is small.pictures
+    assert split.at_resolution(16) is split
+    with pytest.raises(SfumatoError, match="resolution 17: the pictures have 16×16 pixels, and are not enlarged"):
+        split.at_resolution(17)
+
+
+def test_a_side_that_is_no_divisor_is_resized_and_keeps_the_mean() -> None:
+    ramp = torch.arange(28, dtype=torch.uint8).mul(9).expand(2, 1, 28, 28).contiguous()
+    small = Split(InMemory(ramp)).at_resolution(12).pictures.take(torch.arange(2))
+    assert small.shape == (2, 1, 12, 12)
+    assert float(small.float().mean()) == pytest.approx(float(ramp.float().mean()), abs=1)
+    assert (small[..., 1:].int() - small[..., :-1].int() > 0).all()
+
+
+def test_a_smaller_mask_has_classes_that_were_there_and_boxes_stay() -> None:
+    masks = torch.tensor([0, 7, VOID], dtype=torch.uint8)[torch.randint(3, (5, 1, 16, 16))]
+    colours = torch.full((5, 3, 16, 16), 100, dtype=torch.uint8)
+    boxes = torch.rand(5, 1, 5)
+    split = Split(InMemory(torch.cat([colours, masks], 1)), boxes=boxes, masked=True).at_resolution(8)
+    pictures, small = split.parted(split.pictures.take(torch.arange(5)))
+    assert (pictures == 100).all()
+    assert small is not None
+    assert set(small.unique().tolist()) <= {0, 7, VOID}
+    squares = masks[:, 0].unfold(1, 2, 2).unfold(2, 2, 2).flatten(3)
+    assert (squares == small[..., None]).any(3).all()
+    assert split.boxes is boxes
+
+
+def test_streamed_and_varied_pictures_become_as_small() -> None:
+    pictures = torch.randint(256, (3, 1, 8, 16), dtype=torch.uint8)
+    kept = Split(InMemory(pictures)).at_resolution(4)
+    streamed = Split(Streamed(lambda index: pictures[index], 3)).at_resolution(4)
+    varied = Split(Varied(list(pictures))).at_resolution(4)
+    chosen = torch.tensor([2, 0])
+    streamed.pictures.prepare(chosen)
+    assert torch.equal(streamed.pictures.whole(1), kept.pictures.whole(1))
+    assert streamed.pictures.whole(1).shape == (1, 4, 8)
+    assert torch.equal(streamed.pictures.take(chosen), varied.pictures.take(chosen))
+    assert streamed.pictures.take(chosen).shape == (2, 1, 4, 4)
+
+
+def test_the_batches_of_a_stage_are_what_it_says() -> None:
+    images = torch.randint(256, (20, 1, 8, 8), dtype=torch.uint8)
+    data = ImageData("noise", Split(InMemory(images)), Split(InMemory(images)), (), "")
+    stage = Stage(100, 6, crop=3, flip=True, across=True, resolution=4)
+    batches = batches_for(data, stage, 1, (-1.0, 1.0))
+    direct = Batches(data.train.at_resolution(4), 6, 1, (-1.0, 1.0), crop=3, flip=True, across=True)
+    assert torch.equal(batches.at(18)[0].images, direct.at(18)[0].images)  # pyright: ignore[reportAttributeAccessIssue]
+    paired = batches_for(ImageData("two", data.train, data.test, (), "", second=data), stage, 1)
+    assert isinstance(paired, PairedBatches)
+    (one, two), count = paired.at(0)
+    assert count == len(one) == len(two) == 6
+    assert not torch.equal(one.images, two.images), "both sets in the same order"
 
 
 def test_the_embedded_digits_are_what_scikit_learn_ships() -> None:

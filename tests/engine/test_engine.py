@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from sfumato.engine.annealing import set_rate
 from sfumato.engine.clock import Clock
-from sfumato.engine.descend import descend
+from sfumato.engine.descend import descend, reset
 from sfumato.engine.ema import Average
 from sfumato.engine.plateau import Plateau
 from sfumato.engine.runtime import choose
@@ -30,6 +31,29 @@ def test_descend_leaves_other_parameters_and_their_gradients_alone() -> None:
     for name, value in maker.named_parameters():
         assert torch.equal(value, before[name])
         assert value.grad is None
+
+
+def test_descend_leaves_parameters_alone_that_took_no_part_though_they_have_a_past() -> None:
+    """Under momentum, a gradient of 0 would still move them; the optimiser would count a step, too."""
+    one, two = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    adam = torch.optim.Adam([one, two], lr=0.1)
+    descend((one.sum() + two.sum()).square(), adam)
+    kept = two.detach().clone()
+    descend(one.sum(), adam)
+    assert torch.equal(two, kept)
+    assert not torch.equal(one, kept)
+    assert [int(adam.state[part]["step"]) for part in (one, two)] == [2, 1]
+    reset(adam)
+    descend(two.sum(), adam)
+    assert [part in adam.state for part in (one, two)] == [False, True]
+    assert adam.state[two]["step"] == 1
+
+
+def test_rates_keep_their_ratios() -> None:
+    groups = [{"params": [nn.Parameter(torch.ones(1))], "factor": 0.1}, {"params": [nn.Parameter(torch.ones(1))]}]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    set_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.5]
 
 
 def test_descend_clips_the_whole_gradient() -> None:

@@ -14,7 +14,7 @@ from sfumato.engine.loop import Feed
 from sfumato.engine.system import Wishes
 from sfumato.errors import SfumatoError
 from sfumato.gans import cgan, dcgan, gan, sngan, wgan, wgan_gp
-from sfumato.gans.game import Adversarial
+from sfumato.gans.game import Adversarial, told
 from sfumato.nets.players import DCDiscriminator, DCGenerator
 from sfumato.ops.objectives import discriminator_loss
 
@@ -270,6 +270,85 @@ def test_a_class_can_be_asked_for() -> None:
         system.sample(1, Wishes(label=10))
     with pytest.raises(SfumatoError, match="label 1: GAN cannot be asked for a class"):
         gan.GAN(gan.Config()).sample(1, Wishes(label=1))
+
+
+@pytest.mark.parametrize("form", ["two_terms", "three_terms", "two_headed"])
+def test_the_conditional_critic_is_asked_under_labels_when_its_slope_is_taken(form: Any) -> None:
+    """R1 of the conditional discriminator, by hand, on images that it has not been trained on."""
+    system = cgan.CGAN(cgan.Config(form=form, r1=0.3, dropout=0.0))
+    real, labels = torch.rand(4, 1, 28, 28, requires_grad=True), torch.tensor([1, 0, 9, 4])
+    (penalty,) = system.penalties("discriminator", real, real, labels)
+    verdicts = system.discriminator(real, labels)
+    (slope,) = torch.autograd.grad((verdicts[0] if form == "two_headed" else verdicts).sum(), real)
+    assert float(penalty.detach()) == pytest.approx(0.15 * float(slope.square().sum()) / 4, rel=1e-4)
+    assert not system.penalties("generator", real, real, labels)
+    augmented = cgan.CGAN(cgan.Config(form=form, r1=0.3, augmented=True))
+    assert one_step(augmented)["penalty"] > 0
+
+
+def test_a_penalty_of_the_generator_is_learnt_from() -> None:
+    class Bound(gan.GAN):
+        def penalties(self, player: Any, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+            return [1e3 * fake.square().mean()] if player == "generator" else []
+
+    networks = []
+    for kind in (gan.GAN, Bound):
+        torch.manual_seed(0)
+        system = kind(gan.Config())
+        clock = Clock()
+        for _ in range(20):
+            system.step(feed(system, clock), clock)
+        networks.append(float(system.sample(16, generator=torch.Generator().manual_seed(0)).square().mean()))
+    assert networks[1] < networks[0] / 2
+
+
+def test_the_last_layer_of_a_critic_computes_in_fp32() -> None:
+    critics = [
+        dcgan.DCGAN(dcgan.Config(resolution=16, width=4)),
+        wgan_gp.WGANGP(wgan_gp.Config(network="dcgan", width=4)),
+        sngan.SNGAN(sngan.Config(network="dcgan", width=4)),
+        gan.GAN(gan.Config()),
+        cgan.CGAN(cgan.Config(form="two_headed", classes=40)),
+    ]
+    for system in critics:
+        images, labels = torch.randn(2, *system.config.shape), torch.tensor([3, 39]) if system.conditional else None
+        with torch.autocast("cpu", torch.bfloat16):
+            verdicts = told(system.discriminator, images, labels)
+        for verdict in verdicts if isinstance(verdicts, tuple) else (verdicts,):
+            assert verdict.dtype == torch.float32, type(system).__name__
+
+
+@pytest.mark.parametrize(
+    ("system", "least"),
+    [
+        (dcgan.DCGAN(dcgan.Config(resolution=28, width=4)), 2),
+        (dcgan.DCGAN(dcgan.Config(resolution=16, width=4)), 1),
+        (wgan.WGAN(wgan.Config(network="dcgan", width=4)), 2),
+        (wgan_gp.WGANGP(wgan_gp.Config(network="dcgan", width=4)), 1),
+        (gan.GAN(gan.Config()), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_least_batch_is_what_training_takes(system: Adversarial, least: int) -> None:
+    def draw(_: int) -> tuple[Batch, int]:
+        return Batch(torch.rand(count, *system.config.shape) * 2 - 1, None, ends_epoch=False), count
+
+    assert system.least_batch == least
+    count, clock = least, Clock()
+    system.step(Feed(draw, clock), clock)
+    count = 1
+    if least == 2:
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            system.step(Feed(draw, clock), clock)
+
+
+def test_what_a_system_can_do_is_said_on_its_class() -> None:
+    assert cgan.CGAN.conditional
+    assert not gan.GAN.conditional
+    assert gan.GAN.draws
+    assert gan.GAN(gan.Config(images=500)).glance_every == 50
+    assert gan.GAN(gan.Config(images=5)).glance_every == 1
+    assert gan.GAN(gan.Config(measure_every=7)).glance_every == 7
 
 
 @pytest.mark.parametrize(
