@@ -22,7 +22,7 @@ from sfumato.data.dataset import InMemory, Split
 from sfumato.engine.clock import Clock
 from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime, choose, hardware
-from sfumato.studies.dogs.layers import multiply_adds
+from sfumato.autoencoders.layers import multiply_adds
 
 from .gans import dcgan, gan
 from .measure import Row, row

@@ -434,7 +434,7 @@ def study(
     precision: Precision = "auto",
 ) -> None:
     """Run a reference experiment whole: every system, every figure, published vs. measured."""
-    from .studies.catalog import study as run_study
+    from .studies.registry import study as run_study
 
     result = run_study(name, scale=scale, out=out, data=data or (), language=language, seed=seed, device=device,
                        precision=precision, features=features)  # fmt: skip

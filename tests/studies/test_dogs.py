@@ -14,7 +14,7 @@ from PIL import Image
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, LeftOut, Split
 from sfumato.errors import SfumatoError
-from sfumato.studies.dogs import study as dogs
+from sfumato.studies.dogs import plans
 
 FIGURES = {
     "curves", "codes", "reconstructions", "noise", "samples", "blended", "perturbed-real", "perturbed-blended",
@@ -26,15 +26,15 @@ RUNS = {"reference", "noise-0.05", "noise-0.10", "noise-0.15", "code-16", "bette
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few patches, so that the whole study takes seconds."""
-    whole = dogs.open_data("patches", 3, 64)
+    whole = plans.open_data("patches", 3, 64)
 
     def part(split: Split, count: int) -> Split:
         return Split(InMemory(split.pictures.take(torch.arange(count))))
 
     bad = (LeftOut("bad.jpg", "damaged"),)
     data = replace(whole, train=part(whole.train, 48), test=part(whole.test, 20), fingerprint="tiny", left_out=bad)
-    monkeypatch.setattr(dogs, "open_data", lambda *_, **__: data)
-    monkeypatch.setattr(dogs, "QUICK_IMAGES", dict.fromkeys(dogs.QUICK_IMAGES, 48))
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: data)
+    monkeypatch.setattr(plans, "QUICK_IMAGES", dict.fromkeys(plans.QUICK_IMAGES, 48))
 
 
 @pytest.mark.usefixtures("tiny")
@@ -109,7 +109,7 @@ def test_too_few_images_and_bad_features_are_refused(
         sfumato.study("dogs", out=tmp_path / "out", features=tmp_path / "none.safetensors")
     with pytest.raises(SfumatoError, match="takes no features"):
         sfumato.study("handwriting", out=tmp_path / "out", features=tmp_path / "none.safetensors")
-    monkeypatch.setattr(dogs, "open_data", lambda *_, **__: toy)
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: toy)
     with pytest.raises(SfumatoError, match="needs 16 training and 16 test images"):
         sfumato.study("dogs", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.metrics import digit_reader
-from sfumato.studies.handwriting import study as handwriting
+from sfumato.studies.handwriting import measures, plans
 
 SECTIONS = 7
 FIGURES = {
@@ -24,18 +24,18 @@ FIGURES = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few digits and few images, so that the whole study takes seconds."""
-    whole = handwriting.open_data("digits", 1, 28)
+    whole = plans.open_data("digits", 1, 28)
 
     def part(split: Split, count: int) -> Split:
         assert split.labels is not None
         return Split(InMemory(split.pictures.take(torch.arange(count))), split.labels[:count])
 
     data = replace(whole, train=part(whole.train, 200), test=part(whole.test, 100), fingerprint="tiny")
-    monkeypatch.setattr(handwriting, "open_data", lambda *_, **__: data)
-    monkeypatch.setattr(handwriting, "QUICK_IMAGES", 400)
-    monkeypatch.setattr(handwriting, "QUICK_ABLATION_IMAGES", 200)
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: data)
+    monkeypatch.setattr(plans, "QUICK_IMAGES", 400)
+    monkeypatch.setattr(plans, "QUICK_ABLATION_IMAGES", 200)
     train = digit_reader.train_reader
-    monkeypatch.setattr(handwriting, "train_reader", lambda *arguments: train(*arguments, images=2000))
+    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=2000))
 
 
 @pytest.mark.usefixtures("tiny")
@@ -69,7 +69,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
 
 
 def test_data_without_ten_classes_is_refused(tmp_path: Path, toy: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handwriting, "open_data", lambda *_, **__: toy)
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: toy)
     with pytest.raises(SfumatoError, match="needs ten classes; it has 2"):
         sfumato.study("handwriting", out=tmp_path / "out", data="toy")
 

@@ -15,8 +15,9 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import open_data
 from sfumato.errors import SfumatoError
 from sfumato.nets.receptive import receptive_field
-from sfumato.studies.recognition import study as recognition
-from sfumato.studies.recognition.anchors import adjointness
+from sfumato.studies.recognition import measures, plans
+from sfumato.studies.recognition.experiments import adjointness
+from sfumato.studies.study import Plan
 
 RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
 FIGURES = {
@@ -41,20 +42,21 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
             whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {target}"
         )
 
-    monkeypatch.setattr(recognition, "open_data", opened)
-    monkeypatch.setattr(recognition, "QUICK", {"names": 32, "boxes": 32, "masks": 16})
-    monkeypatch.setattr(recognition, "SHOWN", 3)
-    plans = recognition.RecognitionStudy._plans
+    monkeypatch.setattr(plans, "open_data", opened)
+    monkeypatch.setattr(plans, "QUICK", {"names": 32, "boxes": 32, "masks": 16})
+    monkeypatch.setattr(measures, "SHOWN", 3)
+    whole = plans.plans
 
-    def small(study: recognition.RecognitionStudy) -> list[recognition.Plan]:
-        more = {"unet": {"width": 4, "crop": 32}, "deeplab": {"width": 8, "crop": 32}, "fcn-32s": {"crop": 32}}
+    def small(*arguments: Any) -> list[Plan]:
+        few = {"resolution": 64, "batch_size": 8}
+        more = {"unet": {"width": 4}, "deeplab": {"width": 8}}
+        crop = dict.fromkeys(("unet", "deeplab", "fcn-32s", "fcn-8s"), {"crop": 32})
         return [
-            replace(plan, fields={"resolution": 64, "batch_size": 8, **plan.fields, **more.get(plan.name, {})})
-            for plan in plans(study)
-            if plan.name != "fcn-8s"
-        ] + [replace(plan, fields={**plan.fields, "crop": 32, "resolution": 64, "batch_size": 8}) for plan in plans(study) if plan.name == "fcn-8s"]  # fmt: skip # noqa: E501
+            replace(plan, fields={**few, **plan.fields, **more.get(plan.name, {}), **crop.get(plan.name, {})})
+            for plan in whole(*arguments)
+        ]
 
-    monkeypatch.setattr(recognition.RecognitionStudy, "_plans", small)
+    monkeypatch.setattr(plans, "plans", small)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from ...autoencoders.autoencoder import Autoencoder
-from ...autoencoders.convolutional import Affine
-from ...nets.convolution import UpsampleConv
-from ...nets.mlp import NarrowLinear
+from .autoencoder import Autoencoder
+from .convolutional import Affine
+from ..nets.convolution import UpsampleConv
+from ..nets.mlp import NarrowLinear
 
 
 def layer_rows(system: Autoencoder) -> tuple[list[list[str]], int]:
