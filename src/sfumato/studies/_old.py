@@ -1,4 +1,5 @@
 from typing import Any
+
 from ..family import History
 from ..metrics.table import Evaluation, Words, rows_of
 

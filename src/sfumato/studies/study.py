@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime, choose, hardware
@@ -18,7 +18,7 @@ from ..engine.system import System
 from ..errors import SfumatoError
 from ..family import History
 from ..files import write_atomically, write_json
-from ..metrics.table import Evaluation, Words
+from ..metrics.table import Evaluation, Words, table
 from ..reports.document import Report
 from ..reports.language import Language, Speaker
 from ..runs.folder import RunFolder
@@ -27,6 +27,9 @@ from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
 from ..version import __version__
 from ._old import evaluation_of, history_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Better = Literal["lower", "higher"] | None
 
@@ -144,11 +147,36 @@ class Row:
     met: bool | None
 
 
-@dataclass
-class StudyReport(Report):
-    """A report that collects rows of published and measured numbers as its sections are told."""
+class StudyReport:
+    """A report in one of two languages, which collects rows of published and measured numbers as its sections are told."""
 
-    rows: list[Row] = field(default_factory=list)
+    def __init__(self, title: Words, say: Speaker) -> None:
+        self.say_by, self.rows = say, list[Row]()
+        self.report = Report(title.by(say), say.language)
+
+    def heading(self, en: str, zh: str) -> None:
+        self.report.heading(self.say_by(en, zh))
+
+    def say(self, en: str, zh: str, loud: bool = False) -> None:
+        self.report.say(self.say_by(en, zh), loud)
+
+    def code(self, text: str) -> None:
+        self.report.code(text)
+
+    def picture(self, name: str, content: bytes, en: str, zh: str) -> None:
+        self.report.picture(name, content, self.say_by(en, zh))
+
+    def film(self, name: str, frames: "Sequence[Image]", labels: Sequence[str], en: str, zh: str) -> None:
+        self.report.film(name, frames, labels, self.say_by(en, zh))
+
+    def table(
+        self, head: Sequence[str], rows: Sequence[Sequence[str]], en: str, zh: str, marks: Sequence[bool | None] = ()
+    ) -> None:
+        self.report.table(head, rows, self.say_by(en, zh), marks)
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """A table of what was measured of runs."""
+        self.report.table(*table(evaluation, self.say_by))
 
     def row(
         self, en: str, zh: str, measured: float, unit: str = "", published: float | None = None,
@@ -163,8 +191,9 @@ class StudyReport(Report):
             met = measured <= published if better == "lower" else measured >= published
         self.rows.append(Row(Words(en, zh), published, measured, unit, better, met))
 
-    def rows_table(self, say: Speaker) -> None:
+    def rows_table(self) -> None:
         """The table of all rows so far."""
+        say = self.say_by
         words = {True: say("yes", "是"), False: say("no", "否"), None: "–"}
         cells = [
             [row.name.by(say), "–" if row.published is None else f"{row.published:g}", f"{row.measured:.6g}", row.unit,
@@ -174,8 +203,8 @@ class StudyReport(Report):
         self.table(
             [say("quantity", "量"), say("published", "发表值"), say("measured", "实测值"), say("unit", "单位"), say("met", "达到")],
             cells,
-            say("Published vs. measured. «–» under «met»: nothing published, or not on the same data and budget.",
-                "发表值与实测值。“达到”一栏的“–”表示没有发表值，或数据、训练量不同而不可比较。"),
+            "Published vs. measured. «–» under «met»: nothing published, or not on the same data and budget.",
+            "发表值与实测值。“达到”一栏的“–”表示没有发表值，或数据、训练量不同而不可比较。",
             [row.met for row in self.rows],
         )  # fmt: skip
 
@@ -207,7 +236,7 @@ def run(study: Study, settings: Settings) -> dict[str, Any]:
     lab = Lab(settings, setup, runtime, runs)
     measured: Measured = study.measure(lab)
     say = Speaker(settings.language)
-    report = StudyReport(study.title.by(say), settings.language)
+    report = StudyReport(study.title, say)
     opening(report, say, lab)
     for section in study.sections:
         section(report, say, measured)
@@ -235,21 +264,21 @@ def opening(report: StudyReport, say: Speaker, lab: Lab) -> None:
     """What the report is on, the notice of the data in both languages, and whether figures lack a font."""
     data, full, seed, runtime = lab.data, lab.settings.full, lab.settings.seed, lab.runtime.describe()
     side = data.shape[1]
-    report.subtitle = say(
+    report.report.subtitle = say(
         f"Sfumato study, {'full' if full else 'quick'} scale, on {data.name}: {len(data.train):,} training and "
         f"{len(data.test):,} test images of {side}×{side}. Seed {seed}, {runtime}.",
         f"Sfumato 实验，{'完整' if full else '快速'}规模，数据 {data.name}：训练图像 {len(data.train):,} 张，"
         f"测试图像 {len(data.test):,} 张，{side}×{side}。随机种子 {seed}，{runtime}。",
     )
-    notice(report, say, data)
+    notice(report, data)
     if say.lacks_font:
-        report.say("此机器没有中文字体，图中的文字保留英文。", loud=True)
+        report.say("", "此机器没有中文字体，图中的文字保留英文。", loud=True)
 
 
-def notice(report: StudyReport, say: Speaker, data: ImageData) -> None:
+def notice(report: StudyReport, data: ImageData) -> None:
     """What must be known of `data`, if there is something."""
     if data.notice:
-        report.say(say(data.notice, data.notice_zh or data.notice), loud=True)
+        report.say(data.notice, data.notice_zh or data.notice, loud=True)
 
 
 def left_out(report: StudyReport, say: Speaker, measured: Measured) -> None:
@@ -257,12 +286,13 @@ def left_out(report: StudyReport, say: Speaker, measured: Measured) -> None:
     files = measured.data.left_out
     if not files:
         return
-    report.heading(say("Left out", "未使用的文件"))
+    report.heading("Left out", "未使用的文件")
     more = say(f"; the first {MAX_LISTED}", f"，列出前 {MAX_LISTED} 个") if len(files) > MAX_LISTED else ""
     report.table(
         [say("file", "文件"), say("reason", "原因")],
         [[item.file, item.reason] for item in files[:MAX_LISTED]],
-        say(f"{len(files):,} files of the data that were not used{more}.", f"{len(files):,} 个未使用的文件{more}。"),
+        f"{len(files):,} files of the data that were not used{more}.",
+        f"{len(files):,} 个未使用的文件{more}。",
     )
 
 
@@ -299,9 +329,9 @@ def _written(report: StudyReport, lab: Lab, measured: Measured, began: float) ->
         **measured.notes,
         "rows": [{**asdict(row), "name": row.name.en} for row in report.rows],
     }  # fmt: skip
-    report.write_pictures(settings.out / "figures")
+    report.report.write_pictures(settings.out / "figures")
     write_json(settings.out / "results.json", results)
-    html = report.html()
+    html = report.report.html()
     write_atomically(settings.out / "report.html", lambda path: path.write_text(html, "utf-8"))
-    write_atomically(settings.out / "report.docx", report.write_docx)
+    write_atomically(settings.out / "report.docx", report.report.write_docx)
     return results

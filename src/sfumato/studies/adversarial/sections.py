@@ -1,10 +1,10 @@
 """What the adversarial study tells of its runs, in the order of its report."""
 
-from .._old import findings_of
 from ...reports.document import opened
 from ...reports.figures import curve, labelled_rows
 from ...reports.language import Speaker
 from ...runs.page import beliefs_curve, losses_curve
+from .._old import findings_of
 from ..study import StudyReport, notice
 from .measures import SHOWN, SLOPES, AdversarialNetworks, distance
 from .plans import R1
@@ -28,19 +28,16 @@ ON_PICTURES = {
 
 def digits(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
     names, first, count = measured.digits, measured.runs[measured.digits[0]], measured.count
-    report.heading(say("Digits: the same images for each", "数字：各系统使用同样多的图像"))
+    report.heading("Digits: the same images for each", "数字：各系统使用同样多的图像")
     images, half_life = (first.plan.fields[key] for key in ("images", "half_life"))
     report.say(
-        say(
-            f"{images:,} real images each: systems whose critic is trained five times as often make a fifth of the generator's "
-            f"updates. All draw with the average of their generator, half of which is {half_life:,} images old or less. R1 has the weight {R1:g}. Measured with {measured.network}, on {count:,} images of each.",
-            f"每个系统使用 {images:,} 张真实图像：判别器训练次数为五倍的系统，生成器的更新次数只有五分之一。均使用生成器的滑动平均（半衰期 {half_life:,} 张图像）。R1 的权重为 {R1:g}。度量网络：{measured.network}，各 {count:,} 张图像。",
-        )
+        f"{images:,} real images each: systems whose critic is trained five times as often make a fifth of the generator's "
+        f"updates. All draw with the average of their generator, half of which is {half_life:,} images old or less. R1 has the weight {R1:g}. Measured with {measured.network}, on {count:,} images of each.",
+        f"每个系统使用 {images:,} 张真实图像：判别器训练次数为五倍的系统，生成器的更新次数只有五分之一。均使用生成器的滑动平均（半衰期 {half_life:,} 张图像）。R1 的权重为 {R1:g}。度量网络：{measured.network}，各 {count:,} 张图像。",
     )
     rows = {say.figure("real", "真实"): measured.real[0]}
     rows |= {measured.runs[name].figure_label(say): measured.drawn[name] for name in names}
-    caption = say("Drawn after training, not chosen.", "训练后抽取，未经挑选。")
-    report.picture("digits", labelled_rows(rows), caption)
+    report.picture("digits", labelled_rows(rows), "Drawn after training, not chosen.", "训练后抽取，未经挑选。")
     series = {}
     for name in names:
         on_the_way = measured.runs[name].history.measures
@@ -50,7 +47,7 @@ def digits(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> 
         )
     report.picture(
         "fcd", curve(series, say.figure("real images", "真实图像数"), "FCD", logarithmic=True),
-        say("The Fréchet classifier distance on the way (2,000 images at most).", "训练过程中的 Fréchet 分类器距离（至多 2,000 张图像）。"),
+        "The Fréchet classifier distance on the way (2,000 images at most).", "训练过程中的 Fréchet 分类器距离（至多 2,000 张图像）。",
     )  # fmt: skip
     _digits_table(report, say, measured)
     for name in names:
@@ -73,8 +70,8 @@ def _digits_table(report: StudyReport, say: Speaker, measured: AdversarialNetwor
         ["", "FCD", say("best on the way, of 2,000", "途中最佳（2,000 张）"), say("kernel", "核距离"), say("score", "分类器得分"),
          say("entropy", "熵"), say("digits", "类别"), say("confident", "确信"), say("seconds", "秒")],
         cells,
-        say("FCD and kernel distance: to the test images. Score: up to 10. Entropy: of the digits drawn, as a share of the real one. Confident: read with 0.9 or more.",
-            "FCD 与核距离：与测试图像之间。得分：至多 10。熵：所画数字分布的熵与真实之比。确信：识别置信度不低于 0.9。"),
+        "FCD and kernel distance: to the test images. Score: up to 10. Entropy: of the digits drawn, as a share of the real one. Confident: read with 0.9 or more.",
+        "FCD 与核距离：与测试图像之间。得分：至多 10。熵：所画数字分布的熵与真实之比。确信：识别置信度不低于 0.9。",
     )  # fmt: skip
 
 
@@ -111,8 +108,8 @@ def _digits_rows(report: StudyReport, measured: AdversarialNetworks) -> None:
 def _doctor(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name: str) -> None:
     run = measured.runs[name]
     for found in findings_of(run.history, run.evaluation, say):
-        colon, space = say(": ", "："), say(" ", "")
-        report.say(f"{run.label(say)}{colon}{found.finding}{space}{found.change}")
+        label = run.label(say)
+        report.say(f"{label}: {found.finding} {found.change}", f"{label}：{found.finding}{found.change}")
 
 
 def _film(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name: str, figure: str) -> None:
@@ -120,7 +117,7 @@ def _film(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name
     labels = [say(f"{int(path.stem):,} images", f"{int(path.stem):,} 张图像") for path in run.history.looks]
     report.film(
         figure, [opened(path) for path in run.history.looks], labels,
-        say(f"{run.label(say)} on the way, from the same noise each time.", f"{run.label(say)} 的训练过程，每次用同样的噪声。"),
+        f"{run.label(say)} on the way, from the same noise each time.", f"{run.label(say)} 的训练过程，每次用同样的噪声。",
     )  # fmt: skip
 
 
@@ -128,16 +125,16 @@ def _walk(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name
     label = measured.runs[name].label(say)
     report.picture(
         figure, labelled_rows({" " * row: images for row, images in enumerate(measured.walks[name])}),
-        say(f"{label}: from one drawn image to another, along the great circle between their noise.",
-            f"{label}：沿噪声之间的大圆，从一张图像走到另一张。"),
+        f"{label}: from one drawn image to another, along the great circle between their noise.",
+        f"{label}：沿噪声之间的大圆，从一张图像走到另一张。",
     )  # fmt: skip
 
 
 def conditional(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("Digits on demand", "按要求画数字"))
+    report.heading("Digits on demand", "按要求画数字")
     classes = measured.data.classes
     rows = {name: measured.conditional[index :: len(classes)] for index, name in enumerate(classes[:SHOWN])}
-    report.picture("conditional", labelled_rows(rows), say("CGAN: a row for each label.", "CGAN：每行一个标签。"))
+    report.picture("conditional", labelled_rows(rows), "CGAN: a row for each label.", "CGAN：每行一个标签。")
     if measured.right is not None:
         asked = measured.runs["cgan"].evaluation.value("accuracy")
         report.row("share of CGAN's digits read as asked for", "CGAN 按要求画出的比例", asked)
@@ -145,7 +142,7 @@ def conditional(report: StudyReport, say: Speaker, measured: AdversarialNetworks
 
 
 def slopes(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("How steep the critics are", "判别器有多陡"))
+    report.heading("How steep the critics are", "判别器有多陡")
     cells = []
     for name, (mean, largest) in measured.slopes.items():
         run = measured.runs[name]
@@ -153,39 +150,40 @@ def slopes(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> 
         report.row(f"largest slope of the critic of {run.plan.en}", f"{run.plan.zh} 判别器的最大斜率", largest)
     report.table(
         ["", say("mean slope", "平均斜率"), say("largest slope", "最大斜率")], cells,
-        say(f"Norm of the logit's gradient at {SLOPES:,} points at most, between test images and drawn ones: an estimate from below of the Lipschitz constant. WGAN-GP holds it near 1; spectral normalisation keeps it below 1 where the layers are linear.",
-            f"测试图像与所画图像之间至多 {SLOPES:,} 点处 logit 梯度的范数：Lipschitz 常数的下界估计。WGAN-GP 使其接近 1，谱归一化在线性层构成的网络中使其低于 1。"),
+        f"Norm of the logit's gradient at {SLOPES:,} points at most, between test images and drawn ones: an estimate from below of the Lipschitz constant. WGAN-GP holds it near 1; spectral normalisation keeps it below 1 where the layers are linear.",
+        f"测试图像与所画图像之间至多 {SLOPES:,} 点处 logit 梯度的范数：Lipschitz 常数的下界估计。WGAN-GP 使其接近 1，谱归一化在线性层构成的网络中使其低于 1。",
     )  # fmt: skip
 
 
 def pictures(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
     run, data = measured.runs["dcgan"], measured.pictures
-    report.heading(say(f"A DCGAN on {data.name}", f"DCGAN：{data.name}"))
-    notice(report, say, data)
+    report.heading(f"A DCGAN on {data.name}", f"DCGAN：{data.name}")
+    notice(report, data)
     rows = list(run.history.rows)
     images, seconds = rows[-1]["images"], run.seconds
     report.picture(
         "dcgan-losses", losses_curve(rows),
-        say(f"Losses over {images:,} images in {seconds:.0f} s.", f"{images:,} 张图像上的损失，{seconds:.0f} 秒。"),
+        f"Losses over {images:,} images in {seconds:.0f} s.", f"{images:,} 张图像上的损失，{seconds:.0f} 秒。",
     )  # fmt: skip
     report.picture(
         "dcgan-beliefs", beliefs_curve(rows),
-        say("What the discriminator gives real and made images, before and after its update.", "判别器对真实与生成图像的判断，更新前后。"),
+        "What the discriminator gives real and made images, before and after its update.", "判别器对真实与生成图像的判断，更新前后。",
     )  # fmt: skip
     _film(report, say, measured, "dcgan", "dcgan-film")
     both = {say.figure("real", "真实"): measured.real[1], say.figure("drawn", "所画"): measured.drawn["dcgan"]}
     lines = {
         f"{name}{' ' * line}": part for name, sheet in both.items() for line, part in enumerate(sheet.split(SHOWN))
     }
-    caption = say("Real above, drawn below, not chosen.", "上为真实，下为所画，未经挑选。")
-    report.picture("beside", labelled_rows(lines), caption)
+    report.picture(
+        "beside", labelled_rows(lines), "Real above, drawn below, not chosen.", "上为真实，下为所画，未经挑选。"
+    )
     _walk(report, say, measured, "dcgan", "dcgan-walk")
     found = run.evaluation
     names = [("ours", say("drawn", "所画")), *_beside(say)]
     report.table(
         ["", *(say(en, zh) for en, zh in ON_PICTURES.values())],
         [[name, *(f"{found.value(key, of):.3f}" for key in ON_PICTURES)] for of, name in names],
-        say(f"{found.images:,} images of each; network: {found.network}.", f"各 {found.images:,} 张图像；网络：{found.network}。"),
+        f"{found.images:,} images of each; network: {found.network}.", f"各 {found.images:,} 张图像；网络：{found.network}。",
     )  # fmt: skip
     _doctor(report, say, measured, "dcgan")
     for of, en, zh in (
@@ -197,16 +195,14 @@ def pictures(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -
 
 
 def published(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("Published vs. measured", "发表值与实测值"))
+    report.heading("Published vs. measured", "发表值与实测值")
     report.say(
-        say(
-            f"Published on MNIST are FIDs, by an Inception network and after a wide search (Lucic et al. 2018): {PUBLISHED_FID}. "
-            "They are in another unit than the Fréchet classifier distances here and cannot be compared with them. Beside "
-            "closed forms stands what was computed or learnt here.",
-            f"MNIST 上发表的是 FID，用 Inception 网络并经大规模搜索（Lucic 等 2018）：{PUBLISHED_FID}。其单位与此处的 Fréchet 分类器距离不同，不可比较。闭式解旁是此处计算或学到的值。",
-        )
+        f"Published on MNIST are FIDs, by an Inception network and after a wide search (Lucic et al. 2018): {PUBLISHED_FID}. "
+        "They are in another unit than the Fréchet classifier distances here and cannot be compared with them. Beside "
+        "closed forms stands what was computed or learnt here.",
+        f"MNIST 上发表的是 FID，用 Inception 网络并经大规模搜索（Lucic 等 2018）：{PUBLISHED_FID}。其单位与此处的 Fréchet 分类器距离不同，不可比较。闭式解旁是此处计算或学到的值。",
     )
-    report.rows_table(say)
+    report.rows_table()
 
 
 SECTIONS = (digits, conditional, slopes, pictures)

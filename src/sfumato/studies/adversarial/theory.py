@@ -7,10 +7,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ...ops.divergences import gaussian
 from ...reports.figures import ACCENT, FAINT, INK, curve
 from ...reports.language import Speaker
 from ..study import StudyReport
-from ...ops.divergences import gaussian
 from .experiments import GRID, MODES, PEAK_STD, PEAKS, SHIFTS, TOY_SHOWN
 from .measures import AdversarialNetworks
 
@@ -20,21 +20,21 @@ SHAPES = {"ring": ("ring", "环"), "lattice": ("square", "方阵")}
 
 
 def distances(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("Two Gaussians moving apart", "两个高斯分布逐渐远离"))
+    report.heading("Two Gaussians moving apart", "两个高斯分布逐渐远离")
     values, slopes, shifts = measured.theory.distances, measured.theory.gradients, SHIFTS.tolist()
     names = {"js": say.figure("Jensen-Shannon", "JS 散度"), "w": say.figure("Wasserstein", "Wasserstein 距离")}
     apart = say.figure("distance of the means", "均值之差")
     report.picture(
         "apart",
         curve({names[key]: (shifts, values[key]) for key in names}, apart, say.figure("distance", "距离"), rising=True),
-        say("Between N(0, 1) and N(θ, 1): the Jensen-Shannon divergence is flat at log 2, the Wasserstein distance is θ.",
-            "N(0, 1) 与 N(θ, 1) 之间：JS 散度趋于 log 2 后不再变化，Wasserstein 距离等于 θ。"),
+        "Between N(0, 1) and N(θ, 1): the Jensen-Shannon divergence is flat at log 2, the Wasserstein distance is θ.",
+        "N(0, 1) 与 N(θ, 1) 之间：JS 散度趋于 log 2 后不再变化，Wasserstein 距离等于 θ。",
     )  # fmt: skip
     report.picture(
         "apart-gradients",
         curve({names[key]: (shifts, slopes[key]) for key in names}, apart, say.figure("gradient for θ", "对 θ 的梯度"), rising=True),
-        say("The gradient that each gives a generator which can move θ: none far away, or 1 everywhere.",
-            "二者给能移动 θ 的生成器的梯度：远处几乎为零，或处处为 1。"),
+        "The gradient that each gives a generator which can move θ: none far away, or 1 everywhere.",
+        "二者给能移动 θ 的生成器的梯度：远处几乎为零，或处处为 1。",
     )  # fmt: skip
     js, w = values["js"][-1], values["w"][-1]
     report.row(
@@ -50,7 +50,7 @@ def distances(report: StudyReport, say: Speaker, measured: AdversarialNetworks) 
 
 
 def one_for_two(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("One Gaussian for a mixture", "用一个高斯拟合混合分布"))
+    report.heading("One Gaussian for a mixture", "用一个高斯拟合混合分布")
     fits = measured.theory.fits
     shown = (GRID > -6) & (GRID < 6)
     x = GRID[shown].tolist()
@@ -60,8 +60,8 @@ def one_for_two(report: StudyReport, say: Speaker, measured: AdversarialNetworks
         series[names[key]] = (x, gaussian(GRID[shown], mean, std).tolist())
     report.picture(
         "one-for-two", curve(series, "x", say.figure("density", "密度"), rising=True),
-        say("Forward KL(data ‖ model) covers both peaks and puts mass where there is none; reverse KL(model ‖ data) seeks one.",
-            "前向 KL（数据‖模型）覆盖两个峰，在没有数据处也放了概率；反向 KL（模型‖数据）只占一个峰。"),
+        "Forward KL(data ‖ model) covers both peaks and puts mass where there is none; reverse KL(model ‖ data) seeks one.",
+        "前向 KL（数据‖模型）覆盖两个峰，在没有数据处也放了概率；反向 KL（模型‖数据）只占一个峰。",
     )  # fmt: skip
     expected = round((PEAK_STD**2 + PEAKS[1] ** 2) ** 0.5, 6)
     (_, wide), (mean, narrow) = fits["forward"], fits["reverse"]
@@ -71,7 +71,7 @@ def one_for_two(report: StudyReport, say: Speaker, measured: AdversarialNetworks
 
 
 def optimal(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("The optimal discriminator", "最优判别器"))
+    report.heading("The optimal discriminator", "最优判别器")
     learnt = measured.theory.learnt
     shown, near = (GRID > -4) & (GRID < 4), (GRID > -3) & (GRID < 3)
     x = GRID[shown].tolist()
@@ -79,8 +79,8 @@ def optimal(report: StudyReport, say: Speaker, measured: AdversarialNetworks) ->
               say.figure("p_r / (p_r + p_θ)", "p_r / (p_r + p_θ)"): (x, learnt.wanted[shown].tolist())}  # fmt: skip
     report.picture(
         "optimal", curve(series, "x", "D(x)", rising=True),
-        say(f"Real data N(-1, 1), made data N(1, 1): a small network after {learnt.updates:,} updates, and the closed form.",
-            f"真实数据 N(-1, 1)，生成数据 N(1, 1)：小网络训练 {learnt.updates:,} 次后与闭式解。"),
+        f"Real data N(-1, 1), made data N(1, 1): a small network after {learnt.updates:,} updates, and the closed form.",
+        f"真实数据 N(-1, 1)，生成数据 N(1, 1)：小网络训练 {learnt.updates:,} 次后与闭式解。",
     )  # fmt: skip
     error = float((learnt.says - learnt.wanted)[near].abs().max())
     apart, equal = round(learnt.closed, 6), round(-2 * log(2), 6)
@@ -92,30 +92,30 @@ def optimal(report: StudyReport, say: Speaker, measured: AdversarialNetworks) ->
 
 
 def plane(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("Modes of the plane", "平面上的多个峰"))
+    report.heading("Modes of the plane", "平面上的多个峰")
     looks = measured.theory.looks
     for key, games in measured.theory.games.items():
         (en, zh), centres, steps = SHAPES[key], MODES[key].centres, looks[-1]
         count = len(centres)
         if key == "ring":
             report.say(
-                say(f"The very systems of this package, on points of the plane: two hidden layers of 128 units, batches of 256, rate 1e-3 (WGAN 5e-4), five updates of every discriminator for one of the generator, as WGAN's critic has, and on this scale other constants than the papers': clip 0.1, λ 0.1, and σ = 4 for each layer of SNGAN. Each takes {steps:,} updates of its generator.",
-                    f"使用本包的系统本身，数据是平面上的点：两个 128 单元的隐层，批量 256，学习率 1e-3（WGAN 为 5e-4），每次更新生成器之前判别器都更新五次（与 WGAN 相同）；因尺度不同，常数与论文不同：截断 0.1，λ 0.1，SNGAN 每层 σ = 4。各更新生成器 {steps:,} 次。")
+                f"The very systems of this package, on points of the plane: two hidden layers of 128 units, batches of 256, rate 1e-3 (WGAN 5e-4), five updates of every discriminator for one of the generator, as WGAN's critic has, and on this scale other constants than the papers': clip 0.1, λ 0.1, and σ = 4 for each layer of SNGAN. Each takes {steps:,} updates of its generator.",
+                f"使用本包的系统本身，数据是平面上的点：两个 128 单元的隐层，批量 256，学习率 1e-3（WGAN 为 5e-4），每次更新生成器之前判别器都更新五次（与 WGAN 相同）；因尺度不同，常数与论文不同：截断 0.1，λ 0.1，SNGAN 每层 σ = 4。各更新生成器 {steps:,} 次。"
             )  # fmt: skip
         frames = [
             scatters({name: game.points[index] for name, game in games.items()}, centres) for index in range(len(looks))
         ]
         report.film(
             key, frames, [f"{look:,}" for look in looks],
-            say(f"{count} Gaussians on a {en}: {TOY_SHOWN:,} points of each system over {steps:,} updates of the generator. Crosses: the centres.",
-                f"{zh}上的 {count} 个高斯：各系统的 {TOY_SHOWN:,} 个点，生成器更新 {steps:,} 次。叉：中心。"),
+            f"{count} Gaussians on a {en}: {TOY_SHOWN:,} points of each system over {steps:,} updates of the generator. Crosses: the centres.",
+            f"{zh}上的 {count} 个高斯：各系统的 {TOY_SHOWN:,} 个点，生成器更新 {steps:,} 次。叉：中心。",
         )  # fmt: skip
         report.picture(
             f"{key}-modes",
             curve({name: (looks, game.covered) for name, game in games.items()}, say.figure("updates of the generator", "生成器更新次数"),
                   say.figure("modes covered", "覆盖的峰数"), rising=True),
-            say("A mode is covered when it holds a fifth of its share of the points within three deviations of its centre.",
-                "若某峰在中心三个标准差内拥有应得份额五分之一以上的点，即视为被覆盖。"),
+            "A mode is covered when it holds a fifth of its share of the points within three deviations of its centre.",
+            "若某峰在中心三个标准差内拥有应得份额五分之一以上的点，即视为被覆盖。",
         )  # fmt: skip
         for name, game in games.items():
             report.row(f"modes of the {en} covered by {name}, of {count}", f"{name} 覆盖的峰数（{zh}，共 {count}）", game.covered[-1], "modes")  # fmt: skip
@@ -125,7 +125,7 @@ def plane(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> N
 
 
 def saturation(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
-    report.heading(say("A discriminator that wins too early", "判别器过早获胜"))
+    report.heading("A discriminator that wins too early", "判别器过早获胜")
     found, marks = measured.theory.saturation, measured.theory.beaten
     names = {"minimax": say.figure("minimax", "极小极大"), "non_saturating": say.figure("non-saturating", "非饱和")}
     report.picture(
@@ -133,8 +133,8 @@ def saturation(report: StudyReport, say: Speaker, measured: AdversarialNetworks)
         curve({name: (marks, [max(value, 1e-12) for value in found[key]]) for key, name in names.items()},
               say.figure("updates of the discriminator alone", "仅更新判别器的次数"), say.figure("norm of the generator's gradient", "生成器梯度的范数"),
               logarithmic=True),
-        say("The gradient of an untrained generator as only the discriminator is trained: log(1 - D) fades, -log D does not.",
-            "只训练判别器时，未训练的生成器得到的梯度：log(1 − D) 消失，−log D 不会。"),
+        "The gradient of an untrained generator as only the discriminator is trained: log(1 - D) fades, -log D does not.",
+        "只训练判别器时，未训练的生成器得到的梯度：log(1 − D) 消失，−log D 不会。",
     )  # fmt: skip
     for key, name in (("minimax", "minimax"), ("non_saturating", "non-saturating")):
         report.row(f"gradient of the {name} generator after {marks[-1]} updates, as a share of the first",

@@ -18,15 +18,15 @@ PRINTED_OFFSETS = torch.tensor([[1.4, 10, 2.5940, 7.1754], [-1.2, 0.2688, 1.6824
 
 
 def anchors(report: StudyReport, say: Speaker, measured: Recognition) -> None:
-    report.heading(say("Anchors", "锚框"))
+    report.heading("Anchors", "锚框")
     found = measured.experiments.anchors
     height, width = found.picture.shape[-2:]
     pairs = [(size, SHOWN_RATIOS[0]) for size in SHOWN_SIZES] + [(SHOWN_SIZES[0], r) for r in SHOWN_RATIOS[1:]]
     words = [f"s={size:g}, r={ratio:g}" for size, ratio in pairs]
     report.picture(
         "anchors", anchor_boxes(found.picture, found.here, words, range(len(pairs))),
-        say(f"The anchors of one pixel of a bundled photograph of {width}×{height}: every size with the first ratio, the first size with every other: {len(pairs)} a pixel, {found.total:,} in all.",
-            f"随包照片（{width}×{height}）中一个像素的锚框：每个尺寸配第一个比例，第一个尺寸配其余比例；每像素 {len(pairs)} 个，共 {found.total:,} 个。"),
+        f"The anchors of one pixel of a bundled photograph of {width}×{height}: every size with the first ratio, the first size with every other: {len(pairs)} a pixel, {found.total:,} in all.",
+        f"随包照片（{width}×{height}）中一个像素的锚框：每个尺寸配第一个比例，第一个尺寸配其余比例；每像素 {len(pairs)} 个，共 {found.total:,} 个。",
     )  # fmt: skip
     cells = [
         [f"{side}×{side}", ", ".join(f"{size:g}" for size in sizes), f"{count:,}"]
@@ -35,7 +35,7 @@ def anchors(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     total = sum(found.maps)
     report.table(
         [say("map", "特征图"), say("sizes", "尺寸"), say("anchors", "锚框数")], [*cells, ["", "", f"{total:,}"]],
-        say("TinySSD on 256×256 pixels; ratios 1, 2 and 0.5.", "256×256 上的 TinySSD；比例为 1、2、0.5。"),
+        "TinySSD on 256×256 pixels; ratios 1, 2 and 0.5.", "256×256 上的 TinySSD；比例为 1、2、0.5。",
     )  # fmt: skip
     report.row("anchors of TinySSD", "TinySSD 的锚框数", total, "", 5444, "lower")
     _five(report, say, measured.experiments.five)
@@ -52,8 +52,8 @@ def _five(report: StudyReport, say: Speaker, found: Five) -> None:
     ]  # fmt: skip
     report.table(
         ["", say("overlap with the dog", "与狗的交并比"), say("with the cat", "与猫"), say("assigned to", "分配给"), say("offsets", "偏移")],
-        rows, say("Five anchors, a dog and a cat: intersection over union; each object gets its best anchor, then every anchor from 0.5 on its best object.",
-                  "五个锚框、一只狗、一只猫的交并比；每个物体先得到与它最合的锚框，其余锚框在交并比不小于 0.5 时归最合的物体。"),
+        rows, "Five anchors, a dog and a cat: intersection over union; each object gets its best anchor, then every anchor from 0.5 on its best object.",
+              "五个锚框、一只狗、一只猫的交并比；每个物体先得到与它最合的锚框，其余锚框在交并比不小于 0.5 时归最合的物体。",
     )  # fmt: skip
     overlaps, offsets = ((one - other).abs().max() for one, other in ((found.overlaps, PRINTED_OVERLAPS), (found.offsets, PRINTED_OFFSETS)))  # fmt: skip
     wrong = sum(one != other for one, other in zip(found.assigned, PRINTED_ASSIGNED, strict=True))
@@ -64,12 +64,12 @@ def _five(report: StudyReport, say: Speaker, found: Five) -> None:
 
 
 def transposed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
-    report.heading(say("Transposed convolution", "转置卷积"))
+    report.heading("Transposed convolution", "转置卷积")
     found = measured.experiments.transposed
     report.code("\n\n".join(f"{name}\n{_printed(values)}" for name, values in found.numbers.items()))
     report.say(
-        say("Each number of the input lays its multiple of the kernel on the result; stride is how far apart, padding cuts the border off. It is the convolution's matrix, transposed: ⟨Ax, y⟩ = ⟨x, Aᵀy⟩.",
-            "输入的每个数把核的相应倍数叠加到结果上；步幅决定相隔多远，填充裁去边缘。它就是卷积矩阵的转置：⟨Ax, y⟩ = ⟨x, Aᵀy⟩。"),
+        "Each number of the input lays its multiple of the kernel on the result; stride is how far apart, padding cuts the border off. It is the convolution's matrix, transposed: ⟨Ax, y⟩ = ⟨x, Aᵀy⟩.",
+        "输入的每个数把核的相应倍数叠加到结果上；步幅决定相隔多远，填充裁去边缘。它就是卷积矩阵的转置：⟨Ax, y⟩ = ⟨x, Aᵀy⟩。",
     )  # fmt: skip
     report.row(
         "largest |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| of six shapes", "六种形状下 |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| 的最大值",
@@ -78,8 +78,8 @@ def transposed(report: StudyReport, say: Speaker, measured: Recognition) -> None
     names = [say.figure("nearest", "最近邻"), say.figure("bilinear", "双线性"), say.figure("transposed", "转置卷积")]
     report.picture(
         "transposed", labelled_rows({"": found.enlarged}, names),
-        say(f"A patch enlarged {ENLARGED} times. A transposed convolution with a bilinear kernel is bilinear interpolation, away from a border of {ENLARGED // 2} pixels.",
-            f"小块放大 {ENLARGED} 倍。核为双线性的转置卷积在距边缘 {ENLARGED // 2} 像素以内处就是双线性插值。"),
+        f"A patch enlarged {ENLARGED} times. A transposed convolution with a bilinear kernel is bilinear interpolation, away from a border of {ENLARGED // 2} pixels.",
+        f"小块放大 {ENLARGED} 倍。核为双线性的转置卷积在距边缘 {ENLARGED // 2} 像素以内处就是双线性插值。",
     )  # fmt: skip
     report.row("largest difference of a bilinear transposed convolution from interpolation", "双线性转置卷积与插值的最大差", found.error, "", 1e-5, "lower")  # fmt: skip
 
@@ -95,5 +95,5 @@ def fields(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     ]
     report.table(
         ["", say("backbone", "骨干网络"), say("receptive field", "感受野")], cells,
-        say("Pixels along a side that one number of the coarsest map depends on, found by differentiation.", "最粗特征图上一个数所依赖的像素边长，由求导得出。"),
+        "Pixels along a side that one number of the coarsest map depends on, found by differentiation.", "最粗特征图上一个数所依赖的像素边长，由求导得出。",
     )  # fmt: skip

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ...data.dataset import ImageData
-from ...metrics.table import OURS, Evaluation, Words, table
+from ...metrics.table import OURS, Evaluation, Words
 from ...reports.figures import captioned, confusion_table, curve, labelled_rows
 from ...reports.language import Speaker
 from ..study import StudyReport, left_out, notice
@@ -20,26 +20,27 @@ PUBLISHED_ERRORS = (3.27e-3, 3.08e-3)  # of classes and of offsets
 
 
 def named(report: StudyReport, say: Speaker, measured: Recognition) -> None:
-    report.heading(say("Fine-tuning against training from scratch", "微调与从零训练"))
+    report.heading("Fine-tuning against training from scratch", "微调与从零训练")
     _about(report, say, measured.data)
     count = measured.runs["scratch"].history.config["images"]
-    entropy = say.figure("cross entropy", "交叉熵")
-    caption = say(f"The same network on the same {count:,} images, augmented, once with weights that were trained before and once without.",
-                  f"同一网络、同样 {count:,} 张增广图像：一次用预训练权重，一次不用。")  # fmt: skip
-    _curves(report, say, measured, "naming", NAMING, "cross_entropy", caption, entropy)
-    report.table(*table(_merged(measured, NAMING), say))
+    _curves(
+        report, say, measured, "naming", NAMING, "cross_entropy", say.figure("cross entropy", "交叉熵"),
+        f"The same network on the same {count:,} images, augmented, once with weights that were trained before and once without.",
+        f"同一网络、同样 {count:,} 张增广图像：一次用预训练权重，一次不用。",
+    )  # fmt: skip
+    report.evaluation(_merged(measured, NAMING))
     for name in NAMING:
         run = measured.runs[name]
         counts, label = torch.tensor(run.evaluation.more["confusion"]), run.label(say)
         report.picture(
             f"confusion-{name}", confusion_table(counts, measured.data.classes, say.figure("true", "真实"), say.figure("said", "判为")),
-            say(f"{label}: test images by what they are and what the network says.", f"{label}：测试图像的真实类别与判断。"),
+            f"{label}: test images by what they are and what the network says.", f"{label}：测试图像的真实类别与判断。",
         )  # fmt: skip
     images, words = measured.mistakes
     if len(images):
         report.picture(
             "mistakes", captioned(images, words),
-            say("Fine-tuned: what it was most sure of, and wrong: what it is, and what was said.", "微调网络最确信的错误：真实类别与判断。"),
+            "Fine-tuned: what it was most sure of, and wrong: what it is, and what was said.", "微调网络最确信的错误：真实类别与判断。",
         )  # fmt: skip
     for name in NAMING:
         run = measured.runs[name]
@@ -49,21 +50,21 @@ def named(report: StudyReport, say: Speaker, measured: Recognition) -> None:
 
 
 def boxed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
-    report.heading(say("SSD", "SSD"))
+    report.heading("SSD", "SSD")
     _about(report, say, measured.boxed)
-    notice(report, say, measured.boxed)
+    notice(report, measured.boxed)
     for place, figure in enumerate(measured.assigned):
         report.picture(
             f"assigned-{place}", figure,
-            say("A training image: its objects, and on each map the anchors that are trained for them, with where their offsets lead.",
-                "一张训练图像：其中的物体，以及各特征图上为其训练的锚框和偏移方向。"),
+            "A training image: its objects, and on each map the anchors that are trained for them, with where their offsets lead.",
+            "一张训练图像：其中的物体，以及各特征图上为其训练的锚框和偏移方向。",
         )  # fmt: skip
-    caption = say("The loss of what anchors say they hold.", "锚框类别的损失。")
-    _curves(report, say, measured, "boxing", BOXING, "naming", caption, say.figure("loss", "损失"))
-    report.table(*table(_merged(measured, BOXING), say))
+    loss = say.figure("loss", "损失")
+    _curves(report, say, measured, "boxing", BOXING, "naming", loss, "The loss of what anchors say they hold.", "锚框类别的损失。")  # fmt: skip
+    report.evaluation(_merged(measured, BOXING))
     report.picture(
         "detections", labelled_rows(_rows(say, measured, measured.detections, say.figure("true", "真实"))),
-        say("Test images, not chosen: what is there, and what each network is surer of than 0.3.", "测试图像（未经挑选）：真实物体，以及各网络置信度高于 0.3 的检测。"),
+        "Test images, not chosen: what is there, and what each network is surer of than 0.3.", "测试图像（未经挑选）：真实物体，以及各网络置信度高于 0.3 的检测。",
     )  # fmt: skip
     for name in BOXING:
         run = measured.runs[name]
@@ -79,13 +80,14 @@ def boxed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
 
 
 def masked(report: StudyReport, say: Speaker, measured: Recognition) -> None:
-    report.heading(say("A class for every pixel", "逐像素分类"))
+    report.heading("A class for every pixel", "逐像素分类")
     _about(report, say, measured.masked)
-    notice(report, say, measured.masked)
-    entropy = say.figure("cross entropy", "交叉熵")
-    caption = say("Cross entropy of the pixels of training images.", "训练图像像素的交叉熵。")
-    _curves(report, say, measured, "colouring", COLOURING, "cross_entropy", caption, entropy)
-    report.table(*table(_merged(measured, COLOURING), say))
+    notice(report, measured.masked)
+    _curves(
+        report, say, measured, "colouring", COLOURING, "cross_entropy", say.figure("cross entropy", "交叉熵"),
+        "Cross entropy of the pixels of training images.", "训练图像像素的交叉熵。",
+    )  # fmt: skip
+    report.evaluation(_merged(measured, COLOURING))
     shares = [measured.runs[name].evaluation.more["per_class"] for name in COLOURING]
     cells = [
         [word, *("–" if (share := run[word]) is None else f"{share:.3f}" for run in shares)]
@@ -93,12 +95,12 @@ def masked(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     ]
     report.table(
         ["", *(measured.runs[name].label(say) for name in COLOURING)], cells,
-        say("Intersection over union of each class on the test images; –: a class that they do not have.", "测试图像上各类别的交并比；“–”表示测试图像中没有该类。"),
+        "Intersection over union of each class on the test images; –: a class that they do not have.", "测试图像上各类别的交并比；“–”表示测试图像中没有该类。",
     )  # fmt: skip
     beside = (say.figure("image", "图像"), say.figure("true", "真实"))
     report.picture(
         "pixels", labelled_rows(_rows(say, measured, measured.colourings, *beside)),
-        say("Test images, not chosen, as central squares or whole.", "测试图像（未经挑选），整幅或取中央方块。"),
+        "Test images, not chosen, as central squares or whole.", "测试图像（未经挑选），整幅或取中央方块。",
     )  # fmt: skip
     fields(report, say, measured)
     for name in COLOURING:
@@ -113,31 +115,29 @@ def masked(report: StudyReport, say: Speaker, measured: Recognition) -> None:
 
 
 def published(report: StudyReport, say: Speaker, measured: Recognition) -> None:
-    report.heading(say("Published vs. measured", "发表值与实测值"))
+    report.heading("Published vs. measured", "发表值与实测值")
     report.say(
-        say(
-            "The course's numbers are of other data: 0.940 and 0.850 of hot dogs by ResNet-18, 3.27e-3 and 3.08e-3 of bananas, one to a picture and measured on the training images, 0.852 of random crops of VOC with void counted as background. "
-            "Saying that no anchor holds anything scores 4.8e-3 on the course's bananas, which is why mAP stands here first.",
-            "课程中的数值来自其他数据：0.940 与 0.850 为 ResNet-18 的热狗分类；3.27e-3 与 3.08e-3 为香蕉检测，每图一个物体，且在训练图像上测得；0.852 为 VOC 随机裁剪，未知像素算作背景。"
-            "在课程的香蕉数据上，处处判为无物体即可得 4.8e-3，因此这里首先看 mAP。",
-        )
+        "The course's numbers are of other data: 0.940 and 0.850 of hot dogs by ResNet-18, 3.27e-3 and 3.08e-3 of bananas, one to a picture and measured on the training images, 0.852 of random crops of VOC with void counted as background. "
+        "Saying that no anchor holds anything scores 4.8e-3 on the course's bananas, which is why mAP stands here first.",
+        "课程中的数值来自其他数据：0.940 与 0.850 为 ResNet-18 的热狗分类；3.27e-3 与 3.08e-3 为香蕉检测，每图一个物体，且在训练图像上测得；0.852 为 VOC 随机裁剪，未知像素算作背景。"
+        "在课程的香蕉数据上，处处判为无物体即可得 4.8e-3，因此这里首先看 mAP。",
     )
-    report.rows_table(say)
+    report.rows_table()
 
 
 def _about(report: StudyReport, say: Speaker, data: ImageData) -> None:
     report.say(
-        say(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images, {len(data.classes)} classes: {', '.join(data.classes)}.",
-            f"{data.name}：训练 {len(data.train):,} 张，测试 {len(data.test):,} 张，{len(data.classes)} 类：{'、'.join(data.classes)}。"),
+        f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images, {len(data.classes)} classes: {', '.join(data.classes)}.",
+        f"{data.name}：训练 {len(data.train):,} 张，测试 {len(data.test):,} 张，{len(data.classes)} 类：{'、'.join(data.classes)}。",
     )  # fmt: skip
 
 
 def _curves(
-    report: StudyReport, say: Speaker, measured: Recognition, figure: str, names: Sequence[str], key: str, caption: str,
-    axis: str,
+    report: StudyReport, say: Speaker, measured: Recognition, figure: str, names: Sequence[str], key: str, axis: str,
+    en: str, zh: str,
 ) -> None:  # fmt: skip
     series = {measured.runs[name].figure_label(say): measured.runs[name].series(key) for name in names}
-    report.picture(figure, curve(series, say.figure("images", "图像数"), axis), caption)
+    report.picture(figure, curve(series, say.figure("images", "图像数"), axis), en, zh)
 
 
 def _merged(measured: Recognition, names: Sequence[str]) -> Evaluation:

@@ -265,8 +265,8 @@ def film(by: TiledRestyler, style: Tensor, count: int, side: int) -> Filmed:
         if error.shown is not None and error.alone is not None:
             errors.append((error.shown, error.alone))
     chosen = _spread(count, 4)
-    kept = (torch.stack([frames[index] for index in chosen]) for frames in (filmed, shown))
-    return Filmed(count, *kept, *_mean(errors))
+    first, last = (torch.stack([frames[index] for index in chosen]) for frames in (filmed, shown))
+    return Filmed(count, first, last, *_mean(errors))
 
 
 def _spread(length: int, count: int) -> list[int]:
