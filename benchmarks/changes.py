@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder
-from sfumato.data.sources import open_data
+from sfumato.autoencoders.measures import decode, encode, sent_codes
+from sfumato.data.sources import View, open_data
 from sfumato.engine.runtime import choose, hardware
 from sfumato.metrics.reconstruction import fidelity
-from sfumato.runs.evaluate import decode, encode, sent_codes
 from sfumato.seeds import derive
 
 from .__main__ import epochs_of
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    data, runtime = open_data(arguments.data, 3, 64), choose()
+    data, runtime = open_data(arguments.data, View(3, 64)), choose()
     images, test = data.train.pictures.take(torch.arange(len(data.train))), data.test.images()
     rows: list[dict[str, float | str]] = []
     for name, (kind, config) in STEPS.items():

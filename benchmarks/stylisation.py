@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from sfumato.data.pictures import to_bytes
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.engine.runtime import Runtime, choose, hardware
-from sfumato.runs.evaluate import PAIRED, judged, test_pairs
 from sfumato.style.encoder import PRESETS, DistilledEncoder
+from sfumato.style.measures import PAIRED, judged, test_pairs
 from sfumato.style.network import StyleSystem, shipped
 from sfumato.style.tiles import TiledRestyler
 
@@ -53,7 +53,7 @@ def optimised(judge: StyleSystem, content: Tensor, style: Tensor, weight: float,
 
 
 def measure(contents: str, styles: str, judge_file: str) -> dict[str, object]:
-    data = open_data((contents, styles), 3, 256, fit="short")
+    data = open_data((contents, styles), View(3, 256, fit="short"))
     content, style = test_pairs(data, PAIRED)
     config = replace(PRESETS["sfumato"], teacher_file=judge_file)
     judge = DistilledEncoder(config)

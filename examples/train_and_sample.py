@@ -7,8 +7,9 @@ import sfumato
 
 run = sfumato.train("stacked", data="digits", run="first-run", images=30_000)
 
-for row in run.evaluation["rows"]:
-    print(f"{row['name']:<16}PSNR {row['psnr']:.2f} dB   SSIM {row['ssim']:.4f}")
+found = run.evaluation
+for name in found.things():
+    print(f"{found.called(name):<16}PSNR {found.value('psnr', name):.2f} dB   SSIM {found.value('ssim', name):.4f}")
 
 samples = sfumato.open("first-run").sample(16, seed=0)  # float32 (16, 1, 28, 28) in [0, 1]
 print("samples:", tuple(samples.shape))

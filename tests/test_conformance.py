@@ -14,6 +14,7 @@ from sfumato.data.batches import Batches, PairedBatches
 from sfumato.data.dataset import VOID, ImageData, InMemory, Split
 from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
+from sfumato.engine.fields import from_json, help_texts, to_json
 from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime
 from sfumato.engine.system import System
@@ -22,7 +23,6 @@ from sfumato.gans import dcgan, gan, sngan
 from sfumato.gans.game import AdversarialConfig, EitherConfig
 from sfumato.recognition.recognizer import RecognitionConfig, Recognizer
 from sfumato.runs.catalog import CATALOG, Entry
-from sfumato.runs.fields import from_json, help_texts, to_json
 from sfumato.style import adain
 from sfumato.style.network import StyleSystem, TransferConfig
 

@@ -6,11 +6,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
+from .data.sources import in_words
 from .errors import SfumatoError
 from .version import __version__
 
@@ -25,14 +27,10 @@ Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file tha
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
 ROWS = 8  # of samples
-SOURCES = (
-    "digits, patches, photographs, paintings, faces or scenes (embedded), mnist, fashion-mnist, a folder, a .zip, or "
-    "IDX files"
-)
-Data = Annotated[str, Parameter(help=f"{SOURCES}.")]
+Data = Annotated[str, Parameter(help=f"{in_words()}.")]
 TrainingData = Annotated[
     list[str],
-    Parameter(help=f"{SOURCES}; two for style systems: contents and styles.", consume_multiple=True, negative=()),
+    Parameter(help=f"{in_words()}; two for style systems: contents and styles.", consume_multiple=True, negative=()),
 ]
 
 app = App(
@@ -125,8 +123,7 @@ def train(
 
 def _offer_fields(tokens: Sequence[str]) -> None:
     """Gives `train` an option per field of the Config of the system that `tokens` name, with the preset's values."""
-    from .runs.catalog import CATALOG, find
-    from .runs.fields import help_texts
+    from .runs.catalog import CATALOG, describe, find
 
     words = [token for token in tokens if not token.startswith("-")]
     if not words:
@@ -136,17 +133,18 @@ def _offer_fields(tokens: Sequence[str]) -> None:
     spread = [part for token in tokens for part in (token.split("=", 1) if token.startswith("--data=") else [token])]
     index = spread.index("--data") + 1 if "--data" in spread else len(spread)
     entry, preset = find(system, spread[index : index + 1])
-    texts, kinds = help_texts(entry.config_class), get_type_hints(entry.config_class)
+    kinds = get_type_hints(entry.config_class)
     group = Group(f"Fields of {entry.name}:{preset}")
     common = [item for name, item in inspect.signature(train).parameters.items() if name != "fields"]
     own = []
-    for name, text in texts.items():
-        about = Parameter(help=text[:1].upper() + text[1:], group=group, consume_multiple=True, negative_iterable=())
-        default = getattr(entry.presets[preset], name)
+    for field in describe(entry, preset):
+        text = field.text[:1].upper() + field.text[1:]
+        if field.bounds and field.bounds.hint:
+            text += f" ({field.bounds.hint})"
+        about = Parameter(help=text, group=group, consume_multiple=True, negative_iterable=())
+        kind = Annotated[kinds[field.name], about]
         own.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kinds[name], about]
-            )
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kind)
         )
 
     def train_with_fields(*positional: Any, **named: Any) -> None:
@@ -176,19 +174,19 @@ def _summarise(run: Any) -> None:
     print(f"tensorboard --logdir {run.path}  the same, live")
 
 
-def _print_evaluation(evaluation: dict[str, Any]) -> None:
+def _print_evaluation(evaluation: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .runs.page import evaluation_table
+    from .metrics.table import table as printed
 
-    head, rows, caption = evaluation_table(evaluation)
+    head, rows, caption = printed(evaluation)
     table = Table(*head, caption=caption, caption_justify="left", caption_style="dim")
     for row in rows:
         table.add_row(*row)
     console = Console()
     console.print(table)
-    for finding in evaluation.get("findings", []):
+    for finding in evaluation.more.get("findings", []):
         console.print(f"[bold]{finding['finding']}[/bold] {finding['change']}", highlight=False)
 
 
@@ -245,7 +243,7 @@ def evaluate(
     opened = open_run(run, device)
     evaluation = opened.evaluate(opened.open_data(data) if data else None, inception)
     if as_json:
-        print(json.dumps(evaluation, indent=1, ensure_ascii=False))
+        print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
     else:
         _print_evaluation(evaluation)
 
@@ -285,10 +283,11 @@ def anchors(
 ) -> None:
     """Look at what an ssd run is taught: which anchor is assigned to which object, on which map, and its offset."""
     from .files import write_atomically
+    from .recognition.measures import anchors_of
     from .runs.open import open as open_run
 
     folder = out or run / "anchors"
-    for name, picture in open_run(run, device).anchors(count):
+    for name, picture in anchors_of(open_run(run, device), count):
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.png"
         write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))
@@ -447,10 +446,10 @@ def study(
 @data_app.command(name="list")
 def data_list() -> None:
     """What can be named without a path, and whether it is here."""
-    from .data.sources import sources
+    from .data.sources import SOURCES, state_of
 
-    for source in sources():
-        print(f"{source.name:<16}{source.about:<52}{source.state}")
+    for name, source in SOURCES.items():
+        print(f"{name:<16}{source.about:<52}{state_of(name)}")
     print("DIR or FILE.zip your own pictures, class = first sub-folder; or a folder of four IDX files")
     print("                with boxes: VOC, COCO or a table; with masks: VOC, CamVid, or images/ beside masks/")
 
@@ -475,9 +474,9 @@ def data_check(
     as_json: JSON = False,
 ) -> None:
     """Read every file of a data set and name those that cannot be used."""
-    from .data.sources import open_data
+    from .data.sources import View, open_data
 
-    opened = open_data(source, strict=strict, target=target)
+    opened = open_data(source, View(target=target), strict)
     summary = {
         "name": opened.name,
         "train": len(opened.train),

@@ -61,6 +61,7 @@ class Family:
     """What a subject owes a run. `not_losses`: scalars of its steps that are drawn in figures of their own."""
 
     not_losses: Sequence[str] = ()
+    measures_fid: bool = False  # whether what its systems draw can be measured by the FID
 
     def view(self, config: Any) -> View:
         """How pictures are read for a system with this Config."""

@@ -42,20 +42,20 @@ def decode(content: bytes | str, kind: type[T], where: str) -> T:
 def convert(values: Any, kind: type[T], where: str) -> T:
     """Plain JSON values as a `kind`, in the same way."""
     if unknown := next(_unknown(values, kind, ""), None):
-        raise SfumatoError(f"{where}: unknown entry {_short(unknown)}")
+        raise SfumatoError(f"{where}: unknown entry {short(unknown)}")
     try:
         return msgspec.convert(values, type=kind, strict=True)
     except msgspec.ValidationError as error:
-        raise SfumatoError(f"{where}: {_short(_plain(str(error)), 4 * SHOWN)}") from None
+        raise SfumatoError(f"{where}: {short(_plain(str(error)), 4 * SHOWN)}") from None
     except (ValueError, RecursionError, OverflowError) as error:
-        raise SfumatoError(f"{where}: not what it must be ({_short(str(error))})") from None
+        raise SfumatoError(f"{where}: not what it must be ({short(str(error))})") from None
 
 
 def _decoded(content: bytes | str, where: str) -> Any:
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise SfumatoError(f"{where}: not readable as JSON ({_short(_plain(str(error)))})") from None
+        raise SfumatoError(f"{where}: not readable as JSON ({short(_plain(str(error)))})") from None
 
 
 def _unknown(values: Any, kind: Any, path: str) -> Iterator[str]:
@@ -90,7 +90,15 @@ def _plain(message: str) -> str:
     return f"{place}: {text[:1].lower()}{text[1:]}" if place else text
 
 
-def _short(text: str, limit: int = SHOWN) -> str:
+def shown(value: Any) -> str:
+    """A value in a message."""
+    try:
+        return short(repr(value))
+    except (ValueError, RecursionError):  # a number of thousands of digits; lists in lists in lists
+        return f"of type {type(value).__name__}"
+
+
+def short(text: str, limit: int = SHOWN) -> str:
     """One printable line of `limit` characters at most."""
     line = "".join(letter if letter.isprintable() else "?" for letter in text)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

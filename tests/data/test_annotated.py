@@ -14,7 +14,7 @@ from sfumato.data.boxed import read_boxed
 from sfumato.data.dataset import VOID, InMemory, Split
 from sfumato.data.masked import CAMVID, read_masked
 from sfumato.data.scenes import SHAPES
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 
 
@@ -74,11 +74,11 @@ def test_a_part_of_a_zip_has_the_rows_of_its_pictures(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in inner.rglob("*"):
             archive.write(path, path.relative_to(inner))
-    assert open_data(str(tmp_path / "all.zip" / "cards"), 3, 32, target="boxes").classes == ("ace",)
-    assert open_data(str(inner / "cards"), 3, 32, target="boxes").classes == ("ace",)
-    assert open_data(str(tmp_path / "all.zip"), 3, 32, target="boxes").classes == ("ace", "cell")
+    assert open_data(str(tmp_path / "all.zip" / "cards"), View(3, 32, target="boxes")).classes == ("ace",)
+    assert open_data(str(inner / "cards"), View(3, 32, target="boxes")).classes == ("ace",)
+    assert open_data(str(tmp_path / "all.zip"), View(3, 32, target="boxes")).classes == ("ace", "cell")
     with pytest.raises(SfumatoError, match="neither a known name"):
-        open_data(str(tmp_path / "none.zip" / "cards"), 3, 32)
+        open_data(str(tmp_path / "none.zip" / "cards"), View(3, 32))
 
 
 def voc(tmp_path: Path, content: str | None = None) -> Path:
@@ -310,16 +310,16 @@ def test_a_turned_photograph_has_its_upright_size(tmp_path: Path) -> None:
 
 
 def test_scenes_without_a_target_are_pictures_alone() -> None:
-    data = open_data("scenes", 1, 32)
+    data = open_data("scenes", View(1, 32))
     assert data.shape == (1, 32, 32)
     assert (data.classes, data.train.labels, data.train.boxes) == ((), None, None)
     with pytest.raises(SfumatoError, match="resolution 600"):
-        open_data("scenes", 3, 600, target="masks")
+        open_data("scenes", View(3, 600, target="masks"))
 
 
 @pytest.mark.parametrize("target", ["boxes", "masks"])
 def test_scenes_say_the_same_of_boxes_and_pixels(target: str) -> None:
-    data = open_data("scenes", 3, 64, target=target)  # pyright: ignore[reportArgumentType]
+    data = open_data("scenes", View(3, 64, target=target))  # pyright: ignore[reportArgumentType]
     assert (len(data.train), len(data.test)) == (480, 120)
     assert data.notice
     assert data.notice_zh
@@ -327,7 +327,7 @@ def test_scenes_say_the_same_of_boxes_and_pixels(target: str) -> None:
         assert data.classes == SHAPES
         assert data.train.boxes is not None
         return
-    boxes = open_data("scenes", 3, 64, target="boxes").test.boxes
+    boxes = open_data("scenes", View(3, 64, target="boxes")).test.boxes
     assert boxes is not None
     for number in range(20):
         _, mask = data.test.parted(data.test.pictures.whole(number))
@@ -340,8 +340,8 @@ def test_scenes_say_the_same_of_boxes_and_pixels(target: str) -> None:
 def test_data_without_what_is_owed_is_refused_by_name(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(SfumatoError, match="no boxes found"):
-        open_data(str(tmp_path), 3, 32, target="boxes")
+        open_data(str(tmp_path), View(3, 32, target="boxes"))
     with pytest.raises(SfumatoError, match="no picture has a mask"):
-        open_data(str(tmp_path), 3, 32, target="masks")
+        open_data(str(tmp_path), View(3, 32, target="masks"))
     with pytest.raises(SfumatoError, match="digits: has not boxes around objects"):
-        open_data("digits", 3, 32, target="boxes")
+        open_data("digits", View(3, 32, target="boxes"))

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sfumato.data import folder as folder_module
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 
 
@@ -50,7 +50,7 @@ def packed(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_D
 def test_classes_are_first_folders_and_bad_files_are_named(tmp_path: Path, kind: str) -> None:
     files = FILES | ODD
     source = tree(tmp_path / "tree", files) if kind == "folder" else packed(tmp_path / "tree.zip", files)
-    data = open_data(str(source), 3, 16)
+    data = open_data(str(source), View(3, 16))
     assert data.classes == ("cats", "dogs")
     assert data.shape == (3, 16, 16)
     assert len(data.train) + len(data.test) == 40
@@ -63,8 +63,8 @@ def test_classes_are_first_folders_and_bad_files_are_named(tmp_path: Path, kind:
 
 
 def test_folder_and_zip_give_the_same_pictures(tmp_path: Path) -> None:
-    one = open_data(str(tree(tmp_path / "tree", FILES)), 3, 16)
-    two = open_data(str(packed(tmp_path / "tree.zip", FILES)), 3, 16)
+    one = open_data(str(tree(tmp_path / "tree", FILES)), View(3, 16))
+    two = open_data(str(packed(tmp_path / "tree.zip", FILES)), View(3, 16))
     assert torch.equal(one.train.images(), two.train.images())
     assert one.train.labels is not None
     assert two.train.labels is not None
@@ -74,18 +74,18 @@ def test_folder_and_zip_give_the_same_pictures(tmp_path: Path) -> None:
 
 def test_strict_stops_and_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(SfumatoError, match=r"cats/broken\.jpg: damaged"):
-        open_data(str(tree(tmp_path, FILES | {"cats/broken.jpg": ODD["cats/broken.jpg"]})), 3, 16, strict=True)
+        open_data(str(tree(tmp_path, FILES | {"cats/broken.jpg": ODD["cats/broken.jpg"]})), View(3, 16), strict=True)
 
 
 def test_train_and_test_folders_are_the_split(tmp_path: Path) -> None:
     files = {f"{half}/{kind}/{i}.jpg": jpeg(i) for half in ("train", "val") for kind in "ab" for i in range(3)}
-    data = open_data(str(tree(tmp_path, files)), 3, 16)
+    data = open_data(str(tree(tmp_path, files)), View(3, 16))
     assert data.classes == ("a", "b")
     assert (len(data.train), len(data.test)) == (6, 6)
 
 
 def test_pictures_at_the_root_have_no_class(tmp_path: Path) -> None:
-    data = open_data(str(tree(tmp_path, {f"{i}.jpg": jpeg(i) for i in range(2)})), 3, 16)
+    data = open_data(str(tree(tmp_path, {f"{i}.jpg": jpeg(i) for i in range(2)})), View(3, 16))
     assert data.train.labels is None
     assert (len(data.train), len(data.test)) == (1, 1)
 
@@ -94,9 +94,9 @@ def test_more_than_memory_holds_is_streamed_with_the_same_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree(tmp_path, FILES)
-    held = open_data(str(tmp_path), 3, 16)
+    held = open_data(str(tmp_path), View(3, 16))
     monkeypatch.setattr(folder_module, "MEMORY", 0)
-    streamed = open_data(str(tmp_path), 3, 16)
+    streamed = open_data(str(tmp_path), View(3, 16))
     indices = torch.tensor([5, 0, 7])
     streamed.train.pictures.prepare(indices)
     for _ in range(2):
@@ -116,7 +116,7 @@ def test_a_zip_that_leads_out_bombs_or_lies_loses_those_members(tmp_path: Path) 
             "a/bomb.png": bytes(30_000_000),
         },
     )
-    data = open_data(str(path), 3, 16)
+    data = open_data(str(path), View(3, 16))
     assert len(data.train) + len(data.test) == 2
     left = {item.file: item.reason for item in data.left_out}
     assert sum("leads out" in reason for reason in left.values()) == 4
@@ -127,13 +127,13 @@ def test_a_zip_that_leads_out_bombs_or_lies_loses_those_members(tmp_path: Path) 
 
 def test_a_zip_with_a_member_called_dot_or_of_a_future_version(tmp_path: Path) -> None:
     dot = packed(tmp_path / "dot.zip", FILES | {".": b"x"})
-    assert "leads out" in open_data(str(dot), 3, 16).left_out[0].reason
+    assert "leads out" in open_data(str(dot), View(3, 16)).left_out[0].reason
     future = bytearray(packed(tmp_path / "future.zip", FILES).read_bytes())
     entry = future.index(b"PK\x01\x02")
     future[entry + 6] = 99
     (tmp_path / "future.zip").write_bytes(future)
     with pytest.raises(SfumatoError, match="not a readable zip"):
-        open_data(str(tmp_path / "future.zip"), 3, 16)
+        open_data(str(tmp_path / "future.zip"), View(3, 16))
 
 
 def test_a_name_that_is_not_utf8_is_read_and_printable(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_name_that_is_not_utf8_is_read_and_printable(tmp_path: Path) -> None:
         (tmp_path / "cats" / os.fsdecode(b"\xb1\xee.txt")).write_bytes(b"")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    data = open_data(str(tmp_path), 3, 16)
+    data = open_data(str(tmp_path), View(3, 16))
     assert len(data.train) + len(data.test) == 41
     data.left_out[0].file.encode("utf-8")
 
@@ -151,14 +151,14 @@ def test_a_name_that_is_not_utf8_is_read_and_printable(tmp_path: Path) -> None:
 def test_a_named_half_without_pictures_is_refused(tmp_path: Path) -> None:
     files = {"train/a/1.jpg": b"broken", "test/a/1.jpg": jpeg(1), "test/a/2.jpg": jpeg(2)}
     with pytest.raises(SfumatoError, match="training folder holds no picture"):
-        open_data(str(tree(tmp_path, files)), 3, 16)
+        open_data(str(tree(tmp_path, files)), View(3, 16))
 
 
 def test_a_damaged_zip_is_one_line(tmp_path: Path) -> None:
     path = packed(tmp_path / "cut.zip", FILES)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(SfumatoError, match="not a readable zip"):
-        open_data(str(path), 3, 16)
+        open_data(str(path), View(3, 16))
 
 
 def test_a_member_with_a_wrong_sum_is_left_out(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_member_with_a_wrong_sum_is_left_out(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[200] ^= 0xFF
     path.write_bytes(content)
-    left = open_data(str(path), 3, 16).left_out
+    left = open_data(str(path), View(3, 16)).left_out
     assert [item.file for item in left] == ["cats/0.jpg"]
 
 
@@ -184,4 +184,4 @@ def test_what_is_no_data_set_is_one_line(tmp_path: Path, name: str, word: str) -
     tree(tmp_path / "one", {"1.jpg": jpeg(1)})
     (tmp_path / "file.txt").write_text("x")
     with pytest.raises(SfumatoError, match=word):
-        open_data(str(tmp_path / name), 3, 16)
+        open_data(str(tmp_path / name), View(3, 16))

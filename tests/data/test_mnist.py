@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sfumato.data import mnist
-from sfumato.data.sources import fetch, open_data
+from sfumato.data.sources import View, fetch, open_data
 from sfumato.errors import SfumatoError
 
 from .test_idx import idx
@@ -47,7 +47,7 @@ def test_a_folder_of_four_files_is_read(tmp_path: Path, packed: bool) -> None:
 
 
 def test_other_channels_and_resolutions_are_made(tmp_path: Path) -> None:
-    assert open_data(str(write(tmp_path / "mine")), channels=3, resolution=32).shape == (3, 32, 32)
+    assert open_data(str(write(tmp_path / "mine")), View(channels=3, resolution=32)).shape == (3, 32, 32)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

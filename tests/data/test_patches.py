@@ -3,7 +3,7 @@
 import torch
 
 from sfumato.data.patches import SIDE, STRIDES, cut_patches, photographs, read_patches
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 
 
 def test_patches_are_squares_of_their_photographs() -> None:
@@ -30,5 +30,5 @@ def test_no_test_patch_shares_a_pixel_with_a_training_patch() -> None:
 
 
 def test_they_come_grey_and_small_when_asked() -> None:
-    data = open_data("patches", channels=1, resolution=32)
+    data = open_data("patches", View(channels=1, resolution=32))
     assert data.shape == (1, 32, 32)

@@ -314,10 +314,11 @@ def test_samples_come_from_the_average() -> None:
     ("make", "message"),
     [
         (lambda: gan.Config(batch_size=1), "batch_size 1: must be at least 2"),
-        (lambda: gan.Config(channels=4), "channels 4: must be 1 or 3"),
+        (lambda: gan.Config(channels=4), "channels 4: must be one of 1, 2, 3"),
         (lambda: gan.Config(beta1=1.0), "beta1 1.0: must lie between 0 and 1"),
         (lambda: gan.Config(learning_rate=float("nan")), "learning_rate nan: must be a finite number"),
-        (lambda: gan.Config(hidden=(0,)), "hidden"),
+        (lambda: gan.Config(hidden=(0,)), r"hidden \(0,\): each must lie between 1 and 8,192"),
+        (lambda: sngan.Config(hidden=()), r"hidden \(\): must not be empty"),
         (lambda: gan.Config(dropout=-0.1), "dropout -0.1: must lie between 0 and 1"),
         (lambda: wgan.Config(clip=0.0), "clip 0.0: must be more than 0"),
         (lambda: wgan.Config(width=0), "width 0: must lie between 1"),

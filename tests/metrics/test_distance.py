@@ -1,5 +1,6 @@
 """Distances between sets: against closed forms and by how they must order."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from torchvision.models import squeezenet1_1
 
 from sfumato.errors import SfumatoError
 from sfumato.metrics.distance import NUMBERS, Features, Inception, frechet, kernel, nearest_distance
+from sfumato.nets.efficientnet import EfficientNetLite0
+from sfumato.weights.load import load_network
 
 
 def normal(count: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> torch.Tensor:
@@ -36,6 +39,19 @@ def test_features_are_named_and_see_a_difference() -> None:
     assert found.shape == (6, NUMBERS)
     assert torch.equal(found, second.of(images))
     assert not torch.allclose(found, first.of(images.flip(0)))
+
+
+def test_features_by_name_are_what_classes_are_told_from() -> None:
+    features, network = Features("efficientnet_lite0"), EfficientNetLite0().eval()
+    load_network(network, "efficientnet_lite0")
+    assert re.fullmatch(r"EfficientNet-Lite0 \([0-9a-f]{16}\), \d+×\d+", features.name)
+    assert features.name == Features(Path("efficientnet_lite0")).name
+    side = int(features.name.split("×")[1])
+    images = torch.rand(2, 3, side, side)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.classifier(features.of(images)), network((images * 255 - 127) / 128), rtol=1e-4, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pth"])

@@ -1,7 +1,6 @@
 """Encoders against torchvision's networks, with random weights in torchvision's format."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from torchvision import models
 from sfumato.errors import SfumatoError
 from sfumato.nets.decoder import Decoder
 from sfumato.nets.encoders import IMAGENET_MEAN, IMAGENET_STD, Encoder, build_encoder
-from sfumato.weights.load import fetch_weights, load_pretrained, unit_mean_activation
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -44,7 +42,7 @@ def test_layers_are_torchvisions(name: str, layer: str, depth: int, ending: str,
     path = cache / f"weights{ending}"
     values = {**network.state_dict(), "classifier.extra.weight": torch.zeros(1)}
     torch.save(values, path) if ending == ".pth" else save_file(values, path)
-    encoder = load_pretrained(build_encoder(name), path).eval()  # pyright: ignore[reportArgumentType]
+    encoder = build_encoder(name).load(path).eval()  # pyright: ignore[reportArgumentType]
     network.eval()
     with torch.no_grad():
         found = encoder(IMAGES, (layer,))[layer]
@@ -76,41 +74,12 @@ def test_wrong_layers_and_wrong_files_are_named(cache: Path) -> None:
     path = cache / "other.safetensors"
     save_file(build_encoder("sfumato").state_dict(), path)
     with pytest.raises(SfumatoError, match="not those of vgg16"):
-        load_pretrained(build_encoder("vgg16"), path)
+        build_encoder("vgg16").load(path)
     with pytest.raises(SfumatoError, match="there is no such file"):
-        load_pretrained(encoder, cache / "nowhere.pth")
+        encoder.load(cache / "nowhere.pth")
     (cache / "words.pth").write_text("words")
     with pytest.raises(SfumatoError, match="not a file of weights"):
-        load_pretrained(encoder, cache / "words.pth")
-
-
-def test_weights_that_cannot_be_fetched_say_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_network(*_: object, **__: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    with pytest.raises(SfumatoError, match=r"vgg19.*no network.*--weights-file FILE.*network sfumato"):
-        fetch_weights("vgg19")
-
-
-@pytest.mark.parametrize("name", ["sfumato", "squeezenet1_1"])
-def test_rescaled_filters_fire_1_on_average_and_compute_the_same(name: str, cache: Path, monkeypatch: Any) -> None:
-    from sfumato.nets import weights
-
-    squares = torch.rand(6, 3, 64, 64)
-    monkeypatch.setattr(weights, "_pictures", lambda: squares)
-    torch.manual_seed(0)
-    encoder = build_encoder(name).requires_grad_(False)  # pyright: ignore[reportArgumentType]
-    layers = [layer for layer in encoder.places if not layer.startswith("conv")]
-    before = encoder(squares, layers)
-    factors = unit_mean_activation(encoder)
-    after = encoder(squares, layers)
-    for layer in layers:
-        torch.testing.assert_close(after[layer] * factors[layer].view(-1, 1, 1), before[layer], rtol=1e-3, atol=1e-4)
-        means = after[layer].mean((0, 2, 3))
-        assert means.max() < 1.001
-        assert means.median() == pytest.approx(1, abs=1e-3)
-    assert len(list((cache / "cache" / "weights").iterdir())) == 1
+        encoder.load(cache / "words.pth")
 
 
 def test_the_decoder_of_vgg19_is_the_papers() -> None:

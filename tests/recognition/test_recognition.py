@@ -18,6 +18,7 @@ from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.nets.backbones import BackboneName, build_backbone
+from sfumato.nets.encoders import EFFICIENTNET
 from sfumato.ops.anchors import Targets
 from sfumato.recognition import deeplab, fcn, finetune, segmentation, ssd, unet
 
@@ -36,7 +37,7 @@ def test_a_new_transposed_convolution_is_bilinear_interpolation(factor: int) -> 
     assert torch.allclose(drawn[..., inner, inner], expected[..., inner, inner], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["plain", "sfumato", "squeezenet1_0", "vgg16", "resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["plain", "sfumato", EFFICIENTNET, "squeezenet1_0", "vgg16", "resnet18", "resnet50"])
 def test_backbones_halve_as_they_say(name: BackboneName) -> None:
     backbone = build_backbone(name).eval()
     with torch.no_grad():
@@ -70,7 +71,7 @@ def test_maps_without_batch_norm_are_standardised() -> None:
     assert torch.allclose(backbone(torch.cat([alone, together]))[0][:1], backbone(alone)[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sfumato", "squeezenet1_0", "resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["sfumato", EFFICIENTNET, "squeezenet1_0", "resnet18", "resnet50"])
 def test_atrous_keeps_the_resolution_and_the_centre(name: BackboneName) -> None:
     torch.manual_seed(0)
     usual = build_backbone(name).eval()
@@ -92,7 +93,9 @@ def test_every_pixel_of_any_picture_gets_a_class(size: tuple[int, int]) -> None:
         fcn.FCN(small(fcn.PRESETS["camvid"], skips=2)),
         unet.UNet(small(unet.PRESETS["plain"], width=4)),
         unet.UNet(small(unet.PRESETS["camvid"], width=4)),
+        unet.UNet(small(unet.PRESETS["scenes"], backbone=EFFICIENTNET, width=4)),
         deeplab.DeepLab(small(deeplab.PRESETS["scenes"], width=8)),
+        deeplab.DeepLab(small(deeplab.PRESETS["scenes"], backbone=EFFICIENTNET, width=8)),
         deeplab.DeepLab(small(deeplab.PRESETS["camvid"], width=8, fine=False)),
     )
     for system in systems:
@@ -164,7 +167,7 @@ def test_images_without_objects_train(loss: str) -> None:
         assert tick.scalars["moving"] == 0
 
 
-@pytest.mark.parametrize("backbone", ["tiny", "sfumato", "squeezenet1_0", "resnet18"])
+@pytest.mark.parametrize("backbone", ["tiny", "sfumato", EFFICIENTNET, "squeezenet1_0", "resnet18"])
 def test_tiny_ssd_has_five_maps_and_others_too(backbone: Any) -> None:
     system = ssd.SSD(ssd.Config(classes=2, resolution=256, backbone=backbone)).eval()
     with torch.no_grad():

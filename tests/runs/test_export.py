@@ -15,14 +15,14 @@ from sfumato.errors import SfumatoError
 from sfumato.runs.open import Run
 from sfumato.style.export import export
 from sfumato.style.network import StyleSystem, shipped
-from sfumato.weights import load as weights
+from sfumato.weights.known import SHIPPED
 
 
 @pytest.fixture
 def trained(toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """Trains an encoder into a folder of that name, for two steps, under a teacher that knows nothing."""
     monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("sfumato.style.encoder.load_pretrained", lambda *_: None)
+    monkeypatch.setattr("sfumato.nets.encoders.Encoder.load", lambda encoder, *_: encoder)
     images = Split(InMemory(torch.randint(256, (16, 3, 64, 64), dtype=torch.uint8)))
     data = replace(toy, train=images, test=images)
 
@@ -76,7 +76,7 @@ def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path) -> No
 
 
 def test_what_the_package_ships_is_small_and_names_no_folder() -> None:
-    paths = sorted(weights.SHIPPED.glob("*.safetensors"))
+    paths = sorted(SHIPPED.glob("*.safetensors"))
     assert len(paths) == 2
     assert sum(path.stat().st_size for path in paths) < 8_000_000
     for path in paths:

@@ -12,10 +12,9 @@ from sfumato.autoencoders.autoencoder import Autoencoder
 from sfumato.autoencoders.stacked import StackedAutoencoder
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
-from sfumato.runs.fields import build, from_json, help_texts
 from sfumato.runs.folder import RunFolder
 from sfumato.runs.stopping import Stopped
-from sfumato.runs.train import Training
+from sfumato.runs.training import Training
 
 SMALL: dict[str, Any] = {"widths": (8,), "batch_size": 8, "images": 64, "precision": "fp32"}
 
@@ -45,16 +44,15 @@ def test_the_same_seed_samples_the_same(run: sfumato.Run) -> None:
 
 def test_evaluation_stands_beside_baselines_and_names_its_data(run: sfumato.Run, toy: ImageData) -> None:
     found = run.evaluate(toy)
-    assert [row["name"] for row in found["rows"]] == ["reconstruction", "PCA-2", "mean image"]
+    assert [found.called(of) for of in found.things()] == ["reconstruction", "PCA-2", "mean image"]
     assert found == run.evaluation
-    assert found["images"] == 8
-    assert found["fingerprint"] == toy.fingerprint
+    assert found.images == 8
+    assert found.fingerprint == toy.fingerprint
 
 
 def test_denoising_is_measured_on_noisy_images_too(tmp_path: Path, toy: ImageData) -> None:
     run = sfumato.train("denoising", data="digits", run=tmp_path / "run", opened=toy, **SMALL)
-    names = [row["name"] for row in run.evaluation["rows"]]
-    assert names == ["reconstruction", "denoised", "noisy input, cut to [0, 1]", "PCA-2", "mean image"]
+    assert run.evaluation.things() == ["ours", "denoised", "noisy-input", "pca", "mean"]
 
 
 def test_a_folder_with_a_run_is_not_overwritten(run: sfumato.Run, toy: ImageData) -> None:
@@ -116,14 +114,14 @@ def test_a_known_name_is_stored_as_a_name_even_beside_a_folder_called_so(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     run = sfumato.train("stacked", data="digits", run="run", opened=toy, **SMALL)
-    assert run.config["data"]["source"] == ["digits"]
+    assert run.manifest.data.source == ("digits",)
 
 
 def test_two_pictures_of_four_pixels_can_be_measured(tmp_path: Path) -> None:
     tiny = Split(InMemory(torch.randint(256, (1, 1, 4, 4), dtype=torch.uint8)))
     data = ImageData("tiny", tiny, tiny, (), "tiny-pair")
     run = sfumato.train("stacked", data="digits", run=tmp_path, opened=data, **{**SMALL, "resolution": 4})
-    assert "ssim" not in run.evaluation["rows"][0]
+    assert not run.evaluation.has("ssim")
 
 
 def test_changed_data_is_noticed_on_resume(run: sfumato.Run, toy: ImageData) -> None:
@@ -154,8 +152,8 @@ def test_a_wrong_config_is_named(run: sfumato.Run, change: dict[str, Any], word:
     [
         ("bottleneck", "two", "must be of type int"),
         ("bottleneck", 3, r"system.encoder.3.weight has shape \(2, 8\), must be \(3, 8\)"),
-        ("loss", "huber", "must be one of bce, mse"),
-        ("widths", 5, "must be a list"),
+        ("loss", "huber", "loss 'huber': must be bce or mse"),
+        ("widths", 5, "must be a list of ints"),
         ("flavour", 1, "unknown fields: flavour"),
         ("bottleneck", True, "must be of type int"),
     ],
@@ -175,7 +173,7 @@ def test_a_wrong_field_is_named(run: sfumato.Run, field: str, value: Any, word: 
         ({"system": "stackd"}, "unknown; there are stacked"),
         ({"system": "stacked:huge"}, "stacked has mnist, digits"),
         ({"colour": 1}, "unknown fields: colour; there are"),
-        ({"bottleneck": 0}, "bottleneck 0: must be more than 0"),
+        ({"bottleneck": 0}, "bottleneck 0: must lie between 1 and 8,192"),
         ({"plateau_factor": 2.0}, "plateau_factor 2.0"),
         ({"channels": 2}, "channels 2: must be 1 or 3"),
         ({"widths": (8, -5)}, r"widths \(8, -5\): each must lie between 1 and 8,192"),
@@ -197,22 +195,6 @@ def test_a_second_owner_is_refused_and_told_who_is_first(tmp_path: Path) -> None
         pass
     with RunFolder(tmp_path).owned():
         pass
-
-
-def test_help_is_the_trailing_comment_of_each_field() -> None:
-    from sfumato.autoencoders.denoising import Config
-
-    texts = help_texts(Config)
-    assert texts["noise"] == "standard deviation of the noise added to the input"
-    assert texts["images"].startswith("training images drawn in the whole run (120")  # its own, not the base's
-
-
-def test_fields_from_json_are_checked_by_their_types() -> None:
-    from sfumato.autoencoders.stacked import Config
-
-    assert build(Config, {"learning_rate": 1, "widths": [4]}, "x") == Config(learning_rate=1.0, widths=(4,))
-    with pytest.raises(SfumatoError, match="missing fields"):
-        from_json(Config, {}, "x")
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(

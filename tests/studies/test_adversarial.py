@@ -15,12 +15,12 @@ from PIL import Image
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.points import ring
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.gans import drawing as generation
+from sfumato.gans import measures
 from sfumato.gans.game import Adversarial
 from sfumato.metrics import digit_reader
-from sfumato.runs import train as training
+from sfumato.runs import training
 from sfumato.studies.adversarial import experiments, plans
 from sfumato.studies.study import Plan
 
@@ -40,8 +40,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         labels = None if split.labels is None else split.labels[:count]
         return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
 
-    def opened(source: str, channels: int, resolution: int) -> ImageData:
-        whole = open_data(source, channels, resolution if channels == 1 else 16)
+    def opened(source: str, view: View) -> ImageData:
+        whole = open_data(source, view if view.channels == 1 else replace(view, resolution=16))
         return replace(whole, train=part(whole.train, 120), test=part(whole.test, 24), fingerprint=f"tiny {source}")
 
     monkeypatch.setattr(plans, "open_data", opened)
@@ -52,10 +52,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "BEATEN", {False: (0, 2)})
     monkeypatch.setattr(Adversarial, "looks", 3)
     monkeypatch.setattr(training, "MEASUREMENTS", 2)
-    monkeypatch.setattr(generation, "_JUDGES", {})
-    monkeypatch.setattr(generation, "_READERS", {})
+    monkeypatch.setattr(measures, "_JUDGES", {})
+    monkeypatch.setattr(measures, "_READERS", {})
     train = digit_reader.train_reader
-    monkeypatch.setattr(generation, "train_reader", lambda *arguments: train(*arguments, images=640))
+    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=640))
     whole = plans.plans
 
     def narrow(*arguments: Any) -> list[Plan]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, LeftOut, Split
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.studies.dogs import plans
 
@@ -26,7 +27,7 @@ RUNS = {"reference", "noise-0.05", "noise-0.10", "noise-0.15", "code-16", "bette
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few patches, so that the whole study takes seconds."""
-    whole = plans.open_data("patches", 3, 64)
+    whole = open_data("patches", View(3, 64))
 
     def part(split: Split, count: int) -> Split:
         return Split(InMemory(split.pictures.take(torch.arange(count))))
@@ -94,8 +95,8 @@ def test_a_folder_of_odd_files_trains_and_the_report_lists_what_was_left_out(tmp
     run = sfumato.train(
         "convolutional", data=str(source), run=tmp_path / "run", images=32, batch_size=16, filters=(8, 8, 8)
     )
-    assert run.config["data"]["train"] + run.config["data"]["test"] == 29
-    assert run.config["config"]["network"] == "reference"
+    assert run.manifest.data.train + run.manifest.data.test == 29
+    assert run.config.network == "reference"
     page = (tmp_path / "run" / "report.html").read_text()
     for name, reason in (("broken.jpg", "damaged"), ("text.png", "not an image")):
         assert name in page

@@ -10,6 +10,7 @@ from docx import Document
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.metrics import digit_reader
 from sfumato.studies.handwriting import measures, plans
@@ -24,7 +25,7 @@ FIGURES = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few digits and few images, so that the whole study takes seconds."""
-    whole = plans.open_data("digits", 1, 28)
+    whole = open_data("digits", View(1, 28))
 
     def part(split: Split, count: int) -> Split:
         assert split.labels is not None

@@ -12,7 +12,7 @@ from torch import nn
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
-from sfumato.data.sources import open_data
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.nets.receptive import receptive_field
 from sfumato.studies.recognition import measures, plans
@@ -36,10 +36,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         }
         return replace(split, pictures=InMemory(split.pictures.take(torch.arange(count))), **known)
 
-    def opened(source: str, channels: int, resolution: int, fit: Any, target: Any) -> ImageData:
-        whole = open_data(source, channels, 64, fit=fit, target=target)
+    def opened(source: str, view: View) -> ImageData:
+        whole = open_data(source, replace(view, resolution=64))
         return replace(
-            whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {target}"
+            whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {view.target}"
         )
 
     monkeypatch.setattr(plans, "open_data", opened)
@@ -50,7 +50,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     def small(*arguments: Any) -> list[Plan]:
         few = {"resolution": 64, "batch_size": 8}
         more = {"unet": {"width": 4}, "deeplab": {"width": 8}}
-        crop = dict.fromkeys(("unet", "deeplab", "fcn-32s", "fcn-8s"), {"crop": 32})
+        crop = {name: {"crop": 32} for name in ("unet", "deeplab", "fcn-32s", "fcn-8s")}
         return [
             replace(plan, fields={**few, **plan.fields, **more.get(plan.name, {}), **crop.get(plan.name, {})})
             for plan in whole(*arguments)

@@ -100,7 +100,7 @@ def test_wrong_fields_are_named() -> None:
         Config(resolution=250)
     with pytest.raises(SfumatoError, match="warmup -1: must not be negative"):
         Config(warmup=-1)
-    with pytest.raises(SfumatoError, match="mirrors a VGG network"):
+    with pytest.raises(SfumatoError, match="encoder 'squeezenet1_0': must be one of sfumato, vgg19, vgg16"):
         Config(encoder="squeezenet1_0")
     with pytest.raises(SfumatoError, match="relu4_1 first"):
         Config(layers=("relu3_1",))

@@ -1,1 +1,7 @@
-"""Autoencoders: one file per system."""
+"""Autoencoders: one file per system; autoencoder.py is what they share."""
+
+SYSTEMS = {
+    "stacked": ("StackedAutoencoder", ("digits",)),
+    "denoising": ("DenoisingAutoencoder", ("digits",)),
+    "convolutional": ("ConvolutionalAutoencoder", ("digits",)),
+}

@@ -8,7 +8,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +19,15 @@ from ..data.pictures import Fit
 from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
-from ..engine.fields import MAX_UNITS, check_numbers
+from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Natural, Positive, ShareInside, Units, check
 from ..engine.plateau import Plateau
 from ..engine.system import Scalars, Stage, System
-from ..errors import SfumatoError
 from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
 
 MAX_RESOLUTION = 2048
+Widths = Annotated[tuple[int, ...], Bounds(1, MAX_UNITS, empty=True)]  # none: a single layer, linear
 CODES_KEPT = 512  # the last training codes, all that `sample` knows of where codes lie
 
 
@@ -36,33 +36,24 @@ class AutoencoderConfig:
     """The fields that every autoencoder has; a system's own Config adds its network."""
 
     fit: ClassVar[Fit] = "square"
-    resolution: int = 28  # side of the square images, in pixels
-    channels: int = 1  # 1 for grey, 3 for RGB
-    bottleneck: int = 2  # numbers in a code
+    resolution: Annotated[int, Bounds(1, MAX_RESOLUTION)] = 28  # side of the square images, in pixels
+    channels: Literal[1, 3] = 1  # 1 for grey, 3 for RGB
+    bottleneck: Units = 2  # numbers in a code
     loss: Literal["bce", "mse"] = "bce"  # what is minimised, per pixel: binary cross-entropy or squared error
-    learning_rate: float = 1e-3  # of Adam
+    learning_rate: Positive = 1e-3  # of Adam
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: cosine falls to 0 over the whole run
-    warmup: int = 6_400  # images over which the rate climbs (cosine only)
-    plateau_factor: float = 0.1  # the learning rate is multiplied by this when an epoch's loss stops falling ...
-    plateau_patience: int = 5  # ... for more than this many epochs
-    clip: float = 0.0  # largest 2-norm of the gradient; 0: no limit
-    weight_decay: float = 0.0  # L2 inside the optimiser: adds weight_decay · θ to the gradient
-    norm_penalty: float = 0.0  # L2 as the reference writes it: adds norm_penalty · Σ‖θ‖₂ to the loss
-    batch_size: int = 256  # images per step, over all processes
+    warmup: Natural = 6_400  # images over which the rate climbs (cosine only)
+    plateau_factor: ShareInside = 0.1  # the learning rate is multiplied by this when an epoch's loss stops falling ...
+    plateau_patience: Natural = 5  # ... for more than this many epochs
+    clip: Amount = 0.0  # largest 2-norm of the gradient; 0: no limit
+    weight_decay: Amount = 0.0  # L2 inside the optimiser: adds weight_decay · θ to the gradient
+    norm_penalty: Amount = 0.0  # L2 as the reference writes it: adds norm_penalty · Σ‖θ‖₂ to the loss
+    batch_size: Count = 256  # images per step, over all processes
     flip: bool = False  # mirror half of the training images: for photographs, not for writing
-    images: int = 6_000_000  # training images drawn in the whole run (100 epochs of MNIST)
+    images: Count = 6_000_000  # training images drawn in the whole run (100 epochs of MNIST)
 
     def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
-            raise SfumatoError(f"channels {self.channels}: must be 1 or 3")
-        check_numbers(
-            self,
-            positive=("resolution", "bottleneck", "batch_size", "images", "learning_rate"),
-            at_most={"resolution": MAX_RESOLUTION, "bottleneck": MAX_UNITS},
-            not_negative=("clip", "warmup", "weight_decay", "norm_penalty", "plateau_patience"),
-        )
-        if not 0 < self.plateau_factor < 1:
-            raise SfumatoError(f"plateau_factor {self.plateau_factor}: must lie between 0 and 1")
+        check(self)
 
 
 class CodeMemory(nn.Module):
@@ -90,6 +81,7 @@ class CodeMemory(nn.Module):
 class Autoencoder(System):
     """Subclasses build `encoder` (images to codes) and `decoder` (codes to flat or shaped logits)."""
 
+    draws = True
     config: AutoencoderConfig
     encoder: nn.Sequential
     decoder: nn.Sequential

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ..data.pictures import read_picture, to_tensor
 from ..errors import SfumatoError
+from ..family import OpenRun
 from ..ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
 from ..reports.figures import code_pictures, labelled_rows
-from ..runs.evaluate import decode, encode
-from ..runs.open import Run
 from ..seeds import derive
 from .autoencoder import Autoencoder
+from .measures import decode, encode
 
 FITTED = 256  # codes that the Gaussian is fitted to, as in the reference
 SHARE = 0.25  # of a drawn code in a blend
@@ -52,10 +52,10 @@ class Codes:
     [0, 1] on the CPU, without noise on the codes.
     """
 
-    def __init__(self, run: Run, count: int = FITTED, seed: int = 0) -> None:
+    def __init__(self, run: OpenRun, count: int = FITTED, seed: int = 0) -> None:
         system = run.system
         if not isinstance(system, Autoencoder):
-            raise SfumatoError(f"{run.path}: {run.config['system']} has no codes: it is no autoencoder")
+            raise SfumatoError(f"{run.path}: {run.system_name} has no codes: it is no autoencoder")
         if count < 2:
             raise SfumatoError(f"fit {count}: a Gaussian needs two codes at least")
         self.system, self.runtime, self.seed = system, run.runtime, seed

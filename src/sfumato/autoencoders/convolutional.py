@@ -20,12 +20,12 @@ Departs from the paper: trained end to end with Adam, max-pooling always, no tie
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..engine.fields import MAX_UNITS
+from ..engine.fields import Bounds, Layers, Units
 from ..errors import SfumatoError
 from ..nets.convolution import UpsampleConv
 from ..nets.mlp import linear
@@ -42,16 +42,16 @@ class Config(AutoencoderConfig):
     """64×64 RGB to 16 maps of 8×8 and back."""
 
     network: Literal["reference", "better", "vector"] = "reference"  # vector: a linear layer to `bottleneck` numbers
-    filters: tuple[int, ...] = (48, 96, 192)  # channels from the image to the code (better: at 1/4 and 1/8 of its side)
-    halvings: int = 3  # how often the image is halved on its way to the code (vector: after each of `filters`)
-    code_channels: int = 16  # maps in a code (vector: none)
+    filters: Layers = (48, 96, 192)  # channels from the image to the code (better: at 1/4 and 1/8 of its side)
+    halvings: Units = 3  # how often the image is halved on its way to the code (vector: after each of `filters`)
+    code_channels: Units = 16  # maps in a code (vector: none)
     bottleneck: int = 2  # numbers in a code (vector only)
-    hidden: int = 128  # units of the linear layer between maps and code (vector only)
-    latent_noise: float = 0.0  # strength of the noise on codes of power 1; 0: no noise, codes as they come
+    hidden: Units = 128  # units of the linear layer between maps and code (vector only)
+    latent_noise: Annotated[float, Bounds(0, 10)] = 0.0  # noise on codes of power 1; 0: none, and codes as they come
     noise_is: Reading = "std"  # what latent_noise is: the noise's standard deviation or its variance
     power_per: Per = "batch"  # whose power is 1 when there is noise: each sample's or the batch's
     resolution: int = 64  # side of the square images, in pixels
-    channels: int = 3  # 1 for grey, 3 for RGB
+    channels: Literal[1, 3] = 3  # 1 for grey, 3 for RGB
     loss: Literal["bce", "mse"] = "mse"  # what is minimised, per pixel: binary cross-entropy or squared error
     schedule: Literal["plateau", "cosine"] = "cosine"  # of the learning rate: cosine falls to 0 over the whole run
     batch_size: int = 64  # images per step, over all processes
@@ -60,11 +60,6 @@ class Config(AutoencoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "halvings", "code_channels"):
-            if not 1 <= getattr(self, name) <= MAX_UNITS:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 1 and {MAX_UNITS:,}")
-        if not 0 <= self.latent_noise <= 10:
-            raise SfumatoError(f"latent_noise {self.latent_noise}: must lie between 0 and 10")
         if self.network == "reference" and self.halvings > len(self.filters):
             raise SfumatoError(f"halvings {self.halvings}: at most one for each of the {len(self.filters)} filters")
         if self.network == "vector" and self.halvings != len(self.filters):

@@ -12,24 +12,19 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from ..errors import SfumatoError
+from ..engine.fields import Amount
 from ..nets.mlp import Activation, mlp_autoencoder
-from .autoencoder import Autoencoder, AutoencoderConfig
+from .autoencoder import Autoencoder, AutoencoderConfig, Widths
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(AutoencoderConfig):
     """784-512-128-64-10-2 and its mirror; x + 0.4·N(0, 1) goes in, x is wanted."""
 
-    widths: tuple[int, ...] = (512, 128, 64, 10)  # hidden units between image and code; the decoder mirrors them
+    widths: Widths = (512, 128, 64, 10)  # hidden units between image and code; the decoder mirrors them
     activation: Activation = "leaky_relu"  # between the layers; the output is a sigmoid always
-    noise: float = 0.4  # standard deviation of the noise added to the input
+    noise: Amount = 0.4  # standard deviation of the noise added to the input
     images: int = 7_200_000  # training images drawn in the whole run (120 epochs of MNIST)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.noise < 0:
-            raise SfumatoError(f"noise {self.noise}: must not be negative")
 
 
 PRESETS = {

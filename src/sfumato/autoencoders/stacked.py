@@ -13,14 +13,14 @@ from math import prod
 from torch import nn
 
 from ..nets.mlp import Activation, mlp_autoencoder
-from .autoencoder import Autoencoder, AutoencoderConfig
+from .autoencoder import Autoencoder, AutoencoderConfig, Widths
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(AutoencoderConfig):
     """784-512-128-64-10-2 and its mirror, on 28×28 grey images."""
 
-    widths: tuple[int, ...] = (512, 128, 64, 10)  # hidden units between image and code; the decoder mirrors them
+    widths: Widths = (512, 128, 64, 10)  # hidden units between image and code; the decoder mirrors them
     activation: Activation = "leaky_relu"  # between the layers; the output is a sigmoid always
 
 

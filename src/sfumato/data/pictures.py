@@ -43,6 +43,12 @@ def read_picture(file: IO[bytes], channels: int, resolution: int | None = None, 
     return _guarded(lambda: _read(file, channels, resolution, fit))
 
 
+def read_image(image: Image.Image, channels: int, resolution: int | None = None, fit: Fit = "square") -> Image.Image:
+    """`read_picture` of one that somebody has opened already."""
+    profile = image.info.get("icc_profile")
+    return _guarded(lambda: _fitted(ImageOps.exif_transpose(image), profile, channels, resolution, fit))
+
+
 def picture_size(file: IO[bytes]) -> tuple[int, int]:
     """Width and height of the upright picture, from its header alone. Raises SfumatoError as `read_picture` does."""
 
@@ -108,7 +114,10 @@ def _finished(image: Image.Image, profile: bytes | None, mode: str) -> Image.Ima
 
 
 def _read(file: IO[bytes], channels: int, resolution: int | None, fit: Fit) -> Image.Image:
-    image, profile = _load(file, resolution)
+    return _fitted(*_load(file, resolution), channels, resolution, fit)
+
+
+def _fitted(image: Image.Image, profile: bytes | None, channels: int, resolution: int | None, fit: Fit) -> Image.Image:
     if _has_alpha(image):
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

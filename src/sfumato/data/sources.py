@@ -1,41 +1,25 @@
-"""`--data SRC`: one name or path to an opened data set."""
+"""`--data SRC`: one name or path to an opened data set. Importing this file imports no torch: the help reads it."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
-
-import torch
-from torch import Tensor
-from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..cache import cache_folder
 from ..errors import SfumatoError
-from .boxed import read_boxed
-from .dataset import ImageData, InMemory, Split, fingerprint
-from .digits import read_digits
-from .faces import read_faces
-from .folder import is_tree, read_folder
-from .masked import read_masked
-from .mnist import MIRRORS, fetch_mnist, is_fetched, is_idx_folder, read_mnist
-from .paintings import read_paintings
-from .patches import read_patches
-from .photographs import read_photographs
-from .pictures import Fit
-from .scenes import SIDE, read_scenes
 
+if TYPE_CHECKING:
+    from .dataset import ImageData, Split
+    from .pictures import Fit
 
-@dataclass(frozen=True)
-class Source:
-    """A line of `sfumato data list`."""
-
-    name: str
-    about: str
-    state: str
-
-
-NAMES = ("digits", "patches", "photographs", "paintings", "faces", "scenes", *MIRRORS)
 Target = Literal["labels", "boxes", "masks"]
+OWED: dict[Target, str] = {"boxes": "boxes around objects", "masks": "a class for each pixel"}
+SIDE = 64  # of the pictures of a tree, where nobody says
+PATHS = "a folder, a .zip, or IDX files"
 
 
 @dataclass(frozen=True)
@@ -50,112 +34,162 @@ class View:
     target: Target = "labels"
 
 
-OWED = {"boxes": "boxes around objects", "masks": "a class for each pixel"}
+@dataclass(frozen=True)
+class Source:
+    """A data set that can be named without a path. `read` opens it as a View asks, at the nearest size that it has.
+    `offers`: what it knows of its pictures. `fetched`: whether it must be downloaded first."""
+
+    about: str
+    read: Callable[[View], ImageData]
+    offers: tuple[Target, ...] = ("labels",)
+    fetched: bool = False
 
 
-def sources() -> list[Source]:
-    """What can be named without a path."""
-    fetchable = [
-        Source(
-            name,
-            "70,000 images of 28×28 in ten classes",
-            str(cache_folder(name)) if is_fetched(name) else f"not here: sfumato data fetch {name}",
-        )
-        for name in MIRRORS
-    ]
-    return [
-        Source("digits", "1,797 handwritten digits of 8×8, enlarged to 28×28", "embedded"),
-        Source("patches", "64×64 patches of seven photographs", "embedded"),
-        Source("photographs", "squares of the same seven photographs, larger", "embedded"),
-        Source("paintings", "styles that a program draws, in four manners", "embedded"),
-        Source("faces", "100 faces of 25×25, and as many pieces without one", "embedded"),
-        Source("scenes", "shapes on photographs, with their boxes or pixels", "embedded"),
-        *fetchable,
-    ]
+def _of(module: str, function: str) -> Callable[..., Any]:
+    """A reader of this package, imported when it is called."""
+    return lambda *arguments: getattr(import_module(f".{module}", __package__), function)(*arguments)
+
+
+def _sized(module: str, function: str, side: int) -> Callable[[View], ImageData]:
+    """A reader of pictures that are made at the size that is asked for."""
+    read = _of(module, function)
+    return lambda view: read(view.resolution or side)
+
+
+def _fixed(module: str, function: str) -> Callable[[View], ImageData]:
+    """A reader of pictures that have one size."""
+    read = _of(module, function)
+    return lambda _: read()
+
+
+def _published(name: str, _: View) -> ImageData:
+    from .mnist import fetch_mnist, read_mnist
+
+    return read_mnist(fetch_mnist(name))
+
+
+def _scenes(view: View) -> ImageData:
+    from .scenes import SIDE, read_scenes
+
+    return read_scenes(view.target, view.resolution or SIDE)
+
+
+FETCHED = "70,000 images of 28×28 in ten classes"
+SOURCES = {
+    "digits": Source("1,797 handwritten digits of 8×8, enlarged to 28×28", _fixed("digits", "read_digits")),
+    "patches": Source("64×64 patches of seven photographs", _fixed("patches", "read_patches")),
+    "photographs": Source(
+        "squares of the same seven photographs, larger", _sized("photographs", "read_photographs", 256)
+    ),
+    "paintings": Source("styles that a program draws, in four manners", _sized("paintings", "read_paintings", 256)),
+    "faces": Source("100 faces of 25×25, and as many pieces without one", _fixed("faces", "read_faces")),
+    "scenes": Source("shapes on photographs, with their boxes or pixels", _scenes, ("labels", "boxes", "masks")),
+    "mnist": Source(FETCHED, partial(_published, "mnist"), fetched=True),
+    "fashion-mnist": Source(FETCHED, partial(_published, "fashion-mnist"), fetched=True),
+}
+
+
+def state_of(name: str) -> str:
+    """Whether the data set `name` is here, and if not, how to get it."""
+    if not SOURCES[name].fetched:
+        return "embedded"
+    from .mnist import is_fetched
+
+    return str(cache_folder(name)) if is_fetched(name) else f"not here: sfumato data fetch {name}"
+
+
+def in_words() -> str:
+    """What `--data` takes, for the help."""
+    embedded = [name for name, source in SOURCES.items() if not source.fetched]
+    fetched = [name for name, source in SOURCES.items() if source.fetched]
+    return f"{', '.join(embedded[:-1])} or {embedded[-1]} (embedded), {', '.join(fetched)}, {PATHS}"
 
 
 def fetch(name: str) -> Path:
     """Downloads `name` and returns its folder. Raises SfumatoError for a name that cannot be fetched."""
-    if name not in MIRRORS:
-        raise SfumatoError(f"data {name!r}: cannot be fetched; {' and '.join(MIRRORS)} can")
+    fetched = [each for each, source in SOURCES.items() if source.fetched]
+    if name not in fetched:
+        raise SfumatoError(f"data {name!r}: cannot be fetched; {' and '.join(fetched)} can")
+    from .mnist import fetch_mnist
+
     return fetch_mnist(name)
 
 
-def open_data(
-    source: str | Sequence[str],
-    channels: int | None = None,
-    resolution: int | None = None,
-    strict: bool = False,
-    fit: Fit = "square",
-    target: Target = "labels",
-) -> ImageData:
-    """The data set that `source` names: one of NAMES or a path; or two of them, side by side: the second becomes the
-    first one's `second`.
+def located(source: str) -> str:
+    """`source` as a run remembers it: a name, or the whole path."""
+    return source if source in SOURCES else str(Path(source).expanduser().resolve())
 
-    A path is a folder of the four MNIST files, or a folder or zip of pictures, or a folder inside a zip. Pictures come
-    with `channels` (1 or 3) and `resolution`, fitted as `fit` says (see `read_picture`); None keeps what a data set of
-    fixed size has (a tree of pictures then becomes 64×64 RGB). `target`: what must be known of each picture: its class
-    if there is one, boxes, or the class of each pixel. Raises SfumatoError with the fault in one line.
+
+def open_data(source: str | Sequence[str], view: View | None = None, strict: bool = False) -> ImageData:
+    """The data set that `source` names: one of SOURCES or a path, as `view` asks for it; or two of them, side by side:
+    the second becomes the first one's `second`.
+
+    A path is a folder of the four MNIST files, or a folder or zip of pictures, or a folder inside a zip. `strict`: stop
+    at the first file that cannot be used. Raises SfumatoError with the fault in one line.
     """
+    view = view or View()
     if not isinstance(source, str):
         if len(source) != 2:
             raise SfumatoError(f"data {' '.join(source)}: two sets are needed, not {len(source)}")
-        first, second = (open_data(item, channels, resolution, strict, fit, target) for item in source)
-        return replace(
-            first,
-            name=f"{first.name} and {second.name}",
-            fingerprint=fingerprint(first.fingerprint, second.fingerprint),
-            notice=" ".join(filter(None, (first.notice, second.notice))),
-            notice_zh="".join(filter(None, (first.notice_zh, second.notice_zh))),
-            left_out=first.left_out + second.left_out,
-            second=second,
-        )
+        return _beside(*(open_data(item, view, strict) for item in source))
+    if source in SOURCES:
+        known = SOURCES[source]
+        if view.target not in known.offers:
+            able = " and ".join(f"`{name}`" for name, other in SOURCES.items() if view.target in other.offers)
+            raise SfumatoError(f"data {source}: has not {OWED[view.target]}; {able} has")
+        return _suited(known.read(view), view)
+    return _open_path(source, view, strict)
+
+
+def _open_path(source: str, view: View, strict: bool) -> ImageData:
+    from .folder import is_tree, read_folder
+    from .mnist import is_idx_folder, read_mnist
+
     path = Path(source).expanduser()
-    if source == "scenes":
-        return _suited(read_scenes(target, resolution or SIDE), channels)
-    if target != "labels" and source in NAMES:
-        raise SfumatoError(f"data {source}: has not {OWED[target]}; `scenes` has")
-    if source == "faces":
-        data = read_faces()
-    elif source == "digits":
-        data = read_digits()
-    elif source == "patches":
-        data = read_patches()
-    elif source == "photographs":
-        data = read_photographs(resolution or 256)
-    elif source == "paintings":
-        data = read_paintings(resolution or 256)
-    elif source in MIRRORS:
-        data = read_mnist(fetch_mnist(source))
-    elif target == "labels" and path.is_dir() and is_idx_folder(path):
-        data = read_mnist(path)
-    elif is_tree(path):
-        if target == "boxes":
-            return read_boxed(path, resolution or 64, strict)
-        if target == "masks":
-            return read_masked(path, resolution or 64, strict)
-        return read_folder(path, channels or 3, resolution or 64, strict, fit)
-    elif path.is_file():
+    side = view.resolution or SIDE
+    if view.target == "labels" and path.is_dir() and is_idx_folder(path):
+        return _suited(read_mnist(path), view)
+    if is_tree(path):
+        if view.target == "boxes":
+            return _of("boxed", "read_boxed")(path, side, strict)
+        if view.target == "masks":
+            return _of("masked", "read_masked")(path, side, strict)
+        return read_folder(path, view.channels or 3, side, strict, view.fit)
+    if path.is_file():
         raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures or a .zip")
-    else:
-        raise SfumatoError(
-            f"data {source!r}: neither a known name ({', '.join(NAMES)}) nor a folder or zip that is there"
-        )
-    shape = (channels or data.shape[0], resolution or data.shape[1], resolution or data.shape[2])
-    return data if shape == data.shape else replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape))
-
-
-def _suited(scenes: ImageData, channels: int | None) -> ImageData:
-    """The scenes, in grey if that is asked for."""
-    if channels != 1:
-        return scenes
-    return replace(
-        scenes, train=_fit(scenes.train, (1, *scenes.shape[1:])), test=_fit(scenes.test, (1, *scenes.shape[1:]))
+    raise SfumatoError(
+        f"data {source!r}: neither a known name ({', '.join(SOURCES)}) nor a folder or zip that is there"
     )
 
 
+def _beside(first: ImageData, second: ImageData) -> ImageData:
+    from .dataset import fingerprint
+
+    return replace(
+        first,
+        name=f"{first.name} and {second.name}",
+        fingerprint=fingerprint(first.fingerprint, second.fingerprint),
+        notice=" ".join(filter(None, (first.notice, second.notice))),
+        notice_zh="".join(filter(None, (first.notice_zh, second.notice_zh))),
+        left_out=first.left_out + second.left_out,
+        second=second,
+    )
+
+
+def _suited(data: ImageData, view: View) -> ImageData:
+    """`data` in the channels and the size that are asked for."""
+    channels, height, width = data.shape
+    shape = (view.channels or channels, view.resolution or height, view.resolution or width)
+    return data if shape == data.shape else replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape))
+
+
 def _fit(split: Split, shape: tuple[int, int, int]) -> Split:
-    images: Tensor = split.pictures.take(torch.arange(len(split)))
+    import torch
+    from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
+
+    from .dataset import InMemory
+
+    images = split.pictures.take(torch.arange(len(split)))
     if images.shape[-2:] != shape[1:]:
         images = resize(images, list(shape[1:]), antialias=True)
     if shape[0] < images.shape[1]:

@@ -39,6 +39,11 @@ class System(nn.Module, ABC):
     often in a run a picture is made of what it can.
     """
 
+    # Traits: what a system can do. Whoever needs to know asks these, and not for its class.
+    draws: ClassVar[bool] = False  # images from nothing
+    conditional: ClassVar[bool] = False  # can be asked for a class
+    names_classes: ClassVar[bool] = False  # by the names that its data gives them
+    grows: ClassVar[bool] = False  # its images become larger on the way
     image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     snapshots: ClassVar[tuple[float, ...]] = ()
     looks: ClassVar[int] = 10
@@ -48,6 +53,11 @@ class System(nn.Module, ABC):
         super().__init__()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.schedules: dict[str, Plateau] = {}
+
+    @property
+    def glance_every(self) -> int:
+        """Images between two cheap measurements on the way; 0: never."""
+        return 0
 
     def begin(self) -> None:
         """Called once, before the first step of a new run: loads what was trained before. A resumed or opened run has

@@ -1,1 +1,10 @@
-"""Generative adversarial networks: one file per system; adversarial.py is what they share."""
+"""Generative adversarial networks: one file per system; game.py is what they share."""
+
+SYSTEMS = {
+    "gan": ("GAN", ("digits",)),
+    "wgan": ("WGAN", ("digits",)),
+    "wgan_gp": ("WGANGP", ("digits",)),
+    "sngan": ("SNGAN", ("digits",)),
+    "cgan": ("CGAN", ("digits",)),
+    "dcgan": ("DCGAN", ("photographs",)),
+}

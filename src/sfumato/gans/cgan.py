@@ -11,19 +11,20 @@ LeakyReLU(0.2) and dropout, labels as one-hot numbers beside the input; Adam in 
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ..data.batches import Batch
+from ..engine.fields import Bounds, Layers, ShareBelow1
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.mlp import linear
 from ..nets.players import MLPDiscriminator, MLPGenerator
 from ..ops.objectives import GanObjective, discriminator_loss, generator_loss, gradient_at_real
-from .game import Adversarial, AdversarialConfig, check_dropout, diversity
+from .game import Adversarial, AdversarialConfig, diversity
 
 MAX_CLASSES = 1000
 Form = Literal["two_terms", "three_terms", "two_headed"]
@@ -33,18 +34,12 @@ Form = Literal["two_terms", "three_terms", "two_headed"]
 class Config(AdversarialConfig):
     """110-256-512-1024-784 and 794-1024-512-256-1, on 28×28 grey images of ten classes."""
 
-    classes: int = 10  # of the images; the data must have as many
+    classes: Annotated[int, Bounds(2, MAX_CLASSES)] = 10  # of the images; the data must have as many
     form: Form = "three_terms"  # of the discriminator's loss; two_headed: one verdict on realness, one on the match
     latent: int = 100  # random numbers that an image is made from
-    hidden: tuple[int, ...] = (256, 512, 1024)  # units of the generator's hidden layers; the discriminator mirrors them
-    dropout: float = 0.4  # share of the discriminator's hidden units that are silenced in training
+    hidden: Layers = (256, 512, 1024)  # units of the generator's hidden layers; the discriminator mirrors them
+    dropout: ShareBelow1 = 0.4  # share of the discriminator's hidden units that are silenced in training
     objective: GanObjective = "non_saturating"  # what is played for
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 2 <= self.classes <= MAX_CLASSES:
-            raise SfumatoError(f"classes {self.classes}: must lie between 2 and {MAX_CLASSES:,}")
-        check_dropout(self.dropout)
 
 
 PRESETS = {
@@ -94,6 +89,7 @@ class TwoHeadedDiscriminator(nn.Module):
 
 
 class CGAN(Adversarial):
+    conditional = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

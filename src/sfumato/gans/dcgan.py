@@ -8,12 +8,13 @@ two convolutions, so that at sides of 7·2ⁿ both players have a hidden layer n
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
 from ..nets.players import check_resolution
 from ..ops.objectives import GanObjective
-from .game import Adversarial, AdversarialConfig, check_width, dcgan_players
+from .game import Adversarial, AdversarialConfig, Width, dcgan_players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +22,9 @@ class Config(AdversarialConfig):
     """64×64 RGB."""
 
     resolution: int = 64  # side of the square images: 16, 32, 64, ... or 28, 56, 112, ... pixels
-    channels: int = 3  # 1 for grey, 3 for RGB
+    channels: Literal[1, 3] = 3  # 1 for grey, 3 for RGB
     latent: int = 100  # random numbers that an image is made from
-    width: int = 64  # maps next to the image, doubled with every halving of its side, eightfold at most
+    width: Width = 64  # maps next to the image, doubled with every halving of its side, eightfold at most
     objective: GanObjective = "non_saturating"  # what is played for
     batch_size: int = 64  # images per update, over all processes
     images: int = 200_000  # real images drawn in the whole run
@@ -32,7 +33,6 @@ class Config(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_resolution(self.resolution)
-        check_width(self.width)
 
 
 _DIGITS = Config(resolution=28, channels=1, width=32, flip=False)

@@ -4,13 +4,16 @@ Beliefs and diversity are means over the last fifth of the run; losses are held 
 names the number that it rests on.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, median
 from typing import Any
 
+from ..family import History
+from ..metrics.table import ENGLISH, Evaluation
 from ..reports.language import Speaker
-from ..runs.folder import RunFolder
+from .game import Adversarial
 
 LAST = 5  # the share of the log that counts: a fifth
 SURE, UNSURE = 0.97, 0.05  # beliefs of a discriminator that has won, and how near ½ it stands when it has lost
@@ -18,11 +21,10 @@ POOR = 0.4  # diversity of a batch, as a share of the real one
 GROWN, LARGE = 5.0, 10.0  # how much a loss must have grown, and to what, to be called diverging
 SPENT = 1.3  # final distance over the best
 FALLING = 0.98  # mean distance of the last third of the run over that of the third before
-STEADY = ("wgan", "wgan_gp", "sngan")
 LACKING = 0.9  # entropy of classes, as a share of the real one
 PROBABILITIES = ("minimax", "non_saturating")
 PLAYERS_ZH = {"discriminator": "判别器", "generator": "生成器"}
-ENGLISH = Speaker("en")
+Rows = Sequence[Mapping[str, Any]]  # of metrics.jsonl, or of measures.jsonl
 
 
 @dataclass(frozen=True)
@@ -33,34 +35,10 @@ class Finding:
     change: str
 
 
-def history(folder: RunFolder, evaluation: dict[str, Any]) -> dict[str, Any]:
-    """What an adversarial run's evaluation says beyond its rows: the best and the final distance over the run, and the
-    findings. Nothing for other runs."""
-    rows = folder.metrics()
-    if not rows or "fake_before" not in rows[-1]:
-        return {}
-    measures = folder.metrics("measures.jsonl")
-    over: dict[str, Any] = {}
-    if measures:
-        key = _distance(measures)
-        best = min(measures, key=lambda row: row[key])
-        over = {"measure": key, "best": best[key], "best_at": best["images"], "final": measures[-1][key]}
-    return {"over_the_run": over, "findings": [asdict(finding) for finding in findings_of(folder, evaluation)]}
-
-
-def findings_of(folder: RunFolder, evaluation: dict[str, Any], say: Speaker = ENGLISH) -> list[Finding]:
-    """The findings on an adversarial run, in the speaker's language."""
-    values = folder.read_config()
-    measures = folder.metrics("measures.jsonl")
-    return diagnose(folder.metrics(), measures, evaluation, values["system"], values["config"], say)
-
-
-def diagnose(
-    rows: list[dict[str, Any]], measures: list[dict[str, Any]], evaluation: dict[str, Any], system: str,
-    config: dict[str, Any], say: Speaker = ENGLISH,
-) -> list[Finding]:  # fmt: skip
-    """The findings on a run with these rows of metrics.jsonl and measures.jsonl."""
-    objective = config.get("objective", "wasserstein")
+def diagnose(system: Adversarial, history: History, evaluation: Evaluation, say: Speaker = ENGLISH) -> list[Finding]:
+    """The findings on the run of `system` with this history, in the speaker's language."""
+    rows, measures = history.rows, history.measures
+    objective = history.config.get("objective", "wasserstein")
     late = rows[-max(1, len(rows) // LAST) :]
     mean = {key: fmean(row[key] for row in late) for key in ("real", "fake_before", "diversity")}
     return [
@@ -116,16 +94,16 @@ def _balance(mean: dict[str, float], objective: str, say: Speaker) -> list[Findi
 
 
 def _collapse(
-    diversity: float, measures: list[dict[str, Any]], evaluation: dict[str, Any], system: str, say: Speaker
+    diversity: float, measures: Rows, evaluation: Evaluation, system: Adversarial, say: Speaker
 ) -> list[Finding]:
     """One finding at most: its cause and its mend are the same."""
     change = say(
         "Use larger batches, --augmented or a smaller --learning-rate",
         "请用更大的批量、--augmented 或更小的 --learning-rate",
     )
-    if system not in STEADY:
+    if not system.steady:
         change += say(", or train wgan_gp or sngan", "，或改用 wgan_gp、sngan")
-        if system != "cgan":
+        if not system.conditional:
             change += say(", or tell the classes: cgan", "，或给出类别：cgan")
     change += say(".", "。")
     if _still_falls(measures):
@@ -139,7 +117,7 @@ def _collapse(
             f"多样性低：同批生成图像之间的差异只有真实图像的 {diversity:.0%}。",
         )
         return [Finding(low, change)]
-    drawn, real = evaluation["rows"][:2]
+    drawn, real = evaluation.values(), evaluation.values("floor")
     if "covered" in drawn and (drawn["covered"] < real["covered"] or drawn["entropy"] < LACKING):
         missing = say(
             f"Some kinds of images are missing: {drawn['covered']:.0f} of {real['covered']:.0f} classes are drawn, "
@@ -151,18 +129,19 @@ def _collapse(
     return []
 
 
-def _still_falls(measures: list[dict[str, Any]]) -> bool:
+def _still_falls(measures: Rows) -> bool:
     """Whether the last third of the measurements lies below what came before."""
-    values = [row[_distance(measures)] for row in measures]
+    values = [row[distance_of(measures)] for row in measures]
     third = len(values) // 3
     return third > 0 and fmean(values[-third:]) < FALLING * fmean(values[-2 * third : -third])
 
 
-def _distance(measures: list[dict[str, Any]]) -> str:
+def distance_of(measures: Rows) -> str:
+    """The measure that a run was followed by."""
     return "fcd" if measures and "fcd" in measures[0] else "frechet"
 
 
-def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]], objective: str, say: Speaker) -> list[Finding]:
+def _divergence(rows: Rows, late: Rows, objective: str, say: Speaker) -> list[Finding]:
     found = []
     early = rows[len(rows) // LAST : 2 * len(rows) // LAST]
     # The loss of a Wasserstein generator has no zero: it says nothing by itself.
@@ -185,10 +164,10 @@ def _divergence(rows: list[dict[str, Any]], late: list[dict[str, Any]], objectiv
     return found
 
 
-def _decline(measures: list[dict[str, Any]], say: Speaker) -> list[Finding]:
+def _decline(measures: Rows, say: Speaker) -> list[Finding]:
     if len(measures) < 2:
         return []
-    key = _distance(measures)
+    key = distance_of(measures)
     best = min(measures, key=lambda row: row[key])
     final = measures[-1][key]
     if final <= SPENT * best[key]:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,8 @@ from ..engine.annealing import set_rate
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
-from ..engine.fields import MAX_UNITS, check_numbers
+from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Layers, Natural, Positive, ShareBelow1, Units, check
 from ..engine.system import Scalars, Stage, System
-from ..errors import SfumatoError
 from ..nets.players import (
     WIDEST,
     DCDiscriminator,
@@ -36,6 +35,8 @@ from ..ops.augment import augment
 from ..ops.objectives import Objective, discriminator_loss, generator_loss, gradient_at_real, realness
 
 MAX_RESOLUTION = 1024
+GLANCES = 10  # measurements on the way, where nobody says
+Width = Annotated[int, Bounds(1, MAX_UNITS // WIDEST)]  # of DCGAN nets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,36 +46,24 @@ class AdversarialConfig:
     fit: ClassVar[Fit] = "square"
     objective: ClassVar[Objective] = "wasserstein"  # by which both play; a field where there is a choice
     classes: ClassVar[int] = 0  # that the images must have labels of; none where the system reads no labels
-    resolution: int = 28  # side of the square images, in pixels
-    channels: int = 1  # 1 for grey, 3 for RGB
-    latent: int = 64  # random numbers that an image is made from
-    learning_rate: float = 2e-4  # of both players
+    resolution: Annotated[int, Bounds(1, MAX_RESOLUTION)] = 28  # side of the square images, in pixels
+    channels: Literal[1, 2, 3] = 1  # 1 for grey, 3 for RGB, 2 for points of a plane
+    latent: Units = 64  # random numbers that an image is made from
+    learning_rate: Positive = 2e-4  # of both players
     annealed: bool = False  # let it fall to 0 over the run, in a straight line
-    beta1: float = 0.5  # of Adam: how much of the mean of the gradients is kept from step to step
-    beta2: float = 0.999  # of Adam: the same for their squares
-    discriminator_steps: int = 1  # updates of the discriminator for one of the generator
-    half_life: int = 0  # real images after which half of the averaged generator is forgotten; 0: no average
-    r1: float = 0.0  # weight of R1, the squared gradient of the discriminator at real images
+    beta1: ShareBelow1 = 0.5  # of Adam: how much of the mean of the gradients is kept from step to step
+    beta2: ShareBelow1 = 0.999  # of Adam: the same for their squares
+    discriminator_steps: Count = 1  # updates of the discriminator for one of the generator
+    half_life: Natural = 0  # real images after which half of the averaged generator is forgotten; 0: no average
+    r1: Amount = 0.0  # weight of R1, the squared gradient of the discriminator at real images
     augmented: bool = False  # show the discriminator augmented images only (DiffAugment): for few training images
-    batch_size: int = 100  # images per update, over all processes
+    batch_size: Annotated[int, Bounds(2)] = 100  # images per update, over all processes
     flip: bool = False  # mirror half of the training images: for photographs, not for writing
-    images: int = 3_000_000  # real images drawn in the whole run (50 epochs of MNIST)
-    measure_every: int = 0  # real images between two measurements on the way; 0: a tenth of the run
+    images: Count = 3_000_000  # real images drawn in the whole run (50 epochs of MNIST)
+    measure_every: Natural = 0  # real images between two measurements on the way; 0: a tenth of the run
 
     def __post_init__(self) -> None:
-        check_numbers(
-            self,
-            positive=("resolution", "latent", "learning_rate", "discriminator_steps", "images"),
-            at_most={"resolution": MAX_RESOLUTION, "latent": MAX_UNITS},
-            not_negative=("half_life", "r1", "measure_every"),
-        )
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must lie between 0 and 1, below 1")
-        if self.batch_size < 2:
-            raise SfumatoError(f"batch_size {self.batch_size}: must be at least 2")
-        if not 1 <= self.channels <= 3:
-            raise SfumatoError(f"channels {self.channels}: must be 1 or 3 (2 for points of a plane)")
+        check(self)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -86,31 +75,20 @@ class EitherConfig(AdversarialConfig):
     """For systems whose paper is about the game and not about the networks."""
 
     network: Literal["mlp", "dcgan"] = "mlp"  # fully connected players, or those of the DCGAN
-    hidden: tuple[int, ...] = (256, 256)  # mlp: hidden units of the generator; the discriminator mirrors them
-    width: int = 64  # dcgan: maps next to the image, doubled with every halving of its side, eightfold at most
+    hidden: Layers = (256, 256)  # mlp: hidden units of the generator; the discriminator mirrors them
+    width: Width = 64  # dcgan: maps next to the image, doubled with every halving of its side, eightfold at most
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_width(self.width)
         if self.network == "dcgan":
             check_resolution(self.resolution)
-
-
-def check_width(width: int) -> None:
-    """Raises SfumatoError unless DCGAN nets can be that wide."""
-    if not 1 <= width <= MAX_UNITS // WIDEST:
-        raise SfumatoError(f"width {width}: must lie between 1 and {MAX_UNITS // WIDEST:,}")
-
-
-def check_dropout(dropout: float) -> None:
-    """Raises SfumatoError unless it is a share that leaves something."""
-    if not 0 <= dropout < 1:
-        raise SfumatoError(f"dropout {dropout}: must lie between 0 and 1, below 1")
 
 
 class Adversarial(System):
     """Subclasses build two players; they may add `penalties`, or `constrain` the discriminator after its updates."""
 
+    draws = True
+    steady: ClassVar[bool] = False  # its critic is kept smooth
     image_range = (-1.0, 1.0)
     looks = 40
     config: AdversarialConfig
@@ -124,6 +102,10 @@ class Adversarial(System):
         self.apart = any(isinstance(layer, nn.BatchNorm2d) for layer in self.discriminator.modules())
         for name, player in (("discriminator", self.discriminator), ("generator", self.generator)):
             self.optimizers[name] = self.optimizer(player)
+
+    @property
+    def glance_every(self) -> int:
+        return self.config.measure_every or max(1, self.config.images // GLANCES)
 
     @abstractmethod
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ..engine.fields import Layers, ShareBelow1
 from ..ops.objectives import GanObjective
-from .game import Adversarial, AdversarialConfig, check_dropout, mlp_players
+from .game import Adversarial, AdversarialConfig, mlp_players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +21,9 @@ class Config(AdversarialConfig):
     """64-256-256-784 and 784-256-256-1, on 28×28 grey images."""
 
     objective: GanObjective = "non_saturating"  # what is played for
-    hidden: tuple[int, ...] = (256, 256)  # units of the generator's hidden layers; the discriminator mirrors them
-    dropout: float = 0.0  # share of the discriminator's hidden units that are silenced in training
+    hidden: Layers = (256, 256)  # units of the generator's hidden layers; the discriminator mirrors them
+    dropout: ShareBelow1 = 0.0  # share of the discriminator's hidden units that are silenced in training
     beta1: float = 0.9  # of Adam: how much of the mean of the gradients is kept from step to step
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_dropout(self.dropout)
 
 
 PRESETS = {

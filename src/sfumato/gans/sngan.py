@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 
-from ..errors import SfumatoError
+from ..engine.fields import Amount, Positive
 from .game import Adversarial, EitherConfig, players
 
 EPSILON = 1e-12
@@ -27,16 +27,9 @@ class Config(EitherConfig):
     """Spectral normalisation, hinge objective, one discriminator step."""
 
     method: Literal["normalisation", "regularisation"] = "normalisation"  # divide by σ, or add ½λσ² to the loss
-    bound: float = 1.0  # the largest singular value that a layer keeps (normalisation only)
-    spectral_weight: float = 0.01  # λ (regularisation only)
+    bound: Positive = 1.0  # the largest singular value that a layer keeps (normalisation only)
+    spectral_weight: Amount = 0.01  # λ (regularisation only)
     objective: Literal["hinge", "non_saturating", "least_squares", "wasserstein"] = "hinge"  # what is played for
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.bound <= 0:
-            raise SfumatoError(f"bound {self.bound}: must be more than 0")
-        if self.spectral_weight < 0:
-            raise SfumatoError(f"spectral_weight {self.spectral_weight}: must not be negative")
 
 
 PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
@@ -79,6 +72,7 @@ class SpectralNorm(nn.Module):
 
 
 class SNGAN(Adversarial):
+    steady = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

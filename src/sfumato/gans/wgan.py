@@ -7,11 +7,12 @@ iteration; the printed algorithm does not, and neither does this. The critic's v
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from ..errors import SfumatoError
+from ..engine.fields import Positive
 from ..ops.objectives import clip_weights
 from .game import Adversarial, EitherConfig, players
 
@@ -21,20 +22,18 @@ class Config(EitherConfig):
     """RMSprop, five critic steps, weights within ±0.01."""
 
     learning_rate: float = 5e-5  # of RMSprop, for both players
-    clip: float = 0.01  # largest weight of the critic
+    beta1: ClassVar[float] = 0.0  # RMSprop has neither of Adam's two
+    beta2: ClassVar[float] = 0.0
+    clip: Positive = 0.01  # largest weight of the critic
     discriminator_steps: int = 5  # updates of the critic for one of the generator
     batch_size: int = 64  # images per update, over all processes
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.clip <= 0:
-            raise SfumatoError(f"clip {self.clip}: must be more than 0")
 
 
 PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 
 class WGAN(Adversarial):
+    steady = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

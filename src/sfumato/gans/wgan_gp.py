@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ..errors import SfumatoError
+from ..engine.fields import Amount
 from ..ops.objectives import gradient_penalty
 from .game import Adversarial, EitherConfig, players
 
@@ -23,20 +23,16 @@ class Config(EitherConfig):
     learning_rate: float = 1e-4  # of both players
     beta2: float = 0.9  # of Adam: the same for their squares
     discriminator_steps: int = 5  # updates of the critic for one of the generator
-    penalty_weight: float = 10.0  # λ
+    penalty_weight: Amount = 10.0  # λ
     one_sided: bool = False  # punish slopes above 1 only
     batch_size: int = 50  # images per update, over all processes
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.penalty_weight < 0:
-            raise SfumatoError(f"penalty_weight {self.penalty_weight}: must not be negative")
 
 
 PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
 
 class WGANGP(Adversarial):
+    steady = True
     config: Config
 
     def build(self) -> tuple[nn.Module, nn.Module]:

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from ..data.dataset import fingerprint
 from ..data.pictures import to_bytes
 from ..errors import SfumatoError
-from ..nets.encoders import Encoder, build_encoder
+from ..nets.encoders import EFFICIENTNET, Encoder, build_encoder
 from ..ops.statistics import moments
 from ..seeds import derive
-from ..weights.load import load_pretrained, read_weights
+from ..weights.load import read_weights
 from .reconstruction import in_chunks
 
 SIDE = 128  # pixels, to which images are brought
@@ -37,36 +37,44 @@ AT_ONCE = 50  # images that the Inception network, which enlarges them to 299²,
 
 
 class Features(nn.Module):
-    """What a network sees of an image, whatever its place: (b, c, h, w) in [0, 1] to (b, 512).
+    """What a network sees of an image, whatever its place: (b, c, h, w) in [0, 1] to (b, numbers).
 
-    Without `weights`: means and deviations of the 256 maps of relu4_1 of the encoder that comes with this package,
-    which was trained on 1,605 photographs and 1,527 paintings. With a file of torchvision's `squeezenet1_0` or
-    `squeezenet1_1` (safetensors, or .pth read without unpickling code): means of its last 512 maps. Raises SfumatoError
-    for a file that is none.
+    `source` is nothing, a name or a file:
+    - nothing: means and deviations of the 256 maps of relu4_1 of the encoder that comes with this package, which was
+      trained on 1,605 photographs and 1,527 paintings;
+    - `efficientnet_lite0`: means of the 1,280 maps of its last convolution, which ImageNet's classes are told from;
+    - a file of torchvision's `squeezenet1_0` or `squeezenet1_1` (safetensors, or .pth read without unpickling code):
+      means of its last 512 maps.
+    Raises SfumatoError for a file that is none, or a network whose weights are not installed.
     """
 
-    def __init__(self, weights: Path | None = None) -> None:
+    def __init__(self, source: str | Path | None = None) -> None:
         super().__init__()
-        self.encoder = _squeezenet(weights) if weights else load_pretrained(build_encoder("sfumato"))
+        self.encoder, self.layer, called = _network(source)
         self.requires_grad_(False).eval()
-        digest = fingerprint(*self.encoder.state_dict().values())
-        self.name = f"{weights.name if weights else 'the encoder of Sfumato'} ({digest}), {SIDE}×{SIDE}"
+        self.name = f"{called} ({fingerprint(*self.encoder.state_dict().values())}), {SIDE}×{SIDE}"
 
     def forward(self, images: Tensor) -> Tensor:
         colours = images.expand(-1, 3, -1, -1)
         sized = F.interpolate(colours, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
-        if self.encoder.name == "sfumato":
-            return torch.cat(moments(self.encoder(sized, ("relu4_1",))["relu4_1"]), 1).flatten(1)
-        return self.encoder(sized, ("fire9",))["fire9"].mean((2, 3))
+        maps = self.encoder(sized, (self.layer,))[self.layer]
+        return torch.cat(moments(maps), 1).flatten(1) if self.encoder.name == "sfumato" else maps.mean((2, 3))
 
     def of(self, images: Tensor) -> Tensor:
-        """Features (n, 512) of any number of images, on the CPU."""
+        """Features (n, numbers) of any number of images, on the CPU."""
         return in_chunks(lambda chunk: self(chunk.to(self.encoder.units.mean.device)), images)
 
 
-def _squeezenet(weights: Path) -> Encoder:
-    first = read_weights(weights).get("features.0.weight", torch.zeros(0))
-    return load_pretrained(build_encoder("squeezenet1_1" if first.shape[:1] == (64,) else "squeezenet1_0"), weights)
+def _network(source: str | Path | None) -> tuple[Encoder, str, str]:
+    """The network that `source` names, the layer that is looked at, and what it is called."""
+    if not source:
+        return build_encoder("sfumato").load(), "relu4_1", "the encoder of Sfumato"
+    if str(source) == EFFICIENTNET:
+        return build_encoder(EFFICIENTNET).load(), "head", "EfficientNet-Lite0"
+    path = Path(source)
+    first = read_weights(path).get("features.0.weight", torch.zeros(0))
+    squeezenet = build_encoder("squeezenet1_1" if first.shape[:1] == (64,) else "squeezenet1_0")
+    return squeezenet.load(path), "fire9", path.name
 
 
 class Inception(nn.Module):

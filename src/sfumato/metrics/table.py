@@ -7,10 +7,14 @@ language is chosen where the table is printed.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import SfumatoError
 from ..reports.language import Speaker
+
+if TYPE_CHECKING:
+    from ..data.dataset import ImageData
 
 Role = Literal["ours", "baseline", "published"]
 OURS = "ours"
@@ -54,7 +58,8 @@ MEASURES: Mapping[str, Measure] = {
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One measured number. `n`: how many images it was measured on; `low`, `high`: the interval that holds it with 95 %
-    confidence, where one is known. `value` is None where there is nothing to measure (a class that no image has)."""
+    confidence, where one is known. `value` is None where there is nothing to measure (a class that no image has), or no
+    finite number (the PSNR of a perfect picture)."""
 
     key: str
     value: float | None
@@ -85,6 +90,17 @@ class Evaluation:
     seed: int | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def on(cls, data: "ImageData", **fields: Any) -> "Evaluation":
+        """With what must be said of the data."""
+        return cls(
+            data=data.name,
+            fingerprint=data.fingerprint,
+            notice=Words(data.notice, data.notice_zh),
+            left_out=len(data.left_out),
+            **fields,
+        )
+
     def row(self, key: str, of: str = OURS) -> Row:
         """Raises SfumatoError naming what there is if nothing was measured by that key."""
         for row in self.rows:
@@ -105,6 +121,14 @@ class Evaluation:
         """All numbers of one thing, by measure."""
         return {row.key: self.value(row.key, of) for row in self.rows if row.of == of}
 
+    def things(self) -> list[str]:
+        """What was measured: the `of` of the rows, in order."""
+        return list(dict.fromkeys(row.of for row in self.rows))
+
+    def called(self, of: str, say: Speaker = ENGLISH) -> str:
+        """The name of what was measured."""
+        return self.names[of].by(say) if of in self.names else of
+
     def keys(self) -> list[str]:
         """The measures, in the order in which tables have them."""
         there = dict.fromkeys(row.key for row in self.rows)
@@ -121,8 +145,9 @@ def rows_of(
     for key, value in values.items():
         low, high = (intervals or {}).get(key, (None, None))
         unit = MEASURES[key].unit if key in MEASURES else ""
-        known = None if value != value else value  # NaN
-        yield Row(key=key, value=known, n=n, of=of, role=role, unit=unit, low=low, high=high)
+        yield Row(
+            key=key, value=value if isfinite(value) else None, n=n, of=of, role=role, unit=unit, low=low, high=high
+        )
 
 
 def printed(row: Row | None) -> str:
@@ -156,8 +181,8 @@ def lines(evaluation: Evaluation, keys: Sequence[str], say: Speaker) -> list[lis
     """The rows of a table alone."""
     found = {(row.of, row.key): row for row in evaluation.rows}
     cells = []
-    for of in dict.fromkeys(row.of for row in evaluation.rows):
-        line = [evaluation.names[of].by(say) if of in evaluation.names else of]
+    for of in evaluation.things():
+        line = [evaluation.called(of, say)]
         for key in keys:
             row = found.get((of, key))
             text = printed(row)

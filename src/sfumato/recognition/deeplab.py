@@ -9,15 +9,16 @@ https://arxiv.org/abs/1802.02611): a finer map beside the result, and two convol
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from ..engine.fields import MAX_UNITS
-from ..errors import SfumatoError
+from ..engine.fields import MAX_UNITS, Bounds, Units
 from ..nets.backbones import BackboneName, build_backbone, double
 from .segmentation import SegmentationConfig, Segmenter, enlarged
 
+Rates = Annotated[tuple[int, ...], Bounds(1, MAX_UNITS, empty=True)]
 FINE = 32  # channels that a finer map is brought to
 
 
@@ -26,14 +27,9 @@ class Config(SegmentationConfig):
     """DeepLab on the embedded scenes."""
 
     backbone: BackboneName = "sfumato"  # the network that reads the image
-    rates: tuple[int, ...] = (3, 6, 9)  # how far apart the nine taps of each atrous filter lie
-    width: int = 128  # channels of each branch, and of their sum
+    rates: Rates = (3, 6, 9)  # how far apart the nine taps of each atrous filter lie
+    width: Units = 128  # channels of each branch, and of their sum
     fine: bool = True  # set the second map of the backbone beside the result, as DeepLabv3+ does
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.width <= MAX_UNITS:
-            raise SfumatoError(f"width {self.width}: must lie between 1 and {MAX_UNITS}")
 
 
 PRESETS = {

@@ -3,14 +3,15 @@
 Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotdog` is the experiment of "Dive into Deep
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
 The new layer begins as Xavier's and learns ten times as fast as the rest; for a first part of the run, `frozen`, alone.
-Departs from the paper: any classifier of torchvision, or the encoder that comes with the package with a mean over its
-last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is 0.0064 here).
+Departs from the paper: any classifier of torchvision, EfficientNet-Lite0, or the encoder that comes with the package
+with a mean over its last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is
+0.0064 here).
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +20,14 @@ from torchvision.transforms import v2
 
 from ..data.batches import Batch
 from ..engine.clock import Clock
+from ..engine.fields import Bounds, Share, ShareAbove0
 from ..engine.system import Scalars
 from ..errors import SfumatoError
-from ..nets.encoders import ImageNetUnits, build_encoder
+from ..nets.efficientnet import EfficientNetLite0
+from ..nets.encoders import EFFICIENTNET, InputUnits, build_encoder
+from ..strict import shown
 from ..weights.load import load_network
-from .recognizer import RecognitionConfig, Recognizer
+from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 OURS: Literal["sfumato"] = "sfumato"
 UNFIT = ("googlenet", "inception_v3")  # they have more than one head
@@ -37,24 +41,22 @@ CHANGE = 0.3  # of brightness, contrast and saturation
 class Config(RecognitionConfig):
     """The package's encoder on the embedded faces."""
 
-    network: str = OURS  # sfumato, or a classifier of torchvision: resnet18, squeezenet1_0, ...
-    frozen: float = 0.0  # share of the run, at its beginning, in which the new layer learns alone
-    smallest: float = 0.4  # least share of an image's area that is cut out and enlarged in training; 1: none is
+    resolution: Annotated[int, Bounds(LEAST, MAX_RESOLUTION)] = 128  # side of the images, in pixels
+    network: str = OURS  # sfumato, efficientnet_lite0, or torchvision's: resnet18, squeezenet1_0, ...
+    frozen: Share = 0.0  # share of the run, at its beginning, in which the new layer learns alone
+    smallest: ShareAbove0 = 0.4  # least share of an image's area that is cut out and enlarged in training; 1: none is
     recoloured: bool = True  # change brightness, contrast and saturation at random
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.smallest <= 1:
-            raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
-        if self.resolution < LEAST:
-            raise SfumatoError(f"resolution {self.resolution}: must be at least {LEAST}")
-        if not 0 <= self.frozen <= 1:
-            raise SfumatoError(f"frozen {self.frozen}: must lie between 0 and 1")
-        if self.network != OURS:
+        if self.network not in (OURS, EFFICIENTNET):
             from torchvision import models
 
             if self.network not in models.list_models(module=models) or self.network in UNFIT:
-                raise SfumatoError(f"network {self.network!r}: neither {OURS} nor a plain classifier of torchvision")
+                raise SfumatoError(
+                    f"network {shown(self.network)}: neither {OURS}, {EFFICIENTNET} nor a plain classifier of "
+                    f"torchvision"
+                )
             fixed = self.network.startswith(FIXED)
             if fixed and self.resolution != SIDE:
                 raise SfumatoError(f"resolution {self.resolution}: {self.network} reads images of {SIDE} only")
@@ -78,7 +80,7 @@ class Classifier(nn.Module):
     def __init__(self, name: str, classes: int) -> None:
         super().__init__()
         self.name = name
-        self.units = ImageNetUnits()
+        self.units = InputUnits(name)
         self.network = _ours() if name == OURS else _theirs(name)
         layers = [item for item in self.network.named_modules() if isinstance(item[1], nn.Linear | nn.Conv2d)]
         self.place, last = layers[-1]
@@ -108,6 +110,8 @@ def _ours() -> nn.Module:
 
 
 def _theirs(name: str) -> nn.Module:
+    if name == EFFICIENTNET:
+        return EfficientNetLite0()
     from torchvision import models
 
     network = models.get_model(name)

@@ -1,7 +1,7 @@
 """Measuring recognition runs on held-out pictures, always beside what no network gives."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from ..data.dataset import VOID, ImageData, Split
 from ..engine.runtime import Runtime
+from ..errors import SfumatoError
+from ..family import OpenRun
 from ..metrics.recognition import (
     accuracy,
     average_precision,
@@ -19,6 +21,7 @@ from ..metrics.recognition import (
     pixel_confusion,
     pixel_scores,
 )
+from ..metrics.table import OURS, Evaluation, Row, Words, rows_of
 from ..ops.anchors import Detections, assign, detect, targets
 from ..reports.anchor_figures import Layer, assigned_anchors
 from ..reports.overlays import boxed, coloured, framed
@@ -29,9 +32,10 @@ from .ssd import ANCHORS, SSD, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
+COMMONEST = "commonest"
 
 
-def measure_recognition(system: Recognizer, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+def measure(system: Recognizer, data: ImageData, runtime: Runtime) -> Evaluation:
     """The rows of the system's kind, and what only it has."""
     system.eval()
     if isinstance(system, Segmenter):
@@ -67,7 +71,7 @@ def name_pixels(system: Segmenter, images: Tensor, runtime: Runtime) -> Tensor:
         return system(images.to(runtime.device, memory_format=runtime.memory_format)).argmax(1).cpu()
 
 
-def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> Evaluation:
     """The network, and every pixel called the commonest class of the training masks."""
     classes = len(data.classes)
     matrix = torch.zeros(classes, classes, dtype=torch.int64)
@@ -81,21 +85,19 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     common = int(frequency.argmax())
     trivial = torch.zeros_like(matrix)
     trivial[:, common] = matrix.sum(1)
-    rows = [
-        {"name": "network", **pixel_scores(matrix)},
-        {"name": f"everything {data.classes[common]}", **pixel_scores(trivial)},
-    ]
+    side = system.config.resolution
     shares = intersection_over_union(matrix).tolist()
-    return {
-        "images": len(data.test),
-        "resolution": system.config.resolution,
-        "note": "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are "
-        f"read whole, their shorter side {system.config.resolution} pixels.",
-        "rows": rows,
-        "per_class": {  # None of a class that no test image has
+    return _evaluation(
+        system, data, {OURS: pixel_scores(matrix), COMMONEST: pixel_scores(trivial)}, common,
+        Words(
+            "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are read "
+            f"whole, their shorter side {side} pixels.",
+            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边为 {side}。",
+        ),
+        per_class={  # None of a class that no test image has
             name: None if math.isnan(share) else share for name, share in zip(data.classes, shares, strict=True)
         },
-    }
+    )  # fmt: skip
 
 
 def test_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
@@ -118,7 +120,7 @@ def name_split(system: FineTuned, split: Split, runtime: Runtime) -> Tensor:
     return torch.cat([name_pictures(system, images, runtime) for images, _ in test_batches(split)])
 
 
-def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) -> Evaluation:
     """The network, and every picture called by the commonest name of the training pictures."""
     assert data.test.labels is not None
     assert data.train.labels is not None
@@ -127,17 +129,16 @@ def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) ->
     matrix = confusion(said.argmax(1), data.test.labels, classes)
     common = int(data.train.labels.bincount(minlength=classes).argmax())
     trivial = confusion(torch.full_like(data.test.labels, common), data.test.labels, classes)
-    rows = []
-    for name, counts in (("network", matrix), (f"everything {data.classes[common]}", trivial)):
-        share = accuracy(counts)
-        rows.append({"name": name, "accuracy": share.value, "low": share.low, "high": share.high})
-    return {
-        "images": len(data.test),
-        "resolution": system.config.resolution,
-        "note": "low and high: the interval that holds the accuracy with 95 % confidence (Wilson).",
-        "rows": rows,
-        "confusion": matrix.tolist(),
-    }
+    shares = {OURS: accuracy(matrix), COMMONEST: accuracy(trivial)}
+    return _evaluation(
+        system, data, {of: {"accuracy": share.value} for of, share in shares.items()}, common,
+        Words(
+            "In brackets: the interval that holds the accuracy with 95 % confidence (Wilson).",
+            "括号内：准确率的 95% 置信区间（Wilson）。",
+        ),
+        intervals={of: {"accuracy": (share.low, share.high)} for of, share in shares.items()},
+        confusion=matrix.tolist(),
+    )  # fmt: skip
 
 
 def mistakes(system: FineTuned, data: ImageData, runtime: Runtime, count: int = 12) -> tuple[Tensor, list[str]]:
@@ -166,7 +167,7 @@ def _here(found: Iterable[Detections]) -> list[Detections]:
     return [Detections(item.boxes.cpu(), item.classes.cpu(), item.scores.cpu()) for item in found]
 
 
-def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> dict[str, Any]:
+def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> Evaluation:
     """The network; no object anywhere; and one box in every picture, the mean one, by the commonest name."""
     assert data.test.boxes is not None
     assert data.train.boxes is not None
@@ -186,20 +187,47 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> dict[st
     known = data.train.boxes[data.train.boxes[..., 0] >= 0]
     common = known[:, 0].long().bincount().argmax()
     mean = Detections(known[:, 1:].mean(0, keepdim=True), common[None], torch.ones(1))
-    rows = [
-        {"name": "network", **average_precision(found, true)},
-        {"name": "no object anywhere", "map": 0.0, "map_50": 0.0},
-        {"name": f"the mean box, {data.classes[int(common)]}", **average_precision([mean] * len(true), true)},
-    ]
-    for row, (error, mae) in zip(rows, wrong.tolist(), strict=False):
-        row |= {"class_error": error, "box_mae": mae}
-    return {
-        "images": len(data.test),
-        "resolution": system.config.resolution,
-        "note": "map: COCO's mean average precision over overlaps of 0.5 to 0.95, map_50 at 0.5, of detections as sure "
-        "as 0.01. class_error and box_mae are means over all anchors, nearly all of which are background.",
-        "rows": rows,
+    values = {
+        OURS: average_precision(found, true),
+        "nothing": {"map": 0.0, "map_50": 0.0},
+        "mean-box": average_precision([mean] * len(true), true),
     }
+    for of, (error, mae) in zip((OURS, "nothing"), wrong.tolist(), strict=True):
+        values[of] |= {"class_error": error, "box_mae": mae}
+    return _evaluation(
+        system, data, values, int(common),
+        Words(
+            "map: COCO's mean average precision over overlaps of 0.5 to 0.95, map_50 at 0.5, of detections as sure as "
+            "0.01. class_error and box_mae are means over all anchors, nearly all of which are background.",
+            "map：COCO 的平均精度均值，重叠 0.5 至 0.95；map_50：重叠 0.5；检测置信度不低于 0.01。class_error 与 box_mae 是对全部锚框的平均，而锚框几乎都是背景。",  # noqa: E501
+        ),
+    )  # fmt: skip
+
+
+def _evaluation(
+    system: Recognizer, data: ImageData, values: Mapping[str, Mapping[str, float]], common: int, note: Words,
+    intervals: Mapping[str, Mapping[str, Any]] | None = None, **more: Any,
+) -> Evaluation:  # fmt: skip
+    """`values` by what they were measured of, the network first; `common`: the commonest class."""
+    count, class_ = len(data.test), data.classes[common]
+    names = {
+        OURS: Words("network", "网络"),
+        COMMONEST: Words(f"everything {class_}", f"全部为 {class_}"),
+        "nothing": Words("no object anywhere", "处处无物体"),
+        "mean-box": Words(f"the mean box, {class_}", f"平均边框，{class_}"),
+    }
+    rows: list[Row] = []
+    for of, measured in values.items():
+        rows += rows_of(measured, count, of, "ours" if of == OURS else "baseline", (intervals or {}).get(of))
+    return Evaluation.on(
+        data,
+        images=count,
+        resolution=system.config.resolution,
+        rows=tuple(rows),
+        names={of: names[of] for of in values},
+        note=note,
+        more=more,
+    )
 
 
 def inspect_anchors(system: SSD, data: ImageData, place: int, truth: str = "objects") -> bytes:
@@ -220,6 +248,19 @@ def inspect_anchors(system: SSD, data: ImageData, place: int, truth: str = "obje
     ]
     words = [data.classes[int(number)] for number in rows[:, 0]]
     return assigned_anchors(image, rows[:, 1:], words, layers, truth)
+
+
+def anchors_of(run: OpenRun, count: int) -> Iterator[tuple[str, bytes]]:
+    """Of `count` training images of an ssd run, a name and a PNG of which anchors are trained for which object.
+
+    Raises SfumatoError for a run of another kind."""
+    system = run.system
+    if not isinstance(system, SSD):
+        raise SfumatoError(f"{run.path}: a {run.system_name} run has no anchors; ssd has")
+    if count < 1:
+        raise SfumatoError(f"--count {count}: must be at least 1")
+    for place in range(min(count, len(run.data.train))):
+        yield f"train-{place}", inspect_anchors(system, run.data, place)
 
 
 def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int) -> list[Tensor]:

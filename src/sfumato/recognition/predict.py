@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.jobs import jobs
-from ..data.pictures import read_picture, to_tensor, write_picture
+from ..data.pictures import read_image, read_picture, to_picture, to_tensor, write_picture
 from ..errors import SfumatoError
+from ..family import OpenRun
 from ..files import write_atomically
 from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
 from .finetune import FineTuned
@@ -22,9 +23,6 @@ from .measures import find_objects, name_pictures
 from .recognizer import Recognizer
 from .segmentation import Segmenter, enlarged
 from .ssd import SSD
-
-if TYPE_CHECKING:
-    from ..runs.open import Run
 
 SCORE = 0.5
 NAMED = 3  # classes of a picture that are said
@@ -35,9 +33,10 @@ LEAST = 0.005  # share of the pixels from which on a class is said
 @dataclass(frozen=True)
 class Prediction:
     """`words`: a line for people. `values`: the same for programs. `drawn`: the picture with it on. `mask`: of
-    segmentation, the class of each pixel of the picture as it is stored, uint8 (h, w)."""
+    segmentation, the class of each pixel of the picture as it is stored, uint8 (h, w). `file`: None of a picture that
+    was no file."""
 
-    file: Path
+    file: Path | None
     words: str
     values: dict[str, Any]
     drawn: Image.Image
@@ -47,18 +46,27 @@ class Prediction:
 class Reader:
     """A run that recognises, opened to read pictures of any kind one by one."""
 
-    def __init__(self, run: "Run", score: float = SCORE) -> None:
+    def __init__(self, run: OpenRun, score: float = SCORE) -> None:
         """`score`: how sure a detection must be. Raises SfumatoError for a run of another kind."""
         if not isinstance(run.system, Recognizer):
-            raise SfumatoError(f"{run.path}: a {run.config['system']} run recognises nothing")
+            raise SfumatoError(f"{run.path}: a {run.system_name} run recognises nothing")
         if not 0 <= score <= 1:
             raise SfumatoError(f"score {score}: must lie between 0 and 1")
         self.system, self.runtime, self.score = run.system, run.runtime, score
-        self.names: list[str] = run.config["data"]["classes"]
+        self.names = run.classes
 
-    def read(self, path: Path) -> Prediction:
-        """What is in the picture `path`. Raises SfumatoError naming it if it cannot be read."""
+    def read(self, picture: str | Path | Image.Image | Tensor) -> Prediction:
+        """What is in `picture`: a file, a PIL image, or a tensor (3, h, w) in [0, 1]. Raises SfumatoError, naming the
+        file if there is one, if it cannot be read."""
         config = self.system.config
+        if isinstance(picture, Tensor):
+            if picture.dim() != 3 or picture.shape[0] != 3 or not picture.is_floating_point():
+                raise SfumatoError(f"tensor {tuple(picture.shape)} of {picture.dtype}: must be (3, h, w), floats")
+            picture = to_picture(picture)
+        if isinstance(picture, Image.Image):
+            whole, seen = read_image(picture, 3), read_image(picture, 3, config.resolution, config.fit)
+            return self._read(None, whole, seen)
+        path = Path(picture)
         try:
             content = path.read_bytes()
             whole = read_picture(io.BytesIO(content), 3)
@@ -67,6 +75,9 @@ class Reader:
             raise SfumatoError(f"{path}: {error}") from None
         except OSError as error:
             raise SfumatoError(f"{path}: {error.strerror}") from None
+        return self._read(path, whole, seen)
+
+    def _read(self, path: Path | None, whole: Image.Image, seen: Image.Image) -> Prediction:
         images = to_tensor(seen)[None].float() / 255
         if isinstance(self.system, Segmenter):
             return self._coloured(path, whole, images)
@@ -74,7 +85,7 @@ class Reader:
             return self._boxed(path, whole, images)
         return self._named(path, whole, images)
 
-    def _named(self, path: Path, whole: Image.Image, images: Tensor) -> Prediction:
+    def _named(self, path: Path | None, whole: Image.Image, images: Tensor) -> Prediction:
         assert isinstance(self.system, FineTuned)
         (chances,) = name_pictures(self.system, images, self.runtime)
         order = chances.argsort(descending=True).tolist()
@@ -83,9 +94,9 @@ class Reader:
         lines = [f"{name} {chance:.1%}" for name, chance in said[:NAMED]]
         drawn = below(whole, [(line, palette[number]) for line, number in zip(lines, order, strict=False)])
         values = {"classes": [{"name": name, "probability": chance} for name, chance in said]}
-        return Prediction(path, ", ".join(lines), {"file": str(path), **values}, drawn)
+        return Prediction(path, ", ".join(lines), {**_named_file(path), **values}, drawn)
 
-    def _boxed(self, path: Path, whole: Image.Image, images: Tensor) -> Prediction:
+    def _boxed(self, path: Path | None, whole: Image.Image, images: Tensor) -> Prediction:
         assert isinstance(self.system, SSD)
         (found,) = find_objects(self.system, images, self.runtime, self.score)
         scale = torch.tensor([whole.width, whole.height] * 2)
@@ -97,9 +108,9 @@ class Reader:
             for number, score, box in rows
         ]
         said = ", ".join(words[:LISTED]) + (f" and {len(words) - LISTED} more" if len(words) > LISTED else "")
-        return Prediction(path, said or "nothing", {"file": str(path), "objects": values}, whole)
+        return Prediction(path, said or "nothing", {**_named_file(path), "objects": values}, whole)
 
-    def _coloured(self, path: Path, whole: Image.Image, images: Tensor) -> Prediction:
+    def _coloured(self, path: Path | None, whole: Image.Image, images: Tensor) -> Prediction:
         assert isinstance(self.system, Segmenter)
         with torch.no_grad(), self.runtime.autocast():
             logits = self.system(images.to(self.runtime.device)).float().cpu()
@@ -113,9 +124,13 @@ class Reader:
         legend = [line for line, number in zip(lines, order, strict=True) if self.names[number] not in GROUNDS]
         values = {self.names[number]: float(shares[number]) for number in order}
         return Prediction(
-            path, ", ".join(word for word, _ in lines), {"file": str(path), "pixels": values}, below(drawn, legend),
+            path, ", ".join(word for word, _ in lines), {**_named_file(path), "pixels": values}, below(drawn, legend),
             mask.to(torch.uint8).numpy(),
         )  # fmt: skip
+
+
+def _named_file(path: Path | None) -> dict[str, str]:
+    return {} if path is None else {"file": str(path)}
 
 
 def _largest(logits: Tensor, size: tuple[int, int]) -> Tensor:
@@ -140,7 +155,7 @@ def _painted(picture: Tensor, mask: Tensor, names: Sequence[str]) -> np.ndarray[
 
 
 def predict_files(
-    run: "Run", picture: Path, out: Path | None, score: float = SCORE, masks: bool = False
+    run: OpenRun, picture: Path, out: Path | None, score: float = SCORE, masks: bool = False
 ) -> Iterator[Prediction]:
     """What the command does: reads `picture`, or those of a folder one after the other, and yields what it has said of
     each after writing it into `out`.
@@ -151,7 +166,7 @@ def predict_files(
     """
     reader = Reader(run, score)
     if masks and not isinstance(reader.system, Segmenter):
-        raise SfumatoError(f"{run.path}: a {run.config['system']} run makes no masks")
+        raise SfumatoError(f"{run.path}: a {run.system_name} run makes no masks")
     if not picture.exists():
         raise SfumatoError(f"{picture}: there is no such file")
     if masks and (out is None or (not picture.is_dir() and out.suffix.lower() != ".png")):

@@ -6,7 +6,7 @@ it (`transfer`), as in the fine-tuning of Girshick et al. 2014, https://arxiv.or
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ..data.sources import Target
 from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
-from ..engine.fields import check_numbers
+from ..engine.fields import Amount, Bounds, Count, Positive, ShareBelow1, check
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
 
@@ -32,29 +32,22 @@ class RecognitionConfig:
     channels: ClassVar[int] = 3
     fit: ClassVar[Fit] = "square"  # how pictures become images
     target: ClassVar[Target] = "labels"  # what must be known of them
-    classes: int = 0  # that are told apart; 0: as many as the data have
+    classes: Annotated[int, Bounds(0, MAX_CLASSES)] = 0  # that are told apart; 0: as many as the data have
     pretrained: bool = True  # begin with weights that were trained before
     weights: str = ""  # a file with them; by default those of the package, or torchvision's, fetched once
-    resolution: int = 128  # side of the images, in pixels
+    resolution: Annotated[int, Bounds(1, MAX_RESOLUTION)] = 128  # side of the images, in pixels
     optimizer: Literal["adamw", "sgd"] = "adamw"  # by which both parts learn
-    momentum: float = 0.9  # of SGD
-    learning_rate: float = 1e-3  # of new layers, at its peak
-    transfer: float = 0.1  # share of that rate for layers that were trained before
-    weight_decay: float = 1e-4  # per step, times the rate
+    momentum: ShareBelow1 = 0.9  # of SGD
+    learning_rate: Positive = 1e-3  # of new layers, at its peak
+    transfer: Amount = 0.1  # share of that rate for layers that were trained before
+    weight_decay: Amount = 1e-4  # per step, times the rate
     annealed: bool = True  # let the rate climb for a twentieth of the run, then fall along a cosine
-    batch_size: int = 32  # images per step, over all processes
+    batch_size: Count = 32  # images per step, over all processes
     flip: bool = True  # mirror half of the training images
-    images: int = 100_000  # training images drawn in the whole run
+    images: Count = 100_000  # training images drawn in the whole run
 
     def __post_init__(self) -> None:
-        check_numbers(
-            self,
-            positive=("resolution", "learning_rate", "batch_size", "images"),
-            at_most={"resolution": MAX_RESOLUTION, "classes": MAX_CLASSES},
-            not_negative=("classes", "weight_decay", "transfer"),
-        )
-        if not 0 <= self.momentum < 1:
-            raise SfumatoError(f"momentum {self.momentum}: must lie between 0 and 1, below 1")
+        check(self)
         if self.weights and not self.pretrained:
             raise SfumatoError(f"weights {self.weights!r}: given, but pretrained is off")
 
@@ -62,6 +55,7 @@ class RecognitionConfig:
 class Recognizer(System):
     """Subclasses build a network, call `learn` with its old and its new parameters, and give `step` a loss."""
 
+    names_classes = True
     config: RecognitionConfig
 
     def learn(self, old: Iterable[nn.Parameter], new: Iterable[nn.Parameter]) -> None:

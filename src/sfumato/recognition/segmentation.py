@@ -6,7 +6,7 @@ Pixels that nobody knows are neither trained nor measured on: calling them backg
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from ..data.dataset import VOID
 from ..data.pictures import Fit
 from ..data.sources import Target
 from ..engine.clock import Clock
+from ..engine.fields import Bounds, Share, ShareAbove0
 from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.backbones import Backbone, BackboneName
@@ -37,20 +38,16 @@ class SegmentationConfig(RecognitionConfig):
     fit: ClassVar[Fit] = "short"
     target: ClassVar[Target] = "masks"
     backbone: BackboneName = "sfumato"  # the network that reads the image
-    crop: int = 128  # side of the squares that are trained on
-    smallest: float = 0.25  # least share of an image's area that such a square is enlarged from; 1: as it is
-    balance: float = 0.0  # how much more the pixels of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
+    crop: Annotated[int, Bounds(LEAST)] = 128  # side of the squares that are trained on
+    smallest: ShareAbove0 = 0.25  # least share of an image's area that such a square is enlarged from; 1: as it is
+    balance: Share = 0.0  # how much more the pixels of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
     recoloured: bool = True  # change brightness, contrast, saturation and hue at random
     batch_size: int = 8  # images per step, over all processes
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.smallest <= 1:
-            raise SfumatoError(f"smallest {self.smallest}: must lie above 0, and at 1 at most")
-        if not 0 <= self.balance <= 1:
-            raise SfumatoError(f"balance {self.balance}: must lie between 0 and 1")
-        if not LEAST <= self.crop <= self.resolution:
-            raise SfumatoError(f"crop {self.crop}: must lie between {LEAST} and resolution {self.resolution}")
+        if self.crop > self.resolution:
+            raise SfumatoError(f"crop {self.crop}: must be at most resolution {self.resolution}")
         if self.backbone == "plain" and self.pretrained:
             raise SfumatoError("backbone plain: nobody has trained it before: --no-pretrained")
 

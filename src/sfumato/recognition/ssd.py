@@ -11,7 +11,7 @@ images lie in [0, 1] and not in [0, 255], of which batch norm takes no notice. P
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +23,12 @@ from ..data.batches import Batch
 from ..data.pictures import Fit
 from ..data.sources import Target
 from ..engine.clock import Clock
+from ..engine.fields import Bounds, ShareInside
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.backbones import BackboneName, build_backbone, double
 from ..ops.anchors import Detections, Targets, detect, prior_boxes, targets
-from .recognizer import RecognitionConfig, Recognizer
+from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))  # of anchors, map by map
 RATIOS = (1.0, 2.0, 0.5)
@@ -38,6 +39,9 @@ WIDTH = 16  # of TinySSD's finest maps
 NEGATIVES = 3  # to a positive
 FOCUS = 2.0  # exponent of the focal loss
 ZOOM_OUT = 2.0  # times the side, at most
+AnyBackbone = Literal[
+    "tiny", "sfumato", "efficientnet_lite0", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"
+]  # fmt: skip
 SMALLEST = 2.0  # pixels of a box's side that a cut may leave
 
 
@@ -48,19 +52,16 @@ class Config(RecognitionConfig):
     fit: ClassVar[Fit] = "squash"
     target: ClassVar[Target] = "boxes"
     pretrained: bool = False  # begin with weights that were trained before; tiny has none
-    backbone: Literal["tiny", "sfumato", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"] = "tiny"  # reads the image  # fmt: skip # noqa: E501
+    resolution: Annotated[int, Bounds(8 * STRIDE, MAX_RESOLUTION)] = 128  # side of the images, in pixels
+    backbone: AnyBackbone = "tiny"  # the network that reads the image
     loss: Literal["mean", "hard_negatives", "focal"] = "hard_negatives"  # over anchors: all alike, or what is hard
     augmented: bool = True  # cut, zoom out and recolour training images at random, their boxes along with them
-    threshold: float = 0.5  # overlap from which on an anchor belongs to an object
+    threshold: ShareInside = 0.5  # overlap from which on an anchor belongs to an object
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.backbone == "tiny" and self.pretrained:
             raise SfumatoError("backbone tiny: nobody has trained it before: --no-pretrained")
-        if not 0 < self.threshold < 1:
-            raise SfumatoError(f"threshold {self.threshold}: must lie between 0 and 1")
-        if self.resolution < 8 * STRIDE:
-            raise SfumatoError(f"resolution {self.resolution}: must be at least {8 * STRIDE}")
 
 
 PRESETS = {

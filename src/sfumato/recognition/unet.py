@@ -8,12 +8,12 @@ then not mirrored: the expanding path has `width` channels at its finest map. Ad
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from ..engine.fields import MAX_UNITS
-from ..errors import SfumatoError
+from ..engine.fields import MAX_UNITS, Bounds
 from ..nets.backbones import BackboneName, build_backbone, double
 from .segmentation import SegmentationConfig, Segmenter, enlarged
 
@@ -25,12 +25,7 @@ class Config(SegmentationConfig):
     """U-Net on the embedded scenes."""
 
     backbone: BackboneName = "sfumato"  # the contracting path; `plain` is the paper's, with --no-pretrained
-    width: int = 32  # channels of the finest maps, doubled with each halving
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.width <= MAX_WIDTH:
-            raise SfumatoError(f"width {self.width}: must lie between 1 and {MAX_WIDTH}")
+    width: Annotated[int, Bounds(1, MAX_WIDTH)] = 32  # channels of the finest maps, doubled with each halving
 
 
 PRESETS = {

@@ -1,12 +1,16 @@
 """Many images in one."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 GAP = 2
 GROUND = 0.5  # grey between the images: tells black and white images from the ground
+COLUMNS = 10  # images in a row of a sheet
+LARGEST = 128  # side of an image on a sheet
 
 
 def grid(images: Tensor, columns: int, gap: int = GAP, ground: float = GROUND) -> Tensor:
@@ -29,3 +33,17 @@ def tile(maps: Tensor) -> Tensor:
         low, high = maps.min(), maps.max()
     scaled = torch.where(high > low, (maps - low) / (high - low).clamp(min=1e-12), torch.tensor(GROUND))
     return grid(scaled[:, None], math.ceil(math.sqrt(count)), gap=int(height * width > 1))
+
+
+def sheet(rows: Sequence[Tensor], columns: int = COLUMNS) -> Tensor:
+    """(c, H, W): `rows` of images (n, c, h, w) of one size, `columns` of each at most. NaN, of a run that is about to
+    be stopped for diverging, becomes black."""
+    return grid(torch.cat([row[:columns] for row in rows]).nan_to_num(), min(columns, len(rows[0])))
+
+
+def shrunk(images: Tensor, largest: int = LARGEST) -> Tensor:
+    """Images (n, c, h, w) for a sheet, `largest` pixels high at most."""
+    height, width = images.shape[-2:]
+    if height <= largest:
+        return images
+    return F.interpolate(images, size=(largest, round(width * largest / height)), mode="area")

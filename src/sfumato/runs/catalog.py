@@ -1,38 +1,55 @@
-"""Every system, a line each. The command line, the conformance tests and the docs read this list."""
+"""Every system, found in the folders of the subjects. The command line, the conformance tests and the docs walk it.
+
+A subject is a package with a `family.py`; its `SYSTEMS` name, for each system, the class in the file of that name, and
+the data where nobody says which: two names for a system that learns from two sets side by side. Subjects are
+the folders of this package, and packages that others have installed under the entry point group `sfumato.subjects`.
+"""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..data.dataset import ImageData
 from ..data.sources import open_data
-from ..engine.system import System
+from ..engine.fields import Field, fields_of
 from ..errors import SfumatoError
-from ..gans.game import AdversarialConfig
-from ..recognition.recognizer import RecognitionConfig
+
+if TYPE_CHECKING:
+    from ..data.dataset import ImageData
+    from ..engine.system import System
+    from ..family import Family
+
+GROUP = "sfumato.subjects"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a system lives: `sfumato.<family>.<name>` defines `class_name`, `Config` and `PRESETS`.
+    """Where a system lives: `<package>.<name>` defines `class_name`, `Config` and `PRESETS`; importing them is left to
+    whoever needs them. `data`: what it is trained on where nobody says."""
 
-    `data`: what it is trained on where nobody says; two names for a system that learns from two sets side by side.
-    """
-
-    family: str
+    package: str
     name: str
     class_name: str
-    data: tuple[str, ...] = ("digits",)
+    data: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.package.rpartition(".")[2]
+
+    @property
+    def family(self) -> "Family":
+        return import_module(f"{self.package}.family").FAMILY
 
     @property
     def module(self) -> ModuleType:
-        return import_module(f"sfumato.{self.family}.{self.name}")
+        return import_module(f"{self.package}.{self.name}")
 
     @property
-    def system_class(self) -> Callable[[Any], System]:
+    def system_class(self) -> "type[System]":
         return getattr(self.module, self.class_name)
 
     @property
@@ -53,30 +70,25 @@ class Entry:
         found = re.search(r"https?://[^\s,;)]+", self.module.__doc__ or "")
         return found.group().rstrip(".") if found else ""
 
+    def build(self, config: Any) -> "System":
+        """The untrained system."""
+        return self.system_class(config)  # pyright: ignore[reportCallIssue] - every system takes its Config
 
-MIN_TEST = 4
-STYLED = ("photographs", "paintings")
-CATALOG = {
-    entry.name: entry
-    for entry in (
-        Entry("autoencoders", "stacked", "StackedAutoencoder"),
-        Entry("autoencoders", "denoising", "DenoisingAutoencoder"),
-        Entry("autoencoders", "convolutional", "ConvolutionalAutoencoder"),
-        Entry("gans", "gan", "GAN"),
-        Entry("gans", "wgan", "WGAN"),
-        Entry("gans", "wgan_gp", "WGANGP"),
-        Entry("gans", "sngan", "SNGAN"),
-        Entry("gans", "cgan", "CGAN"),
-        Entry("gans", "dcgan", "DCGAN", ("photographs",)),
-        Entry("style", "encoder", "DistilledEncoder", STYLED),
-        Entry("style", "adain", "AdaIN", STYLED),
-        Entry("recognition", "finetune", "FineTuned", ("faces",)),
-        Entry("recognition", "ssd", "SSD", ("scenes",)),
-        Entry("recognition", "fcn", "FCN", ("scenes",)),
-        Entry("recognition", "unet", "UNet", ("scenes",)),
-        Entry("recognition", "deeplab", "DeepLab", ("scenes",)),
-    )
-}
+
+def _subjects() -> Iterator[str]:
+    """The packages of all subjects."""
+    own = Path(__file__).parent.parent
+    yield from (f"sfumato.{found.parent.name}" for found in sorted(own.glob("*/family.py")))
+    yield from (point.value for point in entry_points(group=GROUP))
+
+
+def _entries() -> Iterator[Entry]:
+    for package in _subjects():
+        for name, (class_name, data) in import_module(package).SYSTEMS.items():
+            yield Entry(package, name, class_name, data)
+
+
+CATALOG = {entry.name: entry for entry in _entries()}
 
 
 def systems() -> list[dict[str, Any]]:
@@ -84,7 +96,7 @@ def systems() -> list[dict[str, Any]]:
     return [
         {
             "name": entry.name,
-            "family": entry.family,
+            "family": entry.subject,
             "idea": entry.idea,
             "paper": entry.paper,
             "presets": list(entry.presets),
@@ -111,43 +123,15 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     return entry, preset
 
 
-def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> ImageData:
+def describe(entry: Entry, preset: str) -> list[Field]:
+    """The fields of a system, in order, with the values of one of its presets: for a help text, or a form."""
+    return fields_of(entry.presets[preset])
+
+
+def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> "ImageData":
     """`data` (the entry's own if it is empty) as the system with this Config reads it: one set of images or two."""
     data = data or entry.data
     if len(data) != len(entry.data):
         owed = "one data set" if len(entry.data) == 1 else f"two data sets, as in --data {' '.join(entry.data)}"
         raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
-    source = data[0] if len(data) == 1 else data
-    target = config.target if isinstance(config, RecognitionConfig) else "labels"
-    opened = open_data(source, config.channels, config.resolution, strict, config.fit, target)
-    if isinstance(config, AdversarialConfig):
-        _suits(entry, config, opened)
-    return opened
-
-
-def settled(config: Any, data: ImageData) -> Any:
-    """`config` with what only the data can tell: how many classes a recognition system tells apart. Raises SfumatoError
-    if it says otherwise, or there is nothing to tell apart."""
-    if not isinstance(config, RecognitionConfig):
-        return config
-    count = len(data.classes)
-    if count < (1 if config.target == "boxes" else 2):
-        raise SfumatoError(f"data {data.name}: has {count or 'no'} classes: there is nothing to tell apart")
-    if config.classes not in (0, count):
-        raise SfumatoError(f"classes {config.classes}: the data {data.name} has {count}")
-    return replace(config, classes=count)
-
-
-def _suits(entry: Entry, config: AdversarialConfig, data: ImageData) -> None:
-    """Raises SfumatoError for data that an adversarial system cannot be trained or measured on."""
-    if config.channels == 2:
-        raise SfumatoError(f"channels 2: for points of a plane, which images of {data.name} are not; it must be 1 or 3")
-    if config.classes and len(data.classes) != config.classes:
-        there = len(data.classes) or "no"
-        raise SfumatoError(
-            f"data {data.name}: has {there} classes, and {entry.name} is set to --classes {config.classes}"
-        )
-    if len(data.test) < MIN_TEST:
-        raise SfumatoError(
-            f"data {data.name}: has {len(data.test)} test images; made images are measured against {MIN_TEST} at least"
-        )
+    return open_data(data[0] if len(data) == 1 else data, entry.family.view(config), strict)

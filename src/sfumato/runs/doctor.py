@@ -1,5 +1,6 @@
 """What this machine offers, and what would make it better."""
 
+import re
 import shutil
 import sys
 from contextlib import suppress
@@ -9,10 +10,12 @@ from typing import Any
 
 import torch
 
-from ..data.sources import sources
+from ..data.sources import SOURCES, state_of
 from ..engine.runtime import choose, hardware
+from ..errors import SfumatoError
 from ..reports.language import cjk_font
 from ..version import __version__
+from ..weights.known import WHEELS, find, is_here
 
 FREE = 5 * 2**30
 
@@ -27,11 +30,12 @@ def examine() -> dict[str, Any]:
     """`facts`: name to value, for a bug report; `advice`: a line for each thing missing, with the mend."""
     machine = hardware()
     free = shutil.disk_usage(Path.cwd()).free
-    libraries = [item.split(">=")[0] for item in requires("sfumato") or [] if "extra ==" not in item]
+    wheels = {wheel.package for wheel in WHEELS.values()}
+    required = [re.split(r"[^\w.-]", item)[0] for item in requires("sfumato") or [] if "extra ==" not in item]
     facts = {
         "sfumato": __version__,
         "python": sys.version.split()[0],
-        **{name: version(name) for name in libraries},
+        **{name: version(name) for name in required if name not in wheels},
         "processor": machine["processor"],
         "cores": f"{machine['cores']}, {machine['threads']} threads in use",
         "bf16 on CPU": machine["bf16"] or "not fast here",
@@ -41,7 +45,8 @@ def examine() -> dict[str, Any]:
         "free disk": f"{free / 2**30:.0f} GiB",
         "Chinese font": cjk_font() or "none",
         "clips": _clips() or "not without the extra: pip install 'sfumato[video]'",
-        **{f"data {source.name}": source.state for source in sources()},
+        **{f"weights {name}": "here" if is_here(name) else "not here" for name in WHEELS},
+        **{f"data {name}": state_of(name) for name in SOURCES},
     }
     advice = []
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
@@ -52,6 +57,11 @@ def examine() -> dict[str, Any]:
         )
     if cjk_font() is None:
         advice.append("no Chinese font: figures stay English with --language zh; install Noto Sans CJK or WenQuanYi")
+    for name in WHEELS:
+        try:
+            find(name)
+        except SfumatoError as error:
+            advice.append(str(error))
     if free < FREE:
         advice.append(f"only {free / 2**30:.1f} GiB of disk free here: checkpoints and samples need room")
     return {"facts": facts, "advice": advice}

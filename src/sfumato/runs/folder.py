@@ -1,4 +1,4 @@
-"""What a run is on disk.
+"""What a run is on disk. Importing this file imports no torch.
 
     config.json      system, preset, every field, data and its fingerprint, seed, device, precision, versions
     state.json       the clock, optimisers and schedules; names the weights it belongs to
@@ -8,7 +8,7 @@
     measures.jsonl   what was measured on the way, of systems that are measured then
     events.*         the same for TensorBoard
     samples/         pictures over time, named by images drawn
-    figures/         of adversarial runs: curves, and the pictures over time as an animation, samples.webp
+    figures/         of runs whose page has a film: curves, and the pictures over time as an animation, samples.webp
     evaluation.json, report.html
 
 One process at a time owns a run that is being trained.
@@ -23,14 +23,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..engine.system import System
 from ..errors import SfumatoError
-from .catalog import CATALOG, Entry
-from .fields import from_json
-
-CONFIG = {"sfumato": str, "torch": str, "system": str, "preset": str, "config": dict, "data": dict, "seed": int,
-          "device": str, "precision": str, "processes": int}  # fmt: skip
-DATA = {"source": list, "name": str, "fingerprint": str, "classes": list, "train": int, "test": int}
+from ..files import write_json
+from ..metrics.table import Evaluation
+from ..strict import read
+from .manifest import Manifest, manifest_json, read_manifest
 
 
 class RunFolder:
@@ -47,30 +44,22 @@ class RunFolder:
     def has_checkpoint(self) -> bool:
         return (self.path / "state.json").is_file()
 
-    def read_config(self) -> dict[str, Any]:
-        """config.json, its outer entries checked. Raises SfumatoError naming what is wrong."""
-        path = self.path / "config.json"
-        if not self.is_run:
-            raise SfumatoError(f"{self.path}: not a run folder: it holds no config.json")
-        try:
-            values = json.loads(path.read_text("utf-8"))
-        except (ValueError, OSError) as error:
-            raise SfumatoError(f"{path}: not readable as JSON ({error})") from None
-        _check(values, CONFIG, str(path))
-        _check(values["data"], DATA, f"{path}: data")
-        if values["system"] not in CATALOG:
-            raise SfumatoError(f"{path}: system {values['system']!r}: unknown; there are {', '.join(CATALOG)}")
-        return values
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / "evaluation.json").is_file()
 
-    def build_system(self, values: dict[str, Any] | None = None) -> tuple[Entry, System]:
-        """The untrained system that config.json describes, or `values` of the same form."""
-        entry, config = self.build_config(values or self.read_config())
-        return entry, entry.system_class(config)
+    def manifest(self) -> Manifest:
+        """config.json. Raises SfumatoError naming what is wrong."""
+        return read_manifest(self.path)
 
-    def build_config(self, values: dict[str, Any]) -> tuple[Entry, Any]:
-        """The catalog's entry and the Config in `values`, which `read_config` gave."""
-        entry = CATALOG[values["system"]]
-        return entry, from_json(entry.config_class, values["config"], f"{self.path / 'config.json'}: config")
+    def write_manifest(self, manifest: Manifest) -> None:
+        write_json(self.path / "config.json", manifest_json(manifest))
+
+    def evaluation(self) -> Evaluation:
+        """evaluation.json. Raises SfumatoError if there is none, or naming what is wrong."""
+        if not self.is_finished:
+            raise SfumatoError(f"{self.path}: has no evaluation.json: its training has not ended")
+        return read(self.path / "evaluation.json", Evaluation)
 
     def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, or of measures.jsonl; one cut short by a kill is passed over."""
@@ -82,6 +71,10 @@ class RunFolder:
             except ValueError:
                 continue
         return rows
+
+    def looks(self) -> list[Path]:
+        """The pictures that were made on the way, in order."""
+        return sorted((self.path / "samples").glob("[0-9]*.png"))
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -100,15 +93,6 @@ class RunFolder:
             for left_by_a_kill in self.path.glob(".*.part"):
                 left_by_a_kill.unlink()
             yield
-
-
-def _check(values: Any, owed: dict[str, type], where: str) -> None:
-    if not isinstance(values, dict):
-        raise SfumatoError(f"{where}: must be an object")
-    if unknown := sorted(values.keys() - owed.keys()):
-        raise SfumatoError(f"{where}: unknown entries: {', '.join(unknown)}")
-    if wrong := [key for key, kind in owed.items() if not isinstance(values.get(key), kind)]:
-        raise SfumatoError(f"{where}: missing or wrongly typed: {', '.join(wrong)}")
 
 
 def _lock(descriptor: int) -> bool:

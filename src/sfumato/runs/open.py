@@ -1,9 +1,8 @@
 """A run that is there: its numbers, its network, what it draws."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,19 +12,19 @@ from ..engine.checkpoint import load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..gans.cgan import CGAN
-from ..gans.diagnosis import history
-from ..recognition.measures import inspect_anchors
-from ..recognition.predict import SCORE, Prediction, Reader
-from ..recognition.recognizer import RecognitionConfig
-from ..recognition.ssd import SSD
+from ..family import History
+from ..metrics.table import Evaluation
 from ..seeds import derive
-from .catalog import open_for
-from .evaluate import evaluate_run
+from .catalog import CATALOG, open_for
 from .folder import RunFolder
+from .manifest import build_config
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 COLUMNS = 8
 SAID = 12  # classes in a message
+SCORE = 0.5  # how sure a detection must be
 
 
 def open(path: str | Path, device: str = "auto") -> "Run":
@@ -35,30 +34,49 @@ def open(path: str | Path, device: str = "auto") -> "Run":
     return run
 
 
+def history_of(folder: RunFolder) -> History:
+    """What the log of a run says."""
+    manifest = folder.manifest()
+    return History(manifest.system, manifest.config, folder.metrics(), folder.metrics("measures.jsonl"), folder.looks())
+
+
 class Run:
-    """A run folder, opened for use. The network is loaded on first use, and so is its data unless it is `opened`."""
+    """A run folder, opened for use. The network is loaded on first use, and so is its data unless it is `opened`.
+
+    `manifest` is what config.json says, `config` the system's own part of it, `entry` its line in the catalog."""
 
     def __init__(self, path: str | Path, device: str = "auto", opened: ImageData | None = None) -> None:
         self.folder = RunFolder(path)
         self.path = self.folder.path
-        self.config: dict[str, Any] = self.folder.read_config()
+        self.manifest = self.folder.manifest()
+        self.entry = CATALOG[self.manifest.system]
+        self.config: Any = build_config(self.manifest, self.entry, f"{self.path / 'config.json'}: config")
         self._device = device
         self._system: System | None = None
         self._data = opened
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}: {self.config['system']} on {self.config['data']['name']})"
+        return f"Run({str(self.path)!r}: {self.system_name} on {self.manifest.data.name})"
+
+    @property
+    def system_name(self) -> str:
+        return self.manifest.system
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes of its data."""
+        return self.manifest.data.classes
 
     @property
     def runtime(self) -> Runtime:
-        as_trained = self._device in ("auto", self.config["device"])
-        return choose(self._device, self.config["precision"] if as_trained else "auto")
+        as_trained = self._device in ("auto", self.manifest.device)
+        return choose(self._device, self.manifest.precision if as_trained else "auto")
 
     @property
     def system(self) -> System:
         """The trained system, in evaluation mode."""
         if self._system is None:
-            _, system = self.folder.build_system()
+            system = self.entry.build(self.config)
             load_checkpoint(self.path, system, weights_only=True)
             runtime = self.runtime
             self._system = system.to(runtime.device).eval()
@@ -66,7 +84,7 @@ class Run:
 
     def snapshot(self, percent: int) -> System:
         """The system as it was after `percent` of its training, in evaluation mode."""
-        _, system = self.folder.build_system()
+        system = self.entry.build(self.config)
         load_snapshot(self.path, system, percent)
         return system.to(self.runtime.device).eval()
 
@@ -74,24 +92,24 @@ class Run:
     def data(self) -> ImageData:
         """The data that the run was trained on, opened again."""
         if self._data is None:
-            self._data = self.open_data(self.config["data"]["source"])
+            self._data = self.open_data(self.manifest.data.source)
         return self._data
 
     def open_data(self, source: Sequence[str]) -> ImageData:
         """Other data, read as this run reads its own."""
-        entry, config = self.folder.build_config(self.config)
-        opened = open_for(entry, config, source)
-        if isinstance(config, RecognitionConfig) and list(opened.classes) != self.config["data"]["classes"]:
-            there, known = (", ".join(names[:SAID]) for names in (opened.classes, self.config["data"]["classes"]))
+        opened = open_for(self.entry, self.config, source)
+        if self.entry.system_class.names_classes and tuple(opened.classes) != tuple(self.classes):
+            there, known = (", ".join(names[:SAID]) for names in (opened.classes, self.classes))
             raise SfumatoError(
                 f"data {opened.name}: has the classes {there or 'none'}, and {self.path} tells apart {known}"
             )
+        self.entry.family.settle(self.config, opened, self.system_name)
         return opened
 
     @property
     def columns(self) -> int:
         """Images in a row of a sheet: a class in each column, where one can be asked for."""
-        return self.system.config.classes if isinstance(self.system, CGAN) else COLUMNS
+        return self.config.classes if self.system.conditional else COLUMNS
 
     def sample(self, count: int, seed: int = 0, label: int | None = None) -> Tensor:
         """`count` images drawn from the model: float32 (count, c, h, w) in [0, 1], the same for the same seed.
@@ -99,33 +117,24 @@ class Run:
         `label`: the class that they shall be of, counted from 0; for conditional systems. Raises SfumatoError for a
         system that draws nothing, or knows no such class.
         """
-        system, generator = self.system, torch.Generator().manual_seed(derive(seed, "sample"))
+        generator = torch.Generator().manual_seed(derive(seed, "sample"))
+        if label is not None and not self.system.conditional:
+            able = ", ".join(name for name, entry in CATALOG.items() if entry.system_class.conditional)
+            raise SfumatoError(f"label {label}: {self.system_name} cannot be asked for a class; {able} can")
         with self.runtime.autocast():
             if label is None:
-                images = system.sample(count, generator)
-            elif isinstance(system, CGAN):
-                images = system.sample_class(label, count, generator)
-            else:
-                raise SfumatoError(f"label {label}: {self.config['system']} cannot be asked for a class; cgan can")
-        low, high = system.image_range
+                return self._unit(self.system.sample(count, generator))
+            return self._unit(self.system.sample_class(label, count, generator))  # pyright: ignore
+
+    def _unit(self, images: Tensor) -> Tensor:
+        low, high = self.system.image_range
         return (images.float().cpu() - low) / (high - low)
 
-    def predict(self, picture: str | Path, score: float = SCORE) -> Prediction:
-        """What a recognition run sees in the file `picture`: names, boxes as sure as `score`, or pixels.
-
-        Raises SfumatoError for a picture that cannot be read, and for a run of another kind."""
-        return Reader(self, score).read(Path(picture))
-
-    def anchors(self, count: int) -> Iterator[tuple[str, bytes]]:
-        """Of `count` training images of an ssd run, a name and a PNG of which anchors are trained for which object.
-
-        Raises SfumatoError for a run of another kind."""
-        if not isinstance(self.system, SSD):
-            raise SfumatoError(f"{self.path}: a {self.config['system']} run has no anchors; ssd has")
-        if count < 1:
-            raise SfumatoError(f"--count {count}: must be at least 1")
-        for place in range(min(count, len(self.data.train))):
-            yield f"train-{place}", inspect_anchors(self.system, self.data, place)
+    def predict(self, picture: "str | Path | Image.Image | Tensor", score: float = SCORE) -> Any:
+        """What a recognition run sees in `picture`, a file, a PIL image or a tensor (3, h, w) in [0, 1]: names, boxes
+        as sure as `score`, or pixels. Raises SfumatoError for a picture that cannot be read, and for a run of another
+        kind."""
+        return self.entry.family.reader(self, score).read(picture)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
@@ -136,16 +145,22 @@ class Run:
         return self.folder.metrics("measures.jsonl")
 
     @property
-    def evaluation(self) -> dict[str, Any]:
-        """What was measured when training ended: the content of evaluation.json."""
-        path = self.path / "evaluation.json"
-        if not path.is_file():
-            raise SfumatoError(f"{self.path}: has no evaluation.json: its training has not ended")
-        return json.loads(path.read_text("utf-8"))
+    def history(self) -> History:
+        """What its log says."""
+        return history_of(self.folder)
 
-    def evaluate(self, data: ImageData | None = None, inception: Path | None = None) -> dict[str, Any]:
+    @property
+    def evaluation(self) -> Evaluation:
+        """What was measured when training ended: the content of evaluation.json."""
+        return self.folder.evaluation()
+
+    def evaluate(self, data: ImageData | None = None, inception: Path | None = None) -> Evaluation:
         """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `inception`: the
         weights of the network that FID is defined by (adversarial runs, with the extra `metrics`)."""
-        entry, _ = self.folder.build_system()
-        evaluation = evaluate_run(entry, self.system, data or self.data, self.runtime, inception)
-        return evaluation | history(self.folder, evaluation) if data is None else evaluation
+        family = self.entry.family
+        if inception and not family.measures_fid:
+            raise SfumatoError(
+                f"inception {inception}: FID is measured of what adversarial systems draw, not of {self.system_name}"
+            )
+        measured = data or self.data
+        return family.evaluate(self.system, measured, self.runtime, None if data else self.history, inception)

@@ -1,44 +1,24 @@
 """Making a run: create its folder, train it, save it, resume it. The command line, Python and studies all come here."""
 
 import errno
-import math
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
-from ..data.batches import Batches, PairedBatches
-from ..data.dataset import ImageData, Split
-from ..data.sources import NAMES
-from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
-from ..engine.clock import Clock
-from ..engine.loop import Draw, Tick, ticks
-from ..engine.memory import keep_freed_memory
+from ..data.dataset import ImageData
+from ..data.sources import located
+from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, choose, leave
-from ..engine.system import Stage
 from ..errors import SfumatoError
-from ..files import write_json
-from ..gans.diagnosis import history
-from ..gans.drawing import measure_on_the_way
-from ..gans.game import Adversarial
-from ..seeds import derive
 from ..version import __version__
-from .catalog import find, open_for, settled
-from .evaluate import evaluate_run
-from .fields import build, to_json
+from .catalog import CATALOG, find, open_for
 from .folder import RunFolder
-from .log import Log, Meter
+from .manifest import DataRecord, Manifest, build_config
 from .open import Run
-from .page import write_page
-from .pictures import progress_picture, save_picture
-from .progress import TrainingProgress
-from .stopping import Stopped, StopSignals
-
-MEASUREMENTS = 10  # on the way, of systems that are measured then
+from .training import Training
 
 
 def train(
@@ -67,36 +47,34 @@ def train(
     """
     names = (data,) if isinstance(data, str) else tuple(data)
     entry, preset = find(system, names)
-    config = build(entry.config_class, fields, f"{entry.name}: field", base=entry.presets[preset])
+    config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     folder = RunFolder(run)
     runtime = choose(device, precision)
     if runtime.process == 0 and folder.is_run:
         raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
     opened = opened or open_for(entry, config, names, strict)
-    config = settled(config, opened)
-    values = {
-        "sfumato": __version__,
-        "torch": torch.__version__,
-        "system": entry.name,
-        "preset": preset,
-        "config": to_json(config),
-        "data": {
-            "source": [
-                name if name in NAMES else str(Path(name).expanduser().resolve()) for name in names or entry.data
-            ],
-            "name": opened.name,
-            "fingerprint": opened.fingerprint,
-            "classes": list(opened.classes),
-            "train": len(opened.train),
-            "test": len(opened.test),
-        },
-        "seed": seed,
-        "device": runtime.device.type,
-        "precision": runtime.precision,
-        "processes": runtime.processes,
-    }
+    config = entry.family.settle(config, opened, entry.name)
+    manifest = Manifest(
+        sfumato=__version__,
+        torch=torch.__version__,
+        system=entry.name,
+        preset=preset,
+        config=to_json(config),
+        data=DataRecord(
+            source=tuple(map(located, names or entry.data)),
+            name=opened.name,
+            fingerprint=opened.fingerprint,
+            classes=opened.classes,
+            train=len(opened.train),
+            test=len(opened.test),
+        ),
+        seed=seed,
+        device=runtime.device.type,
+        precision=runtime.precision,
+        processes=runtime.processes,
+    )
     _writable(folder.path)
-    return _train(folder, runtime, opened, values, save_every, log_every, evaluate)
+    return _train(folder, runtime, opened, manifest, save_every, log_every, evaluate)
 
 
 def resume(
@@ -113,20 +91,22 @@ def resume(
     Raises SfumatoError if the folder, its data or its checkpoint is not what it was.
     """
     folder = RunFolder(run)
-    values = folder.read_config()
-    runtime = choose(values["device"], values["precision"])
-    if runtime.processes != values["processes"]:
+    manifest = folder.manifest()
+    runtime = choose(manifest.device, manifest.precision)
+    if runtime.processes != manifest.processes:
         raise SfumatoError(
-            f"{folder.path}: was trained by {values['processes']} processes, not {runtime.processes}: "
-            f"use torchrun --nproc-per-node {values['processes']}"
+            f"{folder.path}: was trained by {manifest.processes} processes, not {runtime.processes}: "
+            f"use torchrun --nproc-per-node {manifest.processes}"
         )
-    entry, config = folder.build_config(values)
-    opened = opened or open_for(entry, config, values["data"]["source"])
-    if opened.fingerprint != values["data"]["fingerprint"]:
+    entry = CATALOG[manifest.system]
+    config = build_config(manifest, entry, f"{folder.path / 'config.json'}: config")
+    opened = opened or open_for(entry, config, manifest.data.source)
+    if opened.fingerprint != manifest.data.fingerprint:
         raise SfumatoError(
-            f"{folder.path}: its data {values['data']['source']!r} has changed since it was started "
-            f"(fingerprint {opened.fingerprint}, was {values['data']['fingerprint']})"
+            f"{folder.path}: its data {' '.join(manifest.data.source)} has changed since it was started "
+            f"(fingerprint {opened.fingerprint}, was {manifest.data.fingerprint})"
         )
+    entry.family.settle(config, opened, entry.name)
     return _train(folder, runtime, opened, None, save_every, log_every, evaluate)
 
 
@@ -134,12 +114,12 @@ def _train(
     folder: RunFolder,
     runtime: Runtime,
     data: ImageData,
-    new: dict[str, Any] | None,
+    new: Manifest | None,
     save_every: float,
     log_every: int | None,
     evaluate: bool,
 ) -> Run:
-    """`new`: the config.json of a run to begin; None goes on with the one that is there."""
+    """`new`: what a run to begin is; None goes on with the one that is there."""
     try:
         if runtime.process == 0:
             with folder.owned():
@@ -147,7 +127,7 @@ def _train(
                     raise SfumatoError(f"{folder.path}: another process has made a run there")
                 training = Training(folder, runtime, data, save_every, log_every, new)
                 if new is not None:
-                    write_json(folder.path / "config.json", new)
+                    folder.write_manifest(new)
                 training.consume()
                 training.finish(evaluate)
         else:
@@ -171,185 +151,15 @@ def _writable(path: Path) -> None:
         raise SfumatoError(f"{path}: cannot be written to")
 
 
-class Training:
-    """A run in training. `ticks()` is the one consumer of the engine's loop: it logs, draws, saves and stops."""
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        runtime: Runtime,
-        data: ImageData,
-        save_every: float,
-        log_every: int | None,
-        new: dict[str, Any] | None,
-    ) -> None:
-        self.folder, self.runtime, self.data = folder, runtime, data
-        if runtime.device.type == "cpu":
-            keep_freed_memory()
-        self.values = new or folder.read_config()
-        self.seed: int = self.values["seed"]
-        self.save_every, self.log_every = save_every, log_every or len(data.train)
-        torch.manual_seed(derive(self.seed, "weights"))
-        self.entry, self.system = folder.build_system(self.values)
-        resumed = new is None and folder.has_checkpoint
-        if not resumed:  # a run that was killed before its first checkpoint begins anew
-            self.system.begin()
-        self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
-        self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
-        self.feed(self.system.stages()[0])  # refuses batches that cannot be, before anything is written
-        if resumed:
-            self.clock, log = load_checkpoint(folder.path, self.system)
-            try:
-                self.meter, self.seconds = Meter(log["meter"]), float(log["seconds"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise SfumatoError(f"{folder.path / 'state.json'}: log: missing or wrong: {error}") from None
-        self.total = sum(stage.images for stage in self.system.stages())
-        self.log: Log | None = None
-
-    def feed(self, stage: Stage) -> Draw[Any]:
-        """The batches of `stage` as a function of the clock."""
-        first = self._batches(self.data.train, stage, self.seed)
-        if self.data.second is None:
-            return first.at
-        return PairedBatches(first, self._batches(self.data.second.train, stage, derive(self.seed, "second"))).at
-
-    def _batches(self, split: Split, stage: Stage, seed: int) -> Batches:
-        return Batches(
-            split,
-            stage.batch_size,
-            seed,
-            self.system.image_range,
-            crop=stage.crop,
-            flip=stage.flip,
-            across=stage.across,
-            process=self.runtime.process,
-            processes=self.runtime.processes,
-            device=self.runtime.device,
-            memory_format=self.runtime.memory_format,
-        )
-
-    def ticks(self) -> Iterator[Tick]:
-        """Trains, and yields each step after it has been logged and, when it is time, drawn and saved.
-
-        Raises Stopped after a stop signal and SfumatoError when a loss is no longer finite; both times the last good
-        state is on disk.
-        """
-        leads = self.runtime.process == 0
-        self.log = Log(self.folder.path, self.clock.images, self.seconds) if leads else None
-        try:
-            with StopSignals() as signals:
-                saved_at = time.monotonic()
-                for tick in ticks(self.system, self.feed, self.clock, self.seed, self.runtime):
-                    self.meter.add(tick)
-                    if self.clock.crossed(self.log_every):
-                        self._write_row()
-                    if leads:
-                        self._look()
-                        self._keep_snapshots()
-                    if leads and time.monotonic() - saved_at >= self.save_every:
-                        self._save()
-                        saved_at = time.monotonic()
-                    yield tick
-                    if (signum := self._agreed(signals.requested)) is not None:
-                        self._save()
-                        raise Stopped(signum, self.clock.images, self.folder.path)
-                if self.meter.count:
-                    self._write_row()
-                self._save()
-        finally:
-            if self.log:
-                self.log.close()
-
-    def consume(self) -> None:
-        """Runs `ticks()` to the end under a progress bar."""
-        if self.runtime.process:
-            for _ in self.ticks():
-                pass
-            return
-        title = f"{self.entry.name} on {self.data.name}"
-        with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
-            for tick in self.ticks():
-                progress.show(tick)
-
-    def finish(self, evaluate: bool) -> None:
-        """Measures the finished run and writes its page."""
-        if evaluate:
-            evaluation = evaluate_run(self.entry, self.system, self.data, self.runtime)
-            evaluation |= history(self.folder, evaluation)
-            write_page(self.folder, self.entry, self.system, self.data, self.runtime, evaluation)
-            write_json(self.folder.path / "evaluation.json", evaluation)
-
-    def _write_row(self) -> None:
-        means = self.meter.read()
-        self._finite(means)
-        if self.log:
-            rates = {
-                f"learning_rate/{name}" if len(self.system.optimizers) > 1 else "learning_rate": group["lr"]
-                for name, optimizer in self.system.optimizers.items()
-                for group in optimizer.param_groups[:1]
-            }
-            epoch = self.clock.images / len(self.data.train)
-            self.log.write(self.clock.images, epoch, {**means, **rates})
-
-    def _look(self) -> None:
-        """A picture, and measures, when it is time."""
-        if self.clock.crossed(max(1, self.total // self.system.looks)):
-            self._draw()
-        if not isinstance(self.system, Adversarial) or self.log is None:
-            return
-        every = self.system.config.measure_every or max(1, self.total // MEASUREMENTS)
-        if self.clock.crossed(every) or self.clock.images >= self.total:
-            self._finite(self.meter.state()["sums"])
-            with self.log.aside():
-                self.log.measured(self.clock.images, measure_on_the_way(self.system, self.data, self.runtime))
-
-    def _draw(self) -> None:
-        picture = progress_picture(self.system, self.data, self.runtime)
-        save_picture(picture, self.folder.path / "samples" / f"{self.clock.images:012d}.png")
-        if self.log:
-            self.log.picture("samples", picture, self.clock.images)
-
-    def _keep_snapshots(self) -> None:
-        for share in self.system.snapshots:
-            if self.clock.before < share * self.total <= self.clock.images:
-                save_snapshot(self.folder.path, self.system, round(100 * share))
-
-    def _save(self) -> None:
-        if self.log:
-            meter = self.meter.state()
-            norm = torch.stack([parameter.detach().norm() for parameter in self.system.parameters()]).sum()
-            self._finite({**meter["sums"], "norm of the weights": float(norm)})
-            save_checkpoint(self.folder.path, self.system, self.clock, {"meter": meter, "seconds": self.log.seconds})
-
-    def _finite(self, values: dict[str, float]) -> None:
-        """Stops a run that has diverged before it overwrites its last good checkpoint."""
-        bad = {name: value for name, value in values.items() if not math.isfinite(value)}
-        if bad:
-            shown = ", ".join(f"{name} {value}" for name, value in bad.items())
-            kept = "the last checkpoint is kept" if self.folder.has_checkpoint else "nothing was saved yet"
-            raise SfumatoError(
-                f"{self.folder.path}: diverged before image {self.clock.images:,} ({shown}); {kept}: "
-                f"try a smaller --learning-rate or --precision fp32"
-            )
-
-    def _agreed(self, requested: int | None) -> int | None:
-        """The stop signal that any process got: all must stop after the same step."""
-        if self.runtime.processes == 1:
-            return requested
-        flag = torch.tensor(requested or 0, device=self.runtime.device)
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return int(flag) or None
-
-
 def fits(folder: RunFolder, system: str, data: ImageData, seed: int, precision: str, fields: dict[str, Any]) -> bool:
     """Whether the run in `folder` is the one that `train` would make of these."""
-    values = folder.read_config()
+    manifest = folder.manifest()
     entry, preset = find(system, (data.name,))
     config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     return (
-        values["system"] == entry.name
-        and values["config"] == to_json(settled(config, data))
-        and values["data"]["fingerprint"] == data.fingerprint
-        and values["seed"] == seed
-        and values["precision"] == precision
+        manifest.system == entry.name
+        and manifest.config == to_json(entry.family.settle(config, data, entry.name))
+        and manifest.data.fingerprint == data.fingerprint
+        and manifest.seed == seed
+        and manifest.precision == precision
     )

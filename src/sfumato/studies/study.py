@@ -26,7 +26,6 @@ from ..runs.open import Run
 from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
 from ..version import __version__
-from ._old import evaluation_of, history_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,7 +118,7 @@ class Lab:
 
     def finished(self) -> dict[str, Finished]:
         return {
-            plan.name: Finished(plan, history_of(run), evaluation_of(run))
+            plan.name: Finished(plan, run.history, run.evaluation)
             for plan in self.setup.plans
             for run in [self.runs[plan.name]]
         }

@@ -1,1 +1,6 @@
-"""Style transfer: one file per system; transfer.py is what they share."""
+"""Style transfer: one file per system; network.py is what they share, tiles.py any size."""
+
+SYSTEMS = {
+    "encoder": ("DistilledEncoder", ("photographs", "paintings")),
+    "adain": ("AdaIN", ("photographs", "paintings")),
+}

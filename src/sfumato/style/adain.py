@@ -26,13 +26,14 @@ from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
+from ..engine.fields import Amount, Natural
 from ..engine.system import Scalars
 from ..errors import SfumatoError
+from ..nets.activations import unit_mean_activation
 from ..nets.decoder import LAYERS, Decoder
-from ..nets.encoders import VGG, EncoderName, Padding, build_encoder
+from ..nets.encoders import Padding, build_encoder
 from ..ops.statistics import moments
 from ..ops.style_losses import relative_error, relative_moments
-from ..weights.load import load_pretrained, unit_mean_activation
 from .network import DETAILED, Restyler, StyleSystem, TransferConfig
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
@@ -43,27 +44,25 @@ Reduction = Literal["norm", "sum", "mean", "relative"]
 class Config(TransferConfig):
     """A decoder for a frozen encoder."""
 
-    encoder: EncoderName = "sfumato"  # a VGG network that is not trained: sfumato, vgg19 or vgg16
+    encoder: Literal["sfumato", "vgg19", "vgg16"] = "sfumato"  # a VGG network, not trained; the decoder mirrors it
     weights_file: str = ""  # its weights; the package's, or fetched, if none are given
     layers: tuple[str, ...] = LAYERS  # where statistics are exchanged, relu4_1 first
     padding: Padding = "reflect"  # of encoder and decoder
     reduction: Reduction = (
         "relative"  # of both losses: distances, squares summed over channels, their means, or relative
     )
-    style_weight: float = 1.0  # λ in (11)
-    eps: float = 1e-5  # beside the variance of the content
-    style_eps: float = 1e-5  # beside the variance of the style
-    loss_eps: float = 1e-5  # beside the variances in the style loss
+    style_weight: Amount = 1.0  # λ in (11)
+    eps: Amount = 1e-5  # beside the variance of the content
+    style_eps: Amount = 1e-5  # beside the variance of the style
+    loss_eps: Amount = 1e-5  # beside the variances in the style loss
     unbiased: bool = False  # variances divided by n - 1
     schedule: Literal["slowing", "cosine"] = "slowing"  # of the learning rate: rate / (1 + slowdown · step), or to 0
-    slowdown: float = 5e-5  # per step (slowing only)
-    warmup: int = 4_000  # images over which the rate climbs (cosine only)
-    half_life: int = 0  # images after which half of the averaged decoder is forgotten; 0: no average
+    slowdown: Amount = 5e-5  # per step (slowing only)
+    warmup: Natural = 4_000  # images over which the rate climbs (cosine only)
+    half_life: Natural = 0  # images after which half of the averaged decoder is forgotten; 0: no average
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.encoder not in VGG:
-            raise SfumatoError(f"encoder {self.encoder!r}: AdaIN's decoder mirrors a VGG network: {', '.join(VGG)}")
         if not self.layers or self.layers[0] != STYLE[-1] or not set(self.layers) <= set(STYLE):
             raise SfumatoError(f"layers {' '.join(self.layers)}: must be relu4_1 first, then any of {', '.join(STYLE)}")
 
@@ -101,7 +100,7 @@ class AdaIN(StyleSystem):
         return Restyler(self.network.encoder, decoder, config.eps, config.style_eps, config.unbiased)
 
     def begin(self) -> None:
-        encoder = load_pretrained(self.network.encoder, self.config.weights_file)
+        encoder = self.network.encoder.load(self.config.weights_file)
         if encoder.name != "sfumato":  # ours comes rescaled
             unit_mean_activation(encoder)
 

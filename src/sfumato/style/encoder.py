@@ -16,7 +16,7 @@ is kept are averages. With `start`, the decoder of an earlier training goes on a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,19 +27,18 @@ from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
+from ..engine.fields import Amount, Count, Natural
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.decoder import Decoder
-from ..nets.encoders import EncoderName, build_encoder
+from ..nets.encoders import build_encoder
 from ..ops.statistics import gram, moments
 from ..ops.style_losses import added_grain, relative_error, relative_moments, total_variation
-from ..weights.load import load_pretrained
 from .network import DETAILED, Restyler, StyleSystem, TransferConfig, load_exported
 
 CONTENT = "fire3"
 STYLE = ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6")
 LESSONS = {"relu4_1": "fire6", "relu3_1": "fire4"}  # layers of ours, and those of the teacher that they predict
-TEACHERS = ("squeezenet1_0", "squeezenet1_1")
 OFFSET = 8  # pixels that the teacher's view may be shifted by, in each direction
 
 
@@ -47,29 +46,25 @@ OFFSET = 8  # pixels that the teacher's view may be shifted by, in each directio
 class Config(TransferConfig):
     """The shipped encoder and decoder."""
 
-    teacher: EncoderName = "squeezenet1_0"  # the network that it learns from: squeezenet1_0 or squeezenet1_1
+    teacher: Literal["squeezenet1_0", "squeezenet1_1"] = "squeezenet1_0"  # the network that it learns from
     teacher_file: str = ""  # its weights; fetched if none are given
     start: str = ""  # a folder that `sfumato export` wrote: begin with its weights, and train the decoder alone
-    style_weight: float = 2.5  # of the errors in means and deviations, beside the content loss
-    texture_weight: float = 2.5  # of the errors in Gram matrices
-    lesson_weight: float = 0.3  # of the errors in predicting the teacher
-    identity_weight: float = 20.0  # of the squared error of pictures restyled by themselves
-    range_weight: float = 10.0  # of squared excess over [0, 1]
-    smoothness: float = 1.0  # of the total variation
-    grain_weight: float = 100.0  # of fine detail where the content has none
-    same: int = 1  # pairs in a batch, or in each process's part of it, that are one picture twice
-    warmup: int = 4_000  # images over which the learning rate climbs; it falls along a cosine after that
-    clip: float = 1.0  # largest 2-norm of the gradient
-    half_life: int = 4_000  # images after which half of an average is forgotten
+    style_weight: Amount = 2.5  # of the errors in means and deviations, beside the content loss
+    texture_weight: Amount = 2.5  # of the errors in Gram matrices
+    lesson_weight: Amount = 0.3  # of the errors in predicting the teacher
+    identity_weight: Amount = 20.0  # of the squared error of pictures restyled by themselves
+    range_weight: Amount = 10.0  # of squared excess over [0, 1]
+    smoothness: Amount = 1.0  # of the total variation
+    grain_weight: Amount = 100.0  # of fine detail where the content has none
+    same: Natural = 1  # pairs in a batch, or in each process's part of it, that are one picture twice
+    warmup: Natural = 4_000  # images over which the learning rate climbs; it falls along a cosine after that
+    clip: Amount = 1.0  # largest 2-norm of the gradient
+    half_life: Count = 4_000  # images after which half of an average is forgotten
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.teacher not in TEACHERS:
-            raise SfumatoError(f"teacher {self.teacher!r}: must be {' or '.join(TEACHERS)}")
-        if not 0 <= self.same < self.batch_size:
+        if self.same >= self.batch_size:
             raise SfumatoError(f"same {self.same}: must lie between 0 and batch_size {self.batch_size}, below it")
-        if self.half_life < 1:
-            raise SfumatoError(f"half_life {self.half_life}: must be at least 1")
 
 
 PRESETS = {"sfumato": Config()}
@@ -103,7 +98,7 @@ class DistilledEncoder(StyleSystem):
         return cast(Restyler, self.average.network)
 
     def begin(self) -> None:
-        load_pretrained(self.teacher, self.config.teacher_file)
+        self.teacher.load(self.config.teacher_file)
         if self.config.start:
             load_exported(self.network, Path(self.config.start).expanduser())
 

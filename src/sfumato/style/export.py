@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ..errors import SfumatoError
 from ..files import write_atomically
+from ..nets.activations import unit_mean_activation
 from ..nets.decoder import Decoder
 from ..runs.open import open as open_run
-from ..weights.load import unit_mean_activation
 from .encoder import DistilledEncoder
 
 

@@ -3,25 +3,27 @@
 Images are (b, 3, h, w) in [0, 1], RGB, with sides that are multiples of 8.
 """
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
 from ..data.pictures import Fit
+from ..engine.fields import Bounds, Count, Positive, check
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import Encoder, build_encoder
 from ..ops.statistics import Moments, exchange, moments
-from ..weights.load import SHIPPED, read_weights
+from ..weights.known import SHIPPED
+from ..weights.load import read_weights
 
 DETAILED = (*LAYERS, "relu3_1")  # where the shipped networks exchange statistics
 Statistics = dict[str, Moments]  # by layer
+MAX_RESOLUTION = 4096
 MULTIPLE = 8  # how often the encoder pools, as a factor of size
 
 
@@ -30,24 +32,16 @@ class TransferConfig:
     """The fields that every style system has."""
 
     channels: ClassVar[int] = 3
-    resolution: int = 256  # shorter side of the training pictures, in pixels
+    resolution: Annotated[int, Bounds(1, MAX_RESOLUTION)] = 256  # shorter side of the training pictures, in pixels
     fit: Fit = "short"  # how they get there: whole, squashed to a square, or cut to one
-    crop: int = 128  # side of the random squares that are trained on, a multiple of 8
+    crop: Count = 128  # side of the random squares that are trained on, a multiple of 8
     flip: bool = True  # mirror half of the training pictures
-    batch_size: int = 8  # content images per step, and as many styles
-    learning_rate: float = 1e-3  # of Adam
-    images: int = 80_000  # content images drawn in the whole run
+    batch_size: Count = 8  # content images per step, and as many styles
+    learning_rate: Positive = 1e-3  # of Adam
+    images: Count = 80_000  # content images drawn in the whole run
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-                raise SfumatoError(f"{field.name} {value}: must be a finite number, not negative")
-            if isinstance(value, int) and value < 0:
-                raise SfumatoError(f"{field.name} {value}: must not be negative")
-        for name in ("resolution", "crop", "batch_size", "images", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise SfumatoError(f"{name} {getattr(self, name)}: must be more than 0")
+        check(self)
         if self.resolution % MULTIPLE:
             raise SfumatoError(f"resolution {self.resolution}: must be a multiple of {MULTIPLE}")
         if self.crop % MULTIPLE or self.crop > self.resolution:

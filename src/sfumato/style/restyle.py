@@ -25,11 +25,11 @@ from ..data.jobs import jobs, read_file
 from ..data.pictures import MAX_PIXELS, layers_of, to_bytes, to_picture, to_tensor, write_picture
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
+from ..nets.activations import unit_mean_activation
 from ..nets.encoders import Encoder, EncoderName, build_encoder
 from ..ops.colour import keep_chroma, match_covariance, match_histogram
 from ..ops.statistics import Moments
 from ..version import __version__
-from ..weights.load import load_pretrained, unit_mean_activation
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
 from .gatys import RECIPES, PictureTick, Recipe, Start, paint, recipe_for
 from .network import MULTIPLE, Restyler, Statistics, StyleSystem, shipped
@@ -257,7 +257,7 @@ class Restyling:
         pooling = RECIPES[options.recipe].pooling if options.recipe in RECIPES and options.encoder in TAUGHT else "max"
         encoder = build_encoder(options.encoder, pooling=pooling)
         recipe = recipe_for(options.recipe, encoder, **changes)
-        load_pretrained(encoder, options.weights_file)
+        encoder.load(options.weights_file)
         if recipe.rescaled and options.encoder != "sfumato":  # ours comes rescaled
             unit_mean_activation(encoder)
         return encoder, recipe

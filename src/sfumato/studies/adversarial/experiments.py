@@ -40,7 +40,7 @@ BEATEN = {True: (0, 5, 10, 20, 50, 100, 200, 500), False: (0, 5, 10, 20, 50, 100
 def toy(system: str, **fields: Any) -> Any:
     """A system of the catalog for points of the plane."""
     entry = CATALOG[system]
-    return entry.system_class(entry.config_class(**{**TOY, **fields}))
+    return entry.build(entry.config_class(**{**TOY, **fields}))
 
 
 # The systems that play on the plane.
@@ -203,7 +203,7 @@ def saturating(images: Tensor, marks: Sequence[int], seed: int) -> dict[str, lis
     """The norm of an untrained generator's gradient by either objective, after each of `marks` updates of the
     discriminator alone on `images` (n, 1, 28, 28) in [0, 1]."""
     torch.manual_seed(derive(seed, "saturation"))
-    system: Any = CATALOG["gan"].system_class(CATALOG["gan"].config_class())
+    system: Any = CATALOG["gan"].build(CATALOG["gan"].config_class())
     norms: dict[str, list[float]] = {"minimax": [], "non_saturating": []}
     real = 2 * images - 1
     for update in range(marks[-1] + 1):

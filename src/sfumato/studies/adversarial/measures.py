@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from ...data.dataset import ImageData
-from ...gans.drawing import count_for, draw, judge_of, walk
+from ...gans.diagnosis import diagnose
+from ...gans.drawing import draw, walk
+from ...gans.measures import count_for, judge_of
+from ...metrics.table import Words
 from ...ops.objectives import gradients
+from ...reports.language import Speaker
 from ...seeds import derive
 from ..study import Finished, Lab, Measured, about
 from .experiments import Theory, theory
@@ -24,7 +28,7 @@ class AdversarialNetworks(Measured):
     """Of runs on `digits`, by name: drawn images, and mean and largest slope of the critic. `real`: test images beside
     drawn ones, of digits and of pictures; `best` of the runs that are told no classes; `confident`, `right`: the shares
     of real test digits that are read with confidence, and read right; `conditional`: drawn digits of each class in turn;
-    `walks`: of the best, and on pictures. `network` measures digits, `count` of each set."""
+    `walks`: of the best, and on pictures; `findings`: of the run doctor. `network` measures digits, `count` of each set."""
 
     pictures: ImageData
     theory: Theory
@@ -35,6 +39,7 @@ class AdversarialNetworks(Measured):
     slopes: Mapping[str, tuple[float, float]]
     conditional: Tensor
     walks: Mapping[str, Tensor]
+    findings: Mapping[str, Sequence[Words]]
     network: str
     count: int
     confident: float
@@ -66,6 +71,7 @@ def measure(lab: Lab) -> AdversarialNetworks:
         slopes={name: slopes(lab.system(name), _first(data, SLOPES), lab) for name in digits},
         conditional=draw(lab.system("cgan"), SHOWN * len(data.classes), runtime),
         walks={name: walk(lab.system(name), runtime) for name in (best, "dcgan")},
+        findings={name: findings(lab.system(name), run) for name, run in runs.items()},
         network=judge.name,
         count=count,
         confident=judge.measure(held_out, quick=True)["confident"],
@@ -78,6 +84,15 @@ def distance(run: Finished) -> float:
     return run.evaluation.value("fcd")
 
 
+def findings(system: Any, run: Finished) -> list[Words]:
+    """What the run doctor says, in both languages."""
+    en, zh = (diagnose(system, run.history, run.evaluation, Speaker(language)) for language in ("en", "zh"))
+    return [
+        Words(f"{one.finding} {one.change}", f"{other.finding}{other.change}")
+        for one, other in zip(en, zh, strict=True)
+    ]
+
+
 def _first(data: ImageData, count: int) -> Tensor:
     return data.test.images(range(min(count, len(data.test))))
 
@@ -88,6 +103,6 @@ def slopes(system: Any, real: Tensor, lab: Lab) -> tuple[float, float]:
     share = torch.rand(len(real), 1, 1, 1, generator=torch.Generator().manual_seed(derive(lab.settings.seed, "slopes")))
     between = 2 * torch.lerp(made, real, share) - 1
     labels = torch.arange(len(real), device=lab.runtime.device) % max(1, system.config.classes)
-    critic = partial(system.head, labels=labels) if system.config.classes else system.discriminator
+    critic = partial(system.head, labels=labels) if system.conditional else system.discriminator
     norms = gradients(critic, between.to(lab.runtime.device)).detach().norm(2, dim=1)
     return float(norms.mean()), float(norms.max())

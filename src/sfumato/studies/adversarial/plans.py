@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...data.dataset import ImageData
-from ...data.sources import open_data
+from ...data.sources import View, open_data
 from ...errors import SfumatoError
 from ..study import Plan, Settings, Setup
 
@@ -18,10 +18,10 @@ R1 = 0.1  # its weight for the NSGAN that has it
 def prepare(settings: Settings) -> Setup:
     """Raises SfumatoError for first data without classes."""
     source, other = settings.source
-    data = open_data(source, channels=1, resolution=28)
+    data = open_data(source, View(channels=1, resolution=28))
     if len(data.classes) < 2 or data.test.labels is None:
         raise SfumatoError(f"data {source!r}: the first data set must have classes, as digits or mnist have")
-    pictures = open_data(other, channels=3, resolution=64)
+    pictures = open_data(other, View(channels=3, resolution=64))
     data = replace(data, left_out=data.left_out + pictures.left_out)
     made = plans((source, data), (other, pictures), settings.full)
     return Setup(data, made, f"{data.name} {pictures.name}", others=(pictures,))

@@ -1,10 +1,10 @@
 """What the adversarial study tells of its runs, in the order of its report."""
 
+from ...gans.family import BELIEFS, beliefs_curve
 from ...reports.document import opened
 from ...reports.figures import curve, labelled_rows
 from ...reports.language import Speaker
-from ...runs.page import beliefs_curve, losses_curve
-from .._old import findings_of
+from ...runs.page import losses_curve
 from ..study import StudyReport, notice
 from .measures import SHOWN, SLOPES, AdversarialNetworks, distance
 from .plans import R1
@@ -51,7 +51,7 @@ def digits(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> 
     )  # fmt: skip
     _digits_table(report, say, measured)
     for name in names:
-        _doctor(report, say, measured, name)
+        _doctor(report, measured, name)
     _film(report, say, measured, measured.best, "digits-film")
     _walk(report, say, measured, measured.best, "digits-walk")
     _digits_rows(report, measured)
@@ -65,7 +65,7 @@ def _digits_table(report: StudyReport, say: Speaker, measured: AdversarialNetwor
         best = f"{over['best']:.3g} ({over['best_at']:,})"
         cells.append([run.label(say), *_cells(run.evaluation.values(), best), f"{run.seconds:.0f}"])
     beside = measured.runs[measured.digits[0]].evaluation
-    cells += [[name, *_cells(beside.values(of), "–"), "–"] for of, name in _beside(say)]
+    cells += [[beside.called(of, say), *_cells(beside.values(of), "–"), "–"] for of in beside.things()[1:]]
     report.table(
         ["", "FCD", say("best on the way, of 2,000", "途中最佳（2,000 张）"), say("kernel", "核距离"), say("score", "分类器得分"),
          say("entropy", "熵"), say("digits", "类别"), say("confident", "确信"), say("seconds", "秒")],
@@ -82,15 +82,6 @@ def _cells(row: dict[str, float], best: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _beside(say: Speaker) -> list[tuple[str, str]]:
-    """What stands beside drawn images in every evaluation."""
-    return [
-        ("floor", say("real training images", "真实训练图像")),
-        ("noise", say("test images, noise σ 0.3", "测试图像加噪声 σ 0.3")),
-        ("mean", say("mean image", "平均图像")),
-    ]
-
-
 def _digits_rows(report: StudyReport, measured: AdversarialNetworks) -> None:
     for key, en, zh in MEASURED:
         for name in measured.digits:
@@ -105,11 +96,10 @@ def _digits_rows(report: StudyReport, measured: AdversarialNetworks) -> None:
                f"最佳系统（{best.plan.zh}）在下限（0）与噪声（1）之间的位置", (distance(best) - floor) / (noisy - floor))  # fmt: skip
 
 
-def _doctor(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name: str) -> None:
+def _doctor(report: StudyReport, measured: AdversarialNetworks, name: str) -> None:
     run = measured.runs[name]
-    for found in findings_of(run.history, run.evaluation, say):
-        label = run.label(say)
-        report.say(f"{label}: {found.finding} {found.change}", f"{label}：{found.finding}{found.change}")
+    for found in measured.findings[name]:
+        report.say(f"{run.plan.en}: {found.en}", f"{run.plan.zh}：{found.zh}")
 
 
 def _film(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name: str, figure: str) -> None:
@@ -159,10 +149,10 @@ def pictures(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -
     run, data = measured.runs["dcgan"], measured.pictures
     report.heading(f"A DCGAN on {data.name}", f"DCGAN：{data.name}")
     notice(report, data)
-    rows = list(run.history.rows)
+    rows = run.history.rows
     images, seconds = rows[-1]["images"], run.seconds
     report.picture(
-        "dcgan-losses", losses_curve(rows),
+        "dcgan-losses", losses_curve(rows, BELIEFS),
         f"Losses over {images:,} images in {seconds:.0f} s.", f"{images:,} 张图像上的损失，{seconds:.0f} 秒。",
     )  # fmt: skip
     report.picture(
@@ -179,13 +169,12 @@ def pictures(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -
     )
     _walk(report, say, measured, "dcgan", "dcgan-walk")
     found = run.evaluation
-    names = [("ours", say("drawn", "所画")), *_beside(say)]
     report.table(
         ["", *(say(en, zh) for en, zh in ON_PICTURES.values())],
-        [[name, *(f"{found.value(key, of):.3f}" for key in ON_PICTURES)] for of, name in names],
+        [[found.called(of, say), *(f"{found.value(key, of):.3f}" for key in ON_PICTURES)] for of in found.things()],
         f"{found.images:,} images of each; network: {found.network}.", f"各 {found.images:,} 张图像；网络：{found.network}。",
     )  # fmt: skip
-    _doctor(report, say, measured, "dcgan")
+    _doctor(report, measured, "dcgan")
     for of, en, zh in (
         ("ours", "DCGAN's pictures", "DCGAN 所画"),
         ("floor", "real training pictures (floor)", "真实训练图像（下限）"),

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from ...autoencoders.codes import FITTED, NOISE, SHARE, STEPS, Codes, CodeStatistics
 from ...autoencoders.layers import layer_rows, multiply_adds
+from ...autoencoders.measures import baselines, decode, encode, sent_codes
 from ...metrics.distance import Comparison, Features, Yardstick
 from ...metrics.reconstruction import Restore, fidelity, mean_image, psnr
 from ...metrics.reconstruction import Row as Measures
 from ...metrics.table import Words
 from ...ops.codes import between
 from ...ops.noise import measured_snr
-from ...runs.evaluate import baselines, decode, encode, sent_codes
 from ...seeds import derive
 from ..study import Lab, Measured
 from .plans import NOISY
@@ -165,23 +165,14 @@ def restore(
     }
     linear = []
     for name in ("reference", "code-16"):
-        found = baselines(lab.data, lab.system(name).code_shape)
-        linear.append(list(found)[:2])
-        codes |= {en: (Words(en, _chinese(en)), code) for en, code in found.items() if en not in codes}
+        found = [*baselines(lab.data, lab.system(name).code_shape).values()]
+        linear.append([words.en for words, _ in found[:2]])
+        codes |= {words.en: (words, code) for words, code in found if words.en not in codes}
     restored = {
         name: Restored(words, fidelity(train, code(train)), fidelity(test, code(test)), code(test[:SHOWN]))
         for name, (words, code) in codes.items()
     }
     return restored, linear[0]
-
-
-def _chinese(baseline: str) -> str:
-    """The Chinese name of a baseline."""
-    return (
-        baseline.replace("mean image", "平均图像")
-        .replace("patch PCA, ", "分块 PCA，")
-        .replace(" numbers per ", " 个数 / ")
-    )
 
 
 def send(lab: Lab, name: str, images: Tensor) -> Sent:

@@ -1,6 +1,6 @@
 """What the dogs study is made on, and its runs."""
 
-from ...data.sources import open_data
+from ...data.sources import View, open_data
 from ...errors import SfumatoError
 from ...metrics.distance import Features
 from ..study import Plan, Settings, Setup, whole_epochs
@@ -15,7 +15,7 @@ MIN_IMAGES = 16  # of each split
 def prepare(settings: Settings) -> Setup:
     """Raises SfumatoError for data with too few images, and for features that are no weights."""
     (source,) = settings.source
-    data = open_data(source, channels=3, resolution=64)
+    data = open_data(source, View(channels=3, resolution=64))
     if min(len(data.train), len(data.test)) < MIN_IMAGES:
         raise SfumatoError(
             f"data {source!r}: the dogs study needs {MIN_IMAGES} training and {MIN_IMAGES} test images at least; "

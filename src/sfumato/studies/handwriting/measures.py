@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from ...autoencoders.layers import layer_rows
+from ...autoencoders.measures import decode, encode, noisy_images, reconstruct
 from ...metrics.digit_reader import DigitReader, train_reader
 from ...metrics.plane import CodePlane, describe_codes
 from ...metrics.reconstruction import Row as Measures
 from ...metrics.reconstruction import entropy_floor, fidelity
 from ...ops.penalties import sum_of_norms
-from ...runs.evaluate import decode, encode, noisy_images, reconstruct
 from ...seeds import derive
 from ..study import Lab, Measured
 

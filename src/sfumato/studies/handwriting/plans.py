@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...data.sources import open_data
+from ...data.sources import View, open_data
 from ...errors import SfumatoError
 from ..study import Plan, Settings, Setup, whole_epochs
 
@@ -16,7 +16,7 @@ SMALL = 10_000  # training images; below, quick takes batches of 64
 def prepare(settings: Settings) -> Setup:
     """Raises SfumatoError for data without test images of ten classes."""
     (source,) = settings.source
-    data = open_data(source, channels=1, resolution=28)
+    data = open_data(source, View(channels=1, resolution=28))
     if data.train.labels is None or len(data.classes) != 10:
         raise SfumatoError(f"data {source!r}: the handwriting study needs ten classes; it has {len(data.classes)}")
     assert data.test.labels is not None

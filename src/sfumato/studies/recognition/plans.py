@@ -5,14 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from ...data.dataset import ImageData
-from ...data.sources import Target, open_data
+from ...data.sources import open_data
 from ...errors import SfumatoError
 from ...runs.catalog import find
 from ..study import Plan, Settings, Setup
 
 PRESETS = {True: ("photographs", "cards", "camvid"), False: ("faces", "scenes", "scenes")}
 QUICK = {"names": 1_000, "boxes": 6_000, "masks": 1_000}  # training images drawn
-TARGETS: tuple[Target, ...] = ("labels", "boxes", "masks")
 
 
 def prepare(settings: Settings) -> Setup:
@@ -21,12 +20,9 @@ def prepare(settings: Settings) -> Setup:
     if features is not None and not features.is_file():
         raise SfumatoError(f"features {features}: there is no such file")
     opened = []
-    for system, preset, name, target in zip(
-        ("finetune", "ssd", "unet"), PRESETS[settings.full], source, TARGETS, strict=True
-    ):
+    for system, preset, name in zip(("finetune", "ssd", "unet"), PRESETS[settings.full], source, strict=True):
         entry, found = find(f"{system}:{preset}")
-        config = entry.presets[found]
-        opened.append(open_data(name, 3, config.resolution, fit=config.fit, target=target))
+        opened.append(open_data(name, entry.family.view(entry.presets[found])))
     data, boxed, masked = opened
     if len(data.classes) < 2 or data.test.labels is None:
         raise SfumatoError(f"data {source[0]!r}: the first data set must have classes, as faces has")

@@ -13,16 +13,16 @@ from ...data.dataset import ImageData
 from ...data.folder import FolderFiles, PictureReader, ZipFiles
 from ...data.photographs import photographs
 from ...data.pictures import to_bytes
-from ...data.sources import NAMES
+from ...data.sources import SOURCES
 from ...nets.encoders import EncoderName, build_encoder
-from ...runs.evaluate import test_pairs
 from ...style.adain import STYLE
 from ...style.gatys import Canvas, Objective, Recipe, paint, recipe_for
+from ...style.measures import test_pairs
 from ...style.network import shipped
 from ...style.restyle import blended
 from ...style.tiles import TiledRestyler
 from ...style.video import Shown, follow
-from ...weights.load import is_here, load_pretrained
+from ...weights.known import is_here
 from ..study import Lab, Measured
 
 TILE = 1024
@@ -158,7 +158,7 @@ def course_pair(lab: Lab, content: Tensor, style: Tensor) -> tuple[Tensor, Tenso
 
 def named(source: str, name: str, side: int) -> Tensor | None:
     """The central square of the picture called `name` in a folder or zip, if there is one."""
-    if source in NAMES:
+    if source in SOURCES:
         return None
     path = Path(source)
     files = ZipFiles(path) if path.is_file() else FolderFiles(path)
@@ -186,7 +186,7 @@ def optimise(lab: Lab, style: Tensor) -> Painted:
     full = lab.settings.full
     height, width, steps = PAINTED[full]
     name: EncoderName = "vgg19" if is_here("vgg19") else "sfumato"
-    encoder = load_pretrained(build_encoder(name))
+    encoder = build_encoder(name).load()
     content = _resized(photographs()["china"].float() / 255, (height, width))
     recipe = recipe_for("d2l", encoder, steps=steps)
     weights = {"content": recipe.content_weight, "style": recipe.style_weight, "variation": recipe.smoothness}

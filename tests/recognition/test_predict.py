@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sfumato
 from sfumato.errors import SfumatoError
+from sfumato.recognition.measures import anchors_of
 from sfumato.recognition.predict import predict_files
 from tests.conftest import Command, one_line
 
@@ -59,7 +61,7 @@ def test_every_kind_of_picture_is_read_and_drawn_on(run: sfumato.Run, tmp_path: 
 
 def test_a_mask_is_of_the_pictures_size_and_holds_class_numbers(run: sfumato.Run, tmp_path: Path) -> None:
     sizes = pictures(tmp_path / "in")
-    if run.config["system"] != "fcn":
+    if run.system_name != "fcn":
         with pytest.raises(SfumatoError, match="makes no masks"):
             list(predict_files(run, tmp_path / "in", tmp_path / "out", masks=True))
         return
@@ -72,6 +74,20 @@ def test_a_mask_is_of_the_pictures_size_and_holds_class_numbers(run: sfumato.Run
         assert mask.mode == "P"
         assert mask.size == sizes["rgb.jpg"]
         assert np.asarray(mask).max() < 5
+
+
+def test_pictures_that_are_no_files_are_read_alike(run: sfumato.Run, tmp_path: Path) -> None:
+    pictures(tmp_path / "in")
+    path = tmp_path / "in" / "clear.png"
+    with Image.open(path) as picture:
+        values = run.predict(picture).values
+    assert {"file": str(path), **values} == run.predict(path).values
+    with Image.open(path) as picture:
+        colours = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    numbers = torch.from_numpy(np.array(colours.convert("RGB"))).permute(2, 0, 1) / 255
+    assert run.predict(numbers).values == values
+    with pytest.raises(SfumatoError, match="must be"):
+        run.predict(numbers[0])
 
 
 def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(
@@ -90,7 +106,7 @@ def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(
 
 
 def test_the_command_says_it_in_a_line_or_as_json(run: sfumato.Run, tmp_path: Path, sfumato: Command) -> None:
-    if run.config["system"] != "fcn":
+    if run.system_name != "fcn":
         return
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "a.png")
     said = sfumato("predict", run.path, "a.png", "-o", "b.png")
@@ -118,17 +134,17 @@ def test_recognition_runs_are_measured_beside_baselines(tmp_path: Path) -> None:
     for system, rows in names.items():
         fields = {**SHORT, "evaluate": True, **({"crop": 32, "width": 4} if system == "unet" else {})}
         run = sfumato.train(system, run=tmp_path / system, **fields)
-        assert [row["name"] for row in run.evaluation["rows"]] == rows
+        assert [run.evaluation.called(of) for of in run.evaluation.things()] == rows
         assert run.evaluate() == run.evaluation
-        assert run.config["config"]["classes"] == len(run.config["data"]["classes"])
+        assert run.config.classes == len(run.classes)
         page = (run.path / "report.html").read_text("utf-8")
         assert {"finetune": "says.", "ssd": "offsets lead", "unet": "of each class"}[system] in page
-    pictures = list(sfumato.open(tmp_path / "ssd").anchors(2))
+    pictures = list(anchors_of(sfumato.open(tmp_path / "ssd"), 2))
     assert [name for name, _ in pictures] == ["train-0", "train-1"]
 
 
 def test_other_data_must_have_the_runs_classes(run: sfumato.Run, tmp_path: Path) -> None:
-    if run.config["system"] != "finetune":
+    if run.system_name != "finetune":
         return
     for name in ("cat", "face"):
         (tmp_path / "in" / name).mkdir(parents=True)

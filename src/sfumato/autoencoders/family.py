@@ -1,0 +1,43 @@
+"""What autoencoders owe a run."""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..data.dataset import ImageData
+from ..engine.runtime import Runtime
+from ..engine.system import System
+from ..family import Family, History, Look
+from ..metrics.table import Evaluation, Words
+from ..reports.grids import COLUMNS, sheet
+from .autoencoder import Autoencoder
+from .measures import measure, noisy_images, reconstruct
+
+CAPTION = Words(
+    "Test images, what the encoder sees if that differs, reconstructions, and samples.",
+    "测试图像、编码器所见（若不同）、重建与样本。",
+)
+
+
+class Autoencoders(Family):
+    def evaluate(
+        self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
+        inception: Path | None = None,
+    ) -> Evaluation:  # fmt: skip
+        return measure(cast(Autoencoder, system), data, runtime)
+
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+        system = cast(Autoencoder, system)
+        with torch.no_grad(), runtime.autocast():
+            samples = system.sample(COLUMNS, torch.Generator().manual_seed(0)).float().cpu()
+        images = data.test.images(range(min(COLUMNS, len(data.test))))
+        seen = noisy_images(system, images)
+        rows: list[Tensor] = [images, reconstruct(system, seen, runtime), samples]
+        if seen is not images:
+            rows.insert(1, seen.clamp(0, 1))
+        return Look(sheet(rows), CAPTION)
+
+
+FAMILY = Autoencoders()

@@ -1,0 +1,105 @@
+"""How well an autoencoder brings held-out images back, beside linear codes of the same size and no code at all."""
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.dataset import ImageData
+from ..engine.runtime import Runtime
+from ..metrics.reconstruction import Restore, cut, entropy_floor, fidelity, in_chunks, mean_image, patch_pca, pca
+from ..metrics.table import OURS, Evaluation, Role, Row, Words, rows_of
+from ..seeds import derive
+from .autoencoder import Autoencoder
+
+MAX_IMAGES = 10_000
+MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
+NOISE_SEED = 0
+_FITTED: dict[tuple[Any, ...], dict[str, tuple[Words, Restore]]] = {}  # a study's runs share their baselines
+
+
+def measure(system: Autoencoder, data: ImageData, runtime: Runtime) -> Evaluation:
+    """Reconstructions of the test images; from noisy codes and of noisy images where the system trains on such."""
+    images = data.test.images(range(min(len(data.test), MAX_IMAGES, MAX_NUMBERS // prod(data.shape))))
+    rows: list[Row] = []
+    names: dict[str, Words] = {}
+
+    def add(of: str, en: str, zh: str, outputs: Tensor, role: Role = "ours") -> None:
+        names[of] = Words(en, zh)
+        rows.extend(rows_of(fidelity(images, outputs), len(images), of, role))
+
+    codes = encode(system, images, runtime)
+    add(OURS, "reconstruction", "重建", decode(system, codes, runtime))
+    sent = sent_codes(system, codes)
+    if sent is not codes:
+        add("noisy-codes", "reconstruction from noisy codes", "由含噪编码重建", decode(system, sent, runtime))
+    noisy = noisy_images(system, images)
+    if noisy is not images:
+        add("denoised", "denoised", "去噪", reconstruct(system, noisy, runtime))
+        add("noisy-input", "noisy input, cut to [0, 1]", "含噪输入，裁剪到 [0, 1]", cut(noisy), "baseline")
+    for of, (words, restore) in baselines(data, system.code_shape).items():
+        add(of, words.en, words.zh, restore(images), "baseline")
+    floor = entropy_floor(images)
+    return Evaluation.on(
+        data,
+        images=len(images),
+        resolution=data.shape[1],
+        rows=tuple(rows),
+        names=names,
+        note=Words(
+            f"No reconstruction can have a BCE below {floor:.6f}. psnr: mean over images; psnr_pooled: of the mean "
+            "squared error, in dB.",
+            f"任何重建的 BCE 都不低于 {floor:.6f}。psnr 为逐图平均，psnr_pooled 由总均方误差算得，单位 dB。",
+        ),
+        seed=NOISE_SEED if noisy is not images or sent is not codes else None,
+        more={"bce_floor": floor},
+    )
+
+
+def baselines(data: ImageData, code_shape: tuple[int, ...]) -> dict[str, tuple[Words, Restore]]:
+    """What no network gives, fitted on the training images: linear codes of the same size, and no code at all.
+
+    By key what each is called, and the function that sends images (n, c, h, w) through it. The same for every run on
+    `data`.
+    """
+    known = (data.fingerprint, data.shape, code_shape)
+    if known not in _FITTED:
+        numbers = min(prod(code_shape), len(data.train))
+        fitted = {"pca": (Words(f"PCA-{numbers}", f"PCA-{numbers}"), pca(data.train, numbers))}
+        if len(code_shape) == 3:
+            maps, side = code_shape[0], data.shape[1] // code_shape[1]
+            words = Words(f"patch PCA, {maps} numbers per {side}×{side}", f"分块 PCA，{maps} 个数 / {side}×{side}")
+            fitted["patch-pca"] = (words, patch_pca(data.train, maps, side))
+        fitted["mean"] = (Words("mean image", "平均图像"), lambda images: mean_image(data.train, images))
+        _FITTED[known] = fitted
+    return _FITTED[known]
+
+
+def encode(system: Autoencoder, images: Tensor, runtime: Runtime) -> Tensor:
+    """The codes of any number of images, (n, *code_shape) on the CPU."""
+    with runtime.autocast():
+        return in_chunks(lambda chunk: system.encode(chunk.to(runtime.device)), images)
+
+
+def decode(system: Autoencoder, codes: Tensor, runtime: Runtime) -> Tensor:
+    """The images of any number of codes, flat or shaped, on the CPU."""
+    with runtime.autocast():
+        return in_chunks(
+            lambda chunk: system.decode(chunk.to(runtime.device).view(-1, *system.code_shape)), codes.contiguous()
+        )
+
+
+def reconstruct(system: Autoencoder, images: Tensor, runtime: Runtime) -> Tensor:
+    """Reconstructions of any number of images, on the CPU, without noise."""
+    return decode(system, encode(system, images, runtime), runtime)
+
+
+def sent_codes(system: Autoencoder, codes: Tensor) -> Tensor:
+    """`codes` as the system's decoder sees them in training, with a fixed seed; themselves if nothing is added."""
+    return system.transmit(codes, torch.Generator().manual_seed(derive(NOISE_SEED, "code noise")))
+
+
+def noisy_images(system: Autoencoder, images: Tensor) -> Tensor:
+    """`images` as the system's encoder sees them in training, with a fixed seed; themselves if it adds nothing."""
+    return system.corrupt(images, torch.Generator().manual_seed(derive(NOISE_SEED, "noise")))

@@ -1,0 +1,122 @@
+"""What adversarial networks owe a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from ..data.dataset import ImageData
+from ..engine.runtime import Runtime
+from ..engine.system import System
+from ..errors import SfumatoError
+from ..family import Family, History, Look
+from ..metrics.table import Evaluation, Words
+from ..reports.document import Report, opened
+from ..reports.figures import curve, labelled_rows
+from ..reports.grids import COLUMNS, grid, shrunk
+from .diagnosis import diagnose, distance_of
+from .drawing import draw, walk
+from .game import Adversarial
+from .measures import glance, measure
+
+MIN_TEST = 4
+ROWS = 6  # of drawn images in a look
+SHOWN = 10
+CAPTION = Words("Made from the same noise each time.", "每次由同样的噪声生成。")
+CLASS_CAPTION = Words("Made from the same noise each time, each class in turn.", "每次由同样的噪声生成，各类别依次。")
+BELIEFS = ("real", "fake_before", "fake_after", "diversity")
+
+
+class Adversaries(Family):
+    not_losses = BELIEFS
+    measures_fid = True
+
+    def settle(self, config: Any, data: ImageData, system: str) -> Any:
+        if config.channels == 2:
+            raise SfumatoError(
+                f"channels 2: for points of a plane, which images of {data.name} are not; it must be 1 or 3"
+            )
+        if config.classes and len(data.classes) != config.classes:
+            there = len(data.classes) or "no"
+            raise SfumatoError(
+                f"data {data.name}: has {there} classes, and {system} is set to --classes {config.classes}"
+            )
+        if len(data.test) < MIN_TEST:
+            raise SfumatoError(
+                f"data {data.name}: has {len(data.test)} test images; made images are measured against {MIN_TEST} at "
+                "least"
+            )
+        return config
+
+    def evaluate(
+        self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
+        inception: Path | None = None,
+    ) -> Evaluation:  # fmt: skip
+        found = measure(cast(Adversarial, system), data, runtime, inception)
+        return (
+            found
+            if history is None or not history.rows
+            else found.with_more(**_in_hindsight(cast(Adversarial, system), history, found))
+        )
+
+    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
+        return glance(cast(Adversarial, system), data, runtime)
+
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+        system = cast(Adversarial, system)
+        made = draw(system, COLUMNS * ROWS, runtime).nan_to_num()
+        return Look(grid(shrunk(made), COLUMNS), self.caption(system))
+
+    def caption(self, system: System) -> Words:
+        return CLASS_CAPTION if system.conditional else CAPTION
+
+    def tell(
+        self, report: Report, system: System, data: ImageData, runtime: Runtime, history: History,
+        evaluation: Evaluation,
+    ) -> None:  # fmt: skip
+        system = cast(Adversarial, system)
+        report.picture(
+            "beliefs",
+            beliefs_curve(history.rows),
+            "What the discriminator says: of real images, of made ones before its update, of new made ones after it. "
+            "Probabilities for minimax and non_saturating, plain logits otherwise.",
+        )
+        report.heading("Run doctor")
+        for found in evaluation.more["findings"]:
+            report.say(f"{found['finding']} {found['change']}", loud=True)
+        if not evaluation.more["findings"]:
+            report.say("Nothing looks wrong: no collapse, no saturation, no divergence, and the best was not lost.")
+        if over := evaluation.more["over_the_run"]:
+            report.say(
+                f"Measured on the way ({over['measure']}): best {over['best']:.4g} after {over['best_at']:,} images, "
+                f"final {over['final']:.4g}."
+            )
+        report.heading("Pictures")
+        if history.looks:
+            labels = [f"{int(path.stem):,} images" for path in history.looks]
+            report.film("samples", [opened(path) for path in history.looks], labels, self.caption(system).en)
+        real, made = data.test.images(range(min(SHOWN, len(data.test)))), draw(system, SHOWN, runtime)
+        caption = "Real test images above, drawn ones below."
+        report.picture("beside", labelled_rows({"real": real, "drawn": made}), caption)
+        rows = {" " * row: images for row, images in enumerate(walk(system, runtime))}
+        report.picture("walks", labelled_rows(rows), "From one drawn image to another.")
+
+
+def _in_hindsight(system: Adversarial, history: History, evaluation: Evaluation) -> dict[str, Any]:
+    """The best and the final distance over the run, and what the run doctor finds."""
+    over: dict[str, Any] = {}
+    if history.measures:
+        key = distance_of(history.measures)
+        best = min(history.measures, key=lambda row: row[key])
+        over = {"measure": key, "best": best[key], "best_at": best["images"], "final": history.measures[-1][key]}
+    return {"over_the_run": over, "findings": [asdict(finding) for finding in diagnose(system, history, evaluation)]}
+
+
+def beliefs_curve(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """What the discriminator said of real and of made images, before and after its own update."""
+    epochs = [row["epoch"] for row in rows]
+    names = {"real": "D(x)", "fake_before": "D(G(z)) before", "fake_after": "D(G(z)) after"}
+    return curve({name: (epochs, [row[key] for row in rows]) for key, name in names.items()}, "epoch", "D")
+
+
+FAMILY = Adversaries()

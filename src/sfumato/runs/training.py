@@ -1,0 +1,202 @@
+"""A run in training: it is fed, logged, drawn, saved and stopped here."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from ..data.batches import Batches, PairedBatches
+from ..data.dataset import ImageData, Split
+from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
+from ..engine.clock import Clock
+from ..engine.loop import Draw, Tick, ticks
+from ..engine.memory import keep_freed_memory
+from ..engine.runtime import Runtime
+from ..engine.system import Stage
+from ..errors import SfumatoError
+from ..files import write_json
+from ..seeds import derive
+from .catalog import CATALOG
+from .folder import RunFolder
+from .log import Log, Meter
+from .manifest import Manifest, build_config
+from .open import history_of
+from .page import write_page
+from .pictures import save_picture
+from .progress import TrainingProgress
+from .stopping import Stopped, StopSignals
+
+
+class Training:
+    """A run in training. `ticks()` is the one consumer of the engine's loop: it logs, draws, saves and stops."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        runtime: Runtime,
+        data: ImageData,
+        save_every: float,
+        log_every: int | None,
+        new: Manifest | None,
+    ) -> None:
+        self.folder, self.runtime, self.data = folder, runtime, data
+        if runtime.device.type == "cpu":
+            keep_freed_memory()
+        manifest = new or folder.manifest()
+        self.seed, self.entry = manifest.seed, CATALOG[manifest.system]
+        self.save_every, self.log_every = save_every, log_every or len(data.train)
+        torch.manual_seed(derive(self.seed, "weights"))
+        self.system = self.entry.build(build_config(manifest, self.entry, f"{folder.path / 'config.json'}: config"))
+        resumed = new is None and folder.has_checkpoint
+        if not resumed:  # a run that was killed before its first checkpoint begins anew
+            self.system.begin()
+        self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+        self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
+        self.feed(self.system.stages()[0])  # refuses batches that cannot be, before anything is written
+        if resumed:
+            self.clock, log = load_checkpoint(folder.path, self.system)
+            try:
+                self.meter, self.seconds = Meter(log["meter"]), float(log["seconds"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise SfumatoError(f"{folder.path / 'state.json'}: log: missing or wrong: {error}") from None
+        self.total = sum(stage.images for stage in self.system.stages())
+        self.log: Log | None = None
+
+    def feed(self, stage: Stage) -> Draw[Any]:
+        """The batches of `stage` as a function of the clock."""
+        first = self._batches(self.data.train, stage, self.seed)
+        if self.data.second is None:
+            return first.at
+        return PairedBatches(first, self._batches(self.data.second.train, stage, derive(self.seed, "second"))).at
+
+    def _batches(self, split: Split, stage: Stage, seed: int) -> Batches:
+        return Batches(
+            split,
+            stage.batch_size,
+            seed,
+            self.system.image_range,
+            crop=stage.crop,
+            flip=stage.flip,
+            across=stage.across,
+            process=self.runtime.process,
+            processes=self.runtime.processes,
+            device=self.runtime.device,
+            memory_format=self.runtime.memory_format,
+        )
+
+    def ticks(self) -> Iterator[Tick]:
+        """Trains, and yields each step after it has been logged and, when it is time, drawn and saved.
+
+        Raises Stopped after a stop signal and SfumatoError when a loss is no longer finite; both times the last good
+        state is on disk.
+        """
+        leads = self.runtime.process == 0
+        self.log = Log(self.folder.path, self.clock.images, self.seconds) if leads else None
+        try:
+            with StopSignals() as signals:
+                saved_at = time.monotonic()
+                for tick in ticks(self.system, self.feed, self.clock, self.seed, self.runtime):
+                    self.meter.add(tick)
+                    if self.clock.crossed(self.log_every):
+                        self._write_row()
+                    if leads:
+                        self._look()
+                        self._keep_snapshots()
+                    if leads and time.monotonic() - saved_at >= self.save_every:
+                        self._save()
+                        saved_at = time.monotonic()
+                    yield tick
+                    if (signum := self._agreed(signals.requested)) is not None:
+                        self._save()
+                        raise Stopped(signum, self.clock.images, self.folder.path)
+                if self.meter.count:
+                    self._write_row()
+                self._save()
+        finally:
+            if self.log:
+                self.log.close()
+
+    def consume(self) -> None:
+        """Runs `ticks()` to the end under a progress bar."""
+        if self.runtime.process:
+            for _ in self.ticks():
+                pass
+            return
+        title = f"{self.entry.name} on {self.data.name}"
+        with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
+            for tick in self.ticks():
+                progress.show(tick)
+
+    def finish(self, evaluate: bool) -> None:
+        """Measures the finished run and writes its page."""
+        if evaluate:
+            system, family = self.system.eval(), self.entry.family
+            evaluation = family.evaluate(system, self.data, self.runtime, history_of(self.folder))
+            write_page(self.folder, self.entry, self.system, self.data, self.runtime, evaluation)
+            write_json(self.folder.path / "evaluation.json", asdict(evaluation))
+
+    def _write_row(self) -> None:
+        means = self.meter.read()
+        self._finite(means)
+        if self.log:
+            rates = {
+                f"learning_rate/{name}" if len(self.system.optimizers) > 1 else "learning_rate": group["lr"]
+                for name, optimizer in self.system.optimizers.items()
+                for group in optimizer.param_groups[:1]
+            }
+            epoch = self.clock.images / len(self.data.train)
+            self.log.write(self.clock.images, epoch, {**means, **rates})
+
+    def _look(self) -> None:
+        """A picture, and measures, when it is time."""
+        if self.clock.crossed(max(1, self.total // self.system.looks)):
+            self._draw()
+        every = self.system.glance_every
+        if not every or self.log is None:
+            return
+        if self.clock.crossed(every) or self.clock.images >= self.total:
+            self._finite(self.meter.state()["sums"])
+            with self.log.aside():
+                found = self.entry.family.glance(self.system, self.data, self.runtime)
+                self.log.measured(self.clock.images, found)
+
+    def _draw(self) -> None:
+        picture = self.entry.family.look(self.system.eval(), self.data, self.runtime).picture
+        save_picture(picture, self.folder.path / "samples" / f"{self.clock.images:012d}.png")
+        if self.log:
+            self.log.picture("samples", picture, self.clock.images)
+
+    def _keep_snapshots(self) -> None:
+        for share in self.system.snapshots:
+            if self.clock.before < share * self.total <= self.clock.images:
+                save_snapshot(self.folder.path, self.system, round(100 * share))
+
+    def _save(self) -> None:
+        if self.log:
+            meter = self.meter.state()
+            norm = torch.stack([parameter.detach().norm() for parameter in self.system.parameters()]).sum()
+            self._finite({**meter["sums"], "norm of the weights": float(norm)})
+            save_checkpoint(self.folder.path, self.system, self.clock, {"meter": meter, "seconds": self.log.seconds})
+
+    def _finite(self, values: dict[str, float]) -> None:
+        """Stops a run that has diverged before it overwrites its last good checkpoint."""
+        bad = {name: value for name, value in values.items() if not math.isfinite(value)}
+        if bad:
+            shown = ", ".join(f"{name} {value}" for name, value in bad.items())
+            kept = "the last checkpoint is kept" if self.folder.has_checkpoint else "nothing was saved yet"
+            raise SfumatoError(
+                f"{self.folder.path}: diverged before image {self.clock.images:,} ({shown}); {kept}: "
+                f"try a smaller --learning-rate or --precision fp32"
+            )
+
+    def _agreed(self, requested: int | None) -> int | None:
+        """The stop signal that any process got: all must stop after the same step."""
+        if self.runtime.processes == 1:
+            return requested
+        flag = torch.tensor(requested or 0, device=self.runtime.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return int(flag) or None

@@ -1,0 +1,36 @@
+"""What style transfer owes a run."""
+
+from pathlib import Path
+from typing import cast
+
+from ..data.dataset import ImageData
+from ..engine.runtime import Runtime
+from ..engine.system import System
+from ..family import Family, History, Look
+from ..metrics.table import Evaluation, Words
+from ..reports.grids import COLUMNS, sheet
+from .measures import measure, restyle
+from .network import StyleSystem
+
+CAPTION = Words(
+    "Test contents, test styles, and the first in the style of the second.",
+    "测试内容图、测试风格图，以及前者取后者风格的结果。",
+)
+
+
+class Style(Family):
+    def evaluate(
+        self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
+        inception: Path | None = None,
+    ) -> Evaluation:  # fmt: skip
+        return measure(cast(StyleSystem, system), data, runtime)
+
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+        assert data.second is not None
+        count = min(COLUMNS, len(data.test), len(data.second.test))
+        content, style = (split.images(range(count)) for split in (data.test, data.second.test))
+        restyler = cast(StyleSystem, system).restyler
+        return Look(sheet([content, style, restyle(restyler, content, style, runtime)]), CAPTION)
+
+
+FAMILY = Style()
