@@ -13,6 +13,7 @@ from sfumato import files
 from sfumato.autoencoders.stacked import Config, StackedAutoencoder
 from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
+from sfumato.engine.descend import reset
 from sfumato.errors import SfumatoError
 from sfumato.files import write_atomically
 
@@ -29,7 +30,7 @@ def trained() -> StackedAutoencoder:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_checkpoint(tmp_path, trained(), Clock(64), {"seconds": 1.5})
+    save_checkpoint(tmp_path, trained(), Clock(64, stage=0), {"seconds": 1.5})
     return tmp_path
 
 
@@ -60,7 +61,7 @@ def refusal(folder: Path) -> str:
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     system = trained()
-    save_checkpoint(tmp_path, system, Clock(64), {"seconds": 1.5})
+    save_checkpoint(tmp_path, system, Clock(64, stage=0), {"seconds": 1.5})
     other = StackedAutoencoder(SMALL)
     clock, log = load_checkpoint(tmp_path, other)
     assert clock.images == 64
@@ -75,7 +76,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_weights_are_kept(folder: Path) -> None:
-    save_checkpoint(folder, trained(), Clock(128), {})
+    save_checkpoint(folder, trained(), Clock(128, stage=0), {})
     assert weights(folder).name == f"{128:012d}.safetensors"
 
 
@@ -143,20 +144,91 @@ def test_a_pickle_is_refused_and_not_run(folder: Path) -> None:
     [
         ({"weights": "../../elsewhere.safetensors"}, "must be a file name"),
         ({"weights": "gone.safetensors"}, "cannot be read"),
-        ({"format": 99}, "format 99"),
-        ({"images": "many"}, "wrongly typed: images"),
-        ({"extra": 1}, "unknown entries: extra"),
+        ({"weights": "a" * 5000 + ".safetensors"}, "must be a file name"),
+        ({"weights": "\x00.safetensors"}, "must be a file name"),
+        ({"format": 99}, "format 99, but this Sfumato reads formats up to 2"),
+        ({"format": "2"}, "format: must be a whole number"),
+        ({"format": True}, "format: must be a whole number"),
+        ({"images": "many"}, "images: expected int, got str"),
+        ({"images": -1}, "images: expected int >= 0"),
+        ({"images": 10**30}, "images: expected int <= "),
+        ({"stage": 1}, "stage 1: cannot be after 64 images"),
+        ({"stage": None}, "stage None: cannot be after 64 images"),
+        ({"extra": 1}, "unknown entry extra"),
+        ({"log": [1]}, "log: expected object"),
         ({"schedules": {}}, "schedules: missing or unknown: network"),
-        ({"schedules": {"network": {"best": 1}}}, "schedules.network: missing or unknown: count"),
+        ({"schedules": {"network": {"best": 1}}}, "missing required field num_bad_epochs"),
+        ({"schedules": {"network": 1}}, "expected object, got int"),
         ({"optimizers": {}}, "optimizers: missing or unknown: network"),
         ({"optimizers": {"network": [{"lr": 1}]}}, "optimizers.network: missing or unknown: amsgrad"),
-        ({"optimizers": {"network": [1]}}, "optimizers.network: must be an object"),
+        ({"optimizers": {"network": [1]}}, "expected object, got int"),
+        ({"optimizers": {"network": []}}, "must be a list of 1 parameter groups"),
+        ({"optimizers": {"\n" * 9999: []}}, "missing or unknown: \\n\\n"),
     ],
 )
 def test_a_wrong_state_is_named(folder: Path, change: dict[str, Any], word: str) -> None:
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps(state | change))
-    assert word in refusal(folder)
+    message = refusal(folder)
+    assert word in message
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lr", -1), ("lr", "1e-3"), ("lr", None), ("lr", [1.0]), ("lr", 10**400), ("lr", True), ("betas", [0.5]),
+        ("betas", [0.5, 1]), ("betas", 0.9), ("eps", -1e-8), ("fused", False), ("fused", 1), ("foreach", True),
+    ],
+)  # fmt: skip
+def test_what_an_optimizer_cannot_take_is_named(folder: Path, key: str, value: Any) -> None:
+    state = json.loads((folder / "state.json").read_text())
+    state["optimizers"]["network"][0][key] = value
+    (folder / "state.json").write_text(json.dumps(state))
+    assert f"optimizers.network: {key} " in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("best", "x"), ("best", [[1]]), ("num_bad_epochs", -1), ("count", 0.5), ("last_epoch", None), ("total", "0")],
+)
+def test_a_hostile_schedule_is_named(folder: Path, key: str, value: Any) -> None:
+    state = json.loads((folder / "state.json").read_text())
+    state["schedules"]["network"][key] = value
+    (folder / "state.json").write_text(json.dumps(state))
+    assert f"{key}: expected" in refusal(folder)
+
+
+def test_numbers_that_are_none_and_nests_are_refused(folder: Path) -> None:
+    text = (folder / "state.json").read_text()
+    for hostile in ("NaN", "1e400", "[" * 100_000):
+        (folder / "state.json").write_text(text.replace('"total": 0.0', f'"total": {hostile}'))
+        assert "not readable as JSON" in refusal(folder)
+
+
+def test_a_state_of_the_first_format_goes_on(folder: Path) -> None:
+    state = json.loads((folder / "state.json").read_text())
+    del state["stage"]
+    (folder / "state.json").write_text(json.dumps(state | {"format": 1}))
+    clock, log = load_checkpoint(folder, StackedAutoencoder(SMALL))
+    assert clock == Clock(64, 64, stage=0)
+    assert log == {"seconds": 1.5}
+
+
+def test_only_parameters_that_have_a_state_have_entries(tmp_path: Path) -> None:
+    system, other = StackedAutoencoder(SMALL), StackedAutoencoder(SMALL)
+    first = next(system.parameters())
+    first.grad = torch.ones_like(first)
+    system.optimizers["network"].step()
+    save_checkpoint(tmp_path, system, Clock(64, stage=0), {})
+    load_checkpoint(tmp_path, other)
+    states = [one.optimizers["network"].state_dict()["state"] for one in (system, other)]
+    assert states[0].keys() == states[1].keys() == {0}
+    reset(other.optimizers["network"])
+    save_checkpoint(tmp_path, other, Clock(128, stage=0), {})
+    load_checkpoint(tmp_path, system)
+    assert not system.optimizers["network"].state
+    assert len(system.optimizers["network"].state_dict()["state"]) == 0
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
@@ -191,6 +263,6 @@ def test_a_kill_between_the_two_files_leaves_the_previous_checkpoint(
 
     monkeypatch.setattr(files, "write_atomically", die_at_state)
     with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(folder, trained(), Clock(128), {})
+        save_checkpoint(folder, trained(), Clock(128, stage=0), {})
     clock, _ = load_checkpoint(folder, StackedAutoencoder(SMALL))
     assert clock.images == 64

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sfumato.data.batches import Batch
 from sfumato.engine.clock import Clock
 from sfumato.engine.loop import Feed
+from sfumato.engine.system import Wishes
 from sfumato.errors import SfumatoError
 from sfumato.gans import cgan, dcgan, gan, sngan, wgan, wgan_gp
 from sfumato.gans.game import Adversarial
@@ -182,7 +183,7 @@ def test_every_layer_of_the_discriminator_is_normalised_and_none_of_the_generato
 def test_spectral_regularisation_is_half_lambda_sigma_squared() -> None:
     system = sngan.SNGAN(sngan.Config(method="regularisation", spectral_weight=0.5))
     for _ in range(300):
-        (penalty,) = system.penalties(torch.zeros(1), torch.zeros(1))
+        (penalty,) = system.penalties("discriminator", torch.zeros(1), torch.zeros(1))
     values = [float(torch.linalg.svdvals(layer.weight.detach())[0]) for layer in sngan.weighted(system.discriminator)]
     assert penalty is not None
     assert float(penalty.detach()) == pytest.approx(0.25 * sum(value**2 for value in values), rel=1e-3)
@@ -213,13 +214,14 @@ class Fixed(nn.Module):
         return images.flatten(1)[:, 0] + 10 * labels
 
 
-def test_three_terms_pair_real_images_with_wrong_labels() -> None:
+def test_three_terms_pair_real_images_with_wrong_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug elsewhere: made images under wrong labels as the third term."""
     system = cgan.CGAN(cgan.Config())
     system.discriminator = Fixed()
     real, fake = torch.rand(4, 1, 28, 28), -torch.rand(4, 1, 28, 28)
     labels, wrong = torch.tensor([0, 1, 2, 3]), torch.tensor([1, 2, 3, 0])
-    loss, verdict, of_fake = system.discriminate(real, fake, labels, wrong)
+    monkeypatch.setattr(cgan, "wrong_labels", lambda *_: wrong)
+    loss, verdict, of_fake = system.discriminate(real, fake, labels)
     ((images, asked),) = system.discriminator.shown
     torch.testing.assert_close(images, torch.cat([real, fake, real]))
     assert asked.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 1, 2, 3, 0]
@@ -233,7 +235,7 @@ def test_two_terms_are_mirzas() -> None:
     system = cgan.CGAN(cgan.Config(form="two_terms"))
     system.discriminator = Fixed()
     real, fake, labels = torch.rand(4, 1, 28, 28), torch.rand(4, 1, 28, 28), torch.arange(4)
-    loss, verdict, of_fake = system.discriminate(real, fake, labels, cgan.wrong_labels(labels, 10))
+    loss, verdict, of_fake = system.discriminate(real, fake, labels)
     torch.testing.assert_close(loss, discriminator_loss("non_saturating", verdict, of_fake))
     assert len(system.discriminator.shown[0][0]) == 8
 
@@ -261,18 +263,20 @@ def test_the_conditional_nets_are_the_course_ones() -> None:
 def test_a_class_can_be_asked_for() -> None:
     system = cgan.CGAN(cgan.Config()).eval()
     generator = torch.Generator().manual_seed(0)
-    eights = system.sample_class(8, 3, generator)
+    eights = system.sample(3, Wishes(label=8), generator)
     latent = torch.randn(3, 100, generator=torch.Generator().manual_seed(0))
     assert torch.equal(eights, system.make(latent, torch.tensor([8, 8, 8])))
     with pytest.raises(SfumatoError, match="label 10: must lie between 0 and 9"):
-        system.sample_class(10, 1)
+        system.sample(1, Wishes(label=10))
+    with pytest.raises(SfumatoError, match="label 1: GAN cannot be asked for a class"):
+        gan.GAN(gan.Config()).sample(1, Wishes(label=1))
 
 
 @pytest.mark.parametrize(
     "config",
     [
         gan.Config(objective="hinge", r1=1.0, half_life=100, augmented=True),
-        dcgan.Config(resolution=16, width=4, objective="hinge", r1=1.0, half_life=100, augmented=True),
+        dcgan.Config(resolution=16, width=4, objective="hinge", half_life=100, augmented=True),
         sngan.Config(objective="wasserstein", r1=0.5, augmented=True),
         wgan_gp.Config(r1=0.5, one_sided=True, half_life=50),
         cgan.Config(objective="hinge", half_life=100, augmented=True, form="two_headed", r1=1.0),
@@ -322,6 +326,8 @@ def test_samples_come_from_the_average() -> None:
         (lambda: gan.Config(dropout=-0.1), "dropout -0.1: must lie between 0 and 1"),
         (lambda: wgan.Config(clip=0.0), "clip 0.0: must be more than 0"),
         (lambda: wgan.Config(width=0), "width 0: must lie between 1"),
+        (lambda: dcgan.Config(r1=0.1), "r1 0.1: this critic has batch norm.* sngan or wgan_gp with --network dcgan"),
+        (lambda: wgan.Config(network="dcgan", r1=1.0), "r1 1.0: this critic has batch norm.* or wgan_gp"),
         (lambda: wgan_gp.Config(penalty_weight=-1.0), "penalty_weight -1.0: must not be negative"),
         (lambda: sngan.Config(bound=0.0), "bound 0.0: must be more than 0"),
         (lambda: cgan.Config(classes=1), "classes 1: must lie between 2"),

@@ -17,10 +17,8 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.gans import measures
-from sfumato.gans.game import Adversarial
+from sfumato.gans import game, measures
 from sfumato.metrics import digit_reader
-from sfumato.runs import training
 from sfumato.studies.adversarial import experiments, plans
 from sfumato.studies.study import Plan
 
@@ -50,8 +48,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "TOY_STEPS", {False: experiments.TOY_FRAMES})
     monkeypatch.setattr(experiments, "LEARNT", {False: 30})
     monkeypatch.setattr(experiments, "BEATEN", {False: (0, 2)})
-    monkeypatch.setattr(Adversarial, "looks", 3)
-    monkeypatch.setattr(training, "MEASUREMENTS", 2)
+    monkeypatch.setattr(game.Adversarial, "looks", 3)
+    monkeypatch.setattr(game, "GLANCES", 2)
     monkeypatch.setattr(measures, "_JUDGES", {})
     monkeypatch.setattr(measures, "_READERS", {})
     train = digit_reader.train_reader

@@ -21,7 +21,7 @@ from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Natural, Positive, ShareInside, Units, check
 from ..engine.plateau import Plateau
-from ..engine.system import Scalars, Stage, System
+from ..engine.system import Scalars, Stage, System, Wishes
 from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
@@ -156,11 +156,17 @@ class Autoencoder(System):
         return scalars
 
     @torch.no_grad()
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Images decoded from codes of a Gaussian fitted to the last training codes. An autoencoder promises nothing
         about the space between its codes: this shows what is there."""
-        codes = draw_like(self.codes.known(), count, generator)
-        return self.decode(codes.view(-1, *self.code_shape)).float()
+        self.label_of(wishes)
+        return self.make(draw_like(self.codes.known(), count, generator))
+
+    @torch.no_grad()
+    def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The images of codes, flat or shaped."""
+        device = next(self.parameters()).device
+        return self.decode(latents.to(device).view(-1, *self.code_shape)).float()
 
     def _logits(self, codes: Tensor) -> Tensor:
         return self.decoder(codes).float().view(-1, *self.image_shape)

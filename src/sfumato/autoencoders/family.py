@@ -31,7 +31,7 @@ class Autoencoders(Family):
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
         system = cast(Autoencoder, system)
         with torch.no_grad(), runtime.autocast():
-            samples = system.sample(COLUMNS, torch.Generator().manual_seed(0)).float().cpu()
+            samples = system.sample(COLUMNS, generator=torch.Generator().manual_seed(0)).float().cpu()
         images = data.test.images(range(min(COLUMNS, len(data.test))))
         seen = noisy_images(system, images)
         rows: list[Tensor] = [images, reconstruct(system, seen, runtime), samples]

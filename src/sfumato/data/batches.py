@@ -3,15 +3,17 @@
 There is no sampler state: a resumed run asks for the batch at its clock and gets the one that it would have got.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
 from ..seeds import derive
-from .dataset import Split
+from .dataset import ImageData, Split
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,7 @@ class Batches:
     memory_format: torch.memory_format = torch.contiguous_format
 
     def __post_init__(self) -> None:
-        if not len(self.split):
-            raise SfumatoError("the data has no training images")
-        if self.batch_size < 1 or self.batch_size % self.processes:
-            raise SfumatoError(f"batch_size {self.batch_size}: must be a positive multiple of the processes")
-        if len(self.split) < self.processes:
-            raise SfumatoError(f"{len(self.split)} training images cannot feed {self.processes} processes")
+        check_size(self.batch_size, len(self.split), self.processes)
 
     def indices(self, images: int) -> tuple[Tensor, int]:
         """This process's part of the batch that begins after `images` drawn, and the size of the whole batch."""
@@ -130,3 +127,77 @@ class PairedBatches:
     def at(self, images: int) -> tuple[tuple[Batch, Batch], int]:
         batch, count = self.first.at(images)
         return (batch, self.second.at(images)[0]), count
+
+
+class Cut(Protocol):
+    """How the batches of a stage are made: see `Batches`. `resolution`: the side that pictures are brought to first,
+    None as they are."""
+
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def resolution(self) -> int | None: ...
+    @property
+    def crop(self) -> int | None: ...
+    @property
+    def flip(self) -> bool: ...
+    @property
+    def across(self) -> bool: ...
+
+
+def batches_for(
+    data: ImageData,
+    cut: Cut,
+    seed: int,
+    image_range: tuple[float, float] = (0.0, 1.0),
+    process: int = 0,
+    processes: int = 1,
+    device: torch.device = CPU,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Batches | PairedBatches:
+    """The batches of training images that `cut` describes, of one set or of two side by side."""
+
+    def of(split: Split, seed: int) -> Batches:
+        return Batches(
+            split if cut.resolution is None else split.at_resolution(cut.resolution),
+            cut.batch_size,
+            seed,
+            image_range,
+            crop=cut.crop,
+            flip=cut.flip,
+            across=cut.across,
+            process=process,
+            processes=processes,
+            device=device,
+            memory_format=memory_format,
+        )
+
+    first = of(data.train, seed)
+    return first if data.second is None else PairedBatches(first, of(data.second.train, derive(seed, "second")))
+
+
+def check_cuts(data: ImageData, cuts: Iterable[Cut], processes: int = 1, least: int = 1) -> None:
+    """Raises SfumatoError unless all of `cuts` can be made of the training images of `data`, with `least` images for
+    each process in every batch."""
+    for cut in cuts:
+        for split in (data.train, *([data.second.train] if data.second else [])):
+            check_size(cut.batch_size, len(split), processes, least, cut.across)
+            if cut.resolution is not None:
+                split.check_resolution(cut.resolution)
+
+
+def check_size(batch_size: int, count: int, processes: int, least: int = 1, across: bool = True) -> None:
+    """Raises SfumatoError unless `count` training images can be cut into batches, with `least` for each process."""
+    if not count:
+        raise SfumatoError("the data has no training images")
+    if batch_size < 1 or batch_size % processes:
+        raise SfumatoError(f"batch_size {batch_size}: must be a positive multiple of the processes")
+    if count < processes:
+        raise SfumatoError(f"{count} training images cannot feed {processes} processes")
+    why = f"this system's batch statistics need {least} images or more in each of {processes} processes"
+    if batch_size < least * processes:
+        raise SfumatoError(f"batch_size {batch_size}: {why}: it must be at least {least * processes}")
+    if not across and 0 < count % batch_size // processes < least:
+        raise SfumatoError(
+            f"batch_size {batch_size}: leaves {count % batch_size} of {count} images for the last batch, and {why}"
+        )

@@ -3,33 +3,40 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms.v2.functional import resize
 
 from ..errors import SfumatoError
 
 VOID = 255  # in a mask: a pixel that is neither trained nor measured on
+THREADS = 4  # that decode pictures
+AT_ONCE = 256  # pictures that are made smaller at once: their floats take memory
 
 
 class Pictures(Protocol):
     """Pictures by number: `take` returns uint8 (n, c, h, w), `crops` a random `side` × `side` square of each, `whole`
-    one picture (c, h, w) with nothing cut off."""
+    one picture (c, h, w) with nothing cut off; `reduced` gives the same pictures with a shorter side of `side`, as the
+    function of that name."""
 
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...
     def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor: ...
     def whole(self, index: int) -> Tensor: ...
     def prepare(self, indices: Tensor) -> None: ...
+    def reduced(self, side: int, masked: bool) -> "Pictures": ...
 
 
 @dataclass(frozen=True)
 class InMemory:
-    """All pictures as one uint8 tensor (n, c, h, w)."""
+    """All pictures as one uint8 tensor (n, c, h, w). Smaller ones are made when they are first asked for, and kept."""
 
     images: Tensor
+    levels: "dict[tuple[int, bool], InMemory]" = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -45,6 +52,12 @@ class InMemory:
 
     def prepare(self, indices: Tensor) -> None:
         """Nothing: they are there."""
+
+    def reduced(self, side: int, masked: bool) -> "InMemory":
+        if (side, masked) not in self.levels:
+            parts = [reduced(part, side, masked) for part in self.images.split(AT_ONCE)]
+            self.levels[side, masked] = InMemory(torch.cat(parts))
+        return self.levels[side, masked]
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,9 @@ class Varied:
     def prepare(self, indices: Tensor) -> None:
         """Nothing: they are there."""
 
+    def reduced(self, side: int, masked: bool) -> "Varied":
+        return Varied([reduced(image[None], side, masked)[0] for image in self.images])
+
 
 class Streamed:
     """Pictures decoded when they are asked for, by a few threads; `prepare` starts on a batch ahead of time.
@@ -75,10 +91,10 @@ class Streamed:
     `read(i)` returns picture i as uint8 (c, h, w). Memory stays at two batches, however many pictures there are.
     """
 
-    def __init__(self, read: Callable[[int], Tensor], count: int, threads: int = 4) -> None:
+    def __init__(self, read: Callable[[int], Tensor], count: int, pool: ThreadPoolExecutor | None = None) -> None:
         self.read = read
         self.count = count
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="sfumato-decode")
+        self.pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="sfumato-decode")
         self.ahead: dict[tuple[int, ...], list[Future[Tensor]]] = {}
 
     def __len__(self) -> int:
@@ -101,6 +117,10 @@ class Streamed:
     def prepare(self, indices: Tensor) -> None:
         key = tuple(indices.tolist())
         self.ahead = {key: self.ahead.get(key) or [self.pool.submit(self.read, index) for index in key]}
+
+    def reduced(self, side: int, masked: bool) -> "Streamed":
+        """Each picture when it is asked for, by the same few threads."""
+        return Streamed(lambda index: reduced(self.read(index)[None], side, masked)[0], self.count, self.pool)
 
 
 @dataclass(frozen=True)
@@ -126,6 +146,18 @@ class Split:
     def parted(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """Of bytes (n, c, h, w) or (c, h, w) the picture, and the mask without its channel if there is one."""
         return (pictures[..., :-1, :, :], pictures[..., -1, :, :]) if self.masked else (pictures, None)
+
+    def at_resolution(self, side: int) -> "Split":
+        """The same, `side` pixels on the shorter side. Raises SfumatoError if the pictures are smaller."""
+        shorter = self.check_resolution(side)
+        return self if side == shorter else replace(self, pictures=self.pictures.reduced(side, self.masked))
+
+    def check_resolution(self, side: int) -> int:
+        """The pixels on the shorter side of the pictures. Raises SfumatoError if they are fewer than `side`."""
+        height, width = self.pictures.whole(0).shape[-2:]
+        if not 1 <= side <= min(height, width):
+            raise SfumatoError(f"resolution {side}: the pictures have {height}×{width} pixels, and are not enlarged")
+        return min(height, width)
 
 
 @dataclass(frozen=True)
@@ -174,6 +206,23 @@ def fingerprint(*parts: Tensor | str) -> str:
             part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part.contiguous().numpy().tobytes()
         )
     return digest.hexdigest()
+
+
+def reduced(pictures: Tensor, side: int, masked: bool) -> Tensor:
+    """Bytes (n, c, h, w) with a shorter side of `side`: means of squares where it divides the sides, as halving again
+    and again would give, else an antialiased resize. The last channel of `masked` ones holds classes: of each square,
+    its middle."""
+    if masked:
+        colours = reduced(pictures[:, :-1], side, masked=False)
+        classes = F.interpolate(pictures[:, -1:], colours.shape[-2:], mode="nearest-exact")
+        return torch.cat([colours, classes], 1)
+    height, width = pictures.shape[-2:]
+    shorter = min(height, width)
+    factor = shorter // side
+    if factor * side == shorter and height % factor == 0 and width % factor == 0:
+        return F.avg_pool2d(pictures.float(), factor).round_().to(torch.uint8)
+    size = [round(length * side / shorter) for length in (height, width)]
+    return resize(pictures, size, antialias=True)
 
 
 def central_square(picture: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Gives all groups that rate."""
+    """Gives all groups that rate; one that has a `factor`, that many times as much."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = group.get("factor", 1.0) * rate
 
 
 def anneal(optimizer: torch.optim.Optimizer, peak: float, images: int, warmup: int, total: int) -> None:

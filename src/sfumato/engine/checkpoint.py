@@ -2,11 +2,17 @@
 
 A checkpoint is `checkpoints/<images>.safetensors` and `state.json`, which names it. Both are written beside their
 place, flushed to disk and renamed; `state.json` goes last, so at every instant it names a complete file.
+
+Names of tensors: `system.<name>` as in the system's `state_dict`; `optimizer.<name>.<number>.<entry>` of each parameter
+that an optimiser knows something of, counted through its groups; `process.<number>.<name>` of the buffers that each
+process has for itself, of the processes after the first.
 """
 
 import hashlib
-import json
-from collections.abc import Collection
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -16,31 +22,54 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from .. import strict
 from ..errors import SfumatoError
 from ..files import write_atomically, write_json
-from .clock import Clock
+from .clock import Clock, Count
+from .loop import stage_at
+from .plateau import PlateauState
+from .runtime import gather, place
 from .system import System
 
-FORMAT = 1
+FORMAT = 2
+SHOWN = 10  # names in a message
+LARGEST = 1e6  # of what an optimiser is told: rates, decay
+Group = dict[str, bool | int | float | str | list[float] | None]
+
+
+@dataclass(frozen=True)
+class State:
+    """What state.json holds: the clock, the name and the digest of the weights, the groups of each optimiser without
+    their parameters, the schedules, and `log`, what the run's log needs to go on."""
+
+    format: int
+    images: Count
+    stage: Count | None  # that was entered last, from 0; None before the first step
+    weights: str
+    blake2b: str
+    optimizers: dict[str, list[Group]]
+    schedules: dict[str, PlateauState]
+    log: dict[str, Any]
 
 
 def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, Any]) -> None:
-    """Writes weights, optimisers, schedules, the clock and `log` (JSON values that the run's log needs to go on)."""
+    """Writes weights, optimisers, schedules, the clock and `log` (JSON values). Called by all processes at the same
+    instant; process 0 writes."""
+    local = system.buffers_like(system.local_buffers)
+    others = gather(list(local.values()))[1:]
+    if place()[0]:
+        return
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    tensors, groups = _tensors_of(system), _groups_of(system)
+    tensors = _tensors_of(system)
+    for process, values in enumerate(others, 1):
+        tensors |= {f"process.{process}.{name}": value for name, value in zip(local, values, strict=True)}
     name = f"{clock.images:012d}.safetensors"
     content = save(tensors)
-    state = {
-        "format": FORMAT,
-        "images": clock.images,
-        "weights": name,
-        "blake2b": hashlib.blake2b(content).hexdigest(),
-        "optimizers": groups,
-        "schedules": {key: schedule.state() for key, schedule in system.schedules.items()},
-        "log": log,
-    }
+    schedules = {key: schedule.state() for key, schedule in system.schedules.items()}
+    digest = hashlib.blake2b(content).hexdigest()
+    state = State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log)
     write_atomically(folder / "checkpoints" / name, lambda path: path.write_bytes(content))
-    write_json(folder / "state.json", state)
+    write_json(folder / "state.json", asdict(state))
     for old in (folder / "checkpoints").iterdir():
         if old.name != name and old.suffix in (".safetensors", ".part"):
             old.unlink(missing_ok=True)
@@ -49,26 +78,68 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
 def load_checkpoint(folder: Path, system: System, weights_only: bool = False) -> tuple[Clock, dict[str, Any]]:
     """Loads what `save_checkpoint` wrote into `system`; returns the clock and the log.
 
-    `weights_only` leaves the optimisers and schedules alone. Raises SfumatoError, in one line that names them, if
-    entries are missing, unknown or wrongly shaped, or if a file is damaged.
+    `weights_only` leaves the optimisers, the schedules and what other processes had for themselves alone. Raises
+    SfumatoError, in one line that names them, if entries are missing, unknown, wrongly shaped or out of their range, or
+    if a file is damaged.
     """
     state, tensors = _read(folder)
-    homes = ("system.", *(f"optimizer.{name}." for name in system.optimizers))
+    where = str(folder / "state.json")
+    homes = ("system.", "process.", *(f"optimizer.{name}." for name in system.optimizers))
     if strangers := sorted(key for key in tensors if not key.startswith(homes)):
-        raise _misfit(folder, f"unknown {', '.join(strangers)}")
+        raise _misfit(folder, f"unknown {_listed(strangers)}")
     own = {key: value for key, value in tensors.items() if key.startswith("system.")}
     _compare(own, {f"system.{key}": value for key, value in system.state_dict().items()}, folder)
-    system.load_state_dict({key.removeprefix("system."): value for key, value in own.items()})
+    clock = _clock_of(state, system, where)
     if not weights_only:
-        _same_names(system.optimizers, state["optimizers"], f"{folder / 'state.json'}: optimizers")
+        process, processes = place()
+        local = system.buffers_like(system.local_buffers)
+        owed = {f"process.{n}.{key}": value for n in range(1, processes) for key, value in local.items()}
+        _compare({key: value for key, value in tensors.items() if key.startswith("process.")}, owed, folder)
+        if process:
+            own |= {f"system.{key}": tensors[f"process.{process}.{key}"] for key in local}
+        _same_names(system.optimizers, state.optimizers, f"{where}: optimizers")
+        _same_names(system.schedules, state.schedules, f"{where}: schedules")
+        loaded = {
+            name: _optimizer_state(name, optimizer, tensors, state.optimizers[name], folder)
+            for name, optimizer in system.optimizers.items()
+        }
         for name, optimizer in system.optimizers.items():
-            _load_optimizer(name, optimizer, tensors, state["optimizers"][name], folder)
-        _same_names(system.schedules, state["schedules"], f"{folder / 'state.json'}: schedules")
+            optimizer.load_state_dict(loaded[name])
         for name, schedule in system.schedules.items():
-            saved = state["schedules"][name]
-            _same_names(schedule.state(), saved, f"{folder / 'state.json'}: schedules.{name}")
-            schedule.load(saved)
-    return Clock(images=state["images"], before=state["images"]), state["log"]
+            schedule.load(state.schedules[name])
+    system.load_state_dict({key.removeprefix("system."): value for key, value in own.items()})
+    return clock, state.log
+
+
+def read_state(path: Path) -> State:
+    """What state.json says, of this format or an older one. Raises SfumatoError if it is none."""
+    if not path.is_file():
+        raise SfumatoError(f"{path}: not there: this run has no checkpoint yet")
+    values = strict.read(path, dict[str, Any])
+    form = values.get("format")
+    if not isinstance(form, int) or isinstance(form, bool) or form < 1:
+        raise SfumatoError(f"{path}: format: must be a whole number from 1 to {FORMAT}")
+    if form > FORMAT:
+        raise SfumatoError(
+            f"{path}: format {str(form)[:20]}, but this Sfumato reads formats up to {FORMAT}: take a newer one"
+        )
+    state = strict.convert(_migrated(values) if form == 1 else values, State, str(path))
+    if not re.fullmatch(r"[\w-]{1,100}\.safetensors", state.weights):
+        raise SfumatoError(f"{path}: weights {state.weights[:100]!r}: must be a file name, as in {0:012d}.safetensors")
+    return state
+
+
+def _migrated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Format 1 as format 2: stages were not counted, and no system had more than one."""
+    return {**values, "format": 2, "stage": 0 if values.get("images") else None}
+
+
+def _clock_of(state: State, system: System, where: str) -> Clock:
+    """Where training stood. Raises SfumatoError for a stage that had not begun, or that many images before any."""
+    reached, _ = stage_at(system.stages(), state.images)
+    if (state.stage is None) != (state.images == 0) or (state.stage or 0) > reached:
+        raise SfumatoError(f"{where}: stage {state.stage}: cannot be after {state.images:,} images")
+    return Clock(images=state.images, before=state.images, stage=state.stage)
 
 
 def save_snapshot(folder: Path, system: System, percent: int) -> None:
@@ -92,19 +163,23 @@ def load_snapshot(folder: Path, system: System, percent: int) -> None:
     system.load_state_dict(tensors)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(folder: Path) -> tuple[State, dict[str, Tensor]]:
     """state.json and the weights it names. Once more if they went in between: the run may be training."""
-    state = _read_state(folder / "state.json")
-    if not (folder / "checkpoints" / state["weights"]).exists():
-        state = _read_state(folder / "state.json")
-    return state, _read_weights(folder / "checkpoints" / state["weights"], state["blake2b"])
+    state = read_state(folder / "state.json")
+    if not (folder / "checkpoints" / state.weights).exists():
+        state = read_state(folder / "state.json")
+    return state, _read_weights(folder / "checkpoints" / state.weights, state.blake2b)
 
 
-def _same_names(owed: Collection[str], found: Any, where: str) -> None:
-    if not isinstance(found, dict):
-        raise SfumatoError(f"{where}: must be an object")
+def _same_names(owed: Collection[str], found: Mapping[str, Any], where: str) -> None:
     if odd := sorted(set(owed) ^ found.keys()):
-        raise SfumatoError(f"{where}: missing or unknown: {', '.join(odd)}")
+        raise SfumatoError(f"{where}: missing or unknown: {_listed(odd)}")
+
+
+def _listed(names: list[str]) -> str:
+    """Names for a message; they may come from a hostile file."""
+    shown = [ascii(name)[1:-1][:100] for name in names[:SHOWN]]
+    return ", ".join(shown) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _tensors_of(system: System) -> dict[str, Tensor]:
@@ -115,35 +190,16 @@ def _tensors_of(system: System) -> dict[str, Tensor]:
     return {key: value.detach().to("cpu").contiguous() for key, value in tensors.items()}
 
 
-def _groups_of(system: System) -> dict[str, list[dict[str, Any]]]:
+def _groups_of(system: System) -> dict[str, list[Group]]:
     return {
-        name: [
-            {key: value for key, value in group.items() if key != "params"}
-            for group in optimizer.state_dict()["param_groups"]
-        ]
+        name: [_without_parameters(group) for group in optimizer.state_dict()["param_groups"]]
         for name, optimizer in system.optimizers.items()
     }
 
 
-def _read_state(path: Path) -> dict[str, Any]:
-    try:
-        state = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SfumatoError(f"{path}: not there: this run has no checkpoint yet") from None
-    except (ValueError, OSError) as error:
-        raise SfumatoError(f"{path}: not readable as JSON ({error})") from None
-    owed = {"format": int, "images": int, "weights": str, "blake2b": str, "optimizers": dict, "schedules": dict,
-            "log": dict}  # fmt: skip
-    wrong = [key for key, kind in owed.items() if not isinstance(state, dict) or not isinstance(state.get(key), kind)]
-    if wrong:
-        raise SfumatoError(f"{path}: missing or wrongly typed: {', '.join(wrong)}")
-    if unknown := sorted(state.keys() - owed.keys()):
-        raise SfumatoError(f"{path}: unknown entries: {', '.join(unknown)}")
-    if state["format"] != FORMAT:
-        raise SfumatoError(f"{path}: format {state['format']}, but this Sfumato reads format {FORMAT}")
-    if Path(state["weights"]).name != state["weights"]:
-        raise SfumatoError(f"{path}: weights {state['weights']!r}: must be a file name, not a path")
-    return state
+def _without_parameters(group: Mapping[str, Any]) -> Group:
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in group.items()}
+    return {key: value for key, value in plain.items() if key != "params"}
 
 
 def _read_weights(path: Path, digest: str) -> dict[str, Tensor]:
@@ -162,9 +218,9 @@ def _read_weights(path: Path, digest: str) -> dict[str, Tensor]:
 def _compare(found: dict[str, Tensor], owed: dict[str, Tensor], folder: Path) -> None:
     faults = []
     if missing := sorted(owed.keys() - found.keys()):
-        faults.append("missing " + ", ".join(missing))
+        faults.append(f"missing {_listed(missing)}")
     if unknown := sorted(found.keys() - owed.keys()):
-        faults.append("unknown " + ", ".join(unknown))
+        faults.append(f"unknown {_listed(unknown)}")
     for key in sorted(owed.keys() & found.keys()):
         if owed[key].shape != found[key].shape:
             faults.append(f"{key} has shape {tuple(found[key].shape)}, must be {tuple(owed[key].shape)}")
@@ -176,34 +232,50 @@ def _misfit(folder: Path, faults: str) -> SfumatoError:
     return SfumatoError(f"{folder}: the checkpoint does not fit its config.json: {faults}")
 
 
-def _load_optimizer(
-    name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], saved: Any, folder: Path
-) -> None:
-    """Restores one optimiser: every entry of every parameter, or, before the first step, none."""
+def _optimizer_state(
+    name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], saved: list[Group], folder: Path
+) -> dict[str, Any]:
+    """What `optimizer` shall load: every entry of each parameter that has any, and the groups' values."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     prefix = f"optimizer.{name}."
     found = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    known = {key.removeprefix(prefix).partition(".")[0] for key in found}
+    owed = {
+        f"{prefix}{index}.{entry}": value
+        for index, parameter in enumerate(parameters)
+        if str(index) in known
+        for entry, value in _entries_after_a_step(optimizer, parameter).items()
+    }
+    _compare(found, owed, folder)
     entries: dict[int, dict[str, Tensor]] = {}
-    if found:
-        owed = {
-            f"{prefix}{index}.{entry}": value
-            for index, parameter in enumerate(parameters)
-            for entry, value in _entries_after_a_step(optimizer, parameter).items()
-        }
-        _compare(found, owed, folder)
-        for key, value in found.items():
-            index, _, entry = key.removeprefix(prefix).partition(".")
-            # In the strides of its parameter: fused optimisers walk memory, not indices.
-            entries.setdefault(int(index), {})[entry] = torch.empty_like(owed[key], device="cpu").copy_(value)
+    for key, value in found.items():
+        index, _, entry = key.removeprefix(prefix).partition(".")
+        # In the strides of its parameter: fused optimisers walk memory, not indices.
+        entries.setdefault(int(index), {})[entry] = torch.empty_like(owed[key], device="cpu").copy_(value)
     current = optimizer.state_dict()["param_groups"]
     where = f"{folder / 'state.json'}: optimizers.{name}"
-    if not isinstance(saved, list) or len(saved) != len(current):
+    if len(saved) != len(current):
         raise SfumatoError(f"{where}: must be a list of {len(current)} parameter groups")
-    restored = []
+    groups = []
     for group, values in zip(current, saved, strict=True):
         _same_names(group.keys() - {"params"}, values, where)
-        restored.append({**group, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}})
-    optimizer.load_state_dict({"state": entries, "param_groups": restored})
+        judged = {key: _judged(key, value, group[key], where) for key, value in values.items()}
+        groups.append({"params": group["params"], **judged})
+    return {"state": entries, "param_groups": groups}
+
+
+def _judged(key: str, value: Any, now: Any, where: str) -> Any:
+    """A value of a parameter group as the optimiser, which has `now`, can take it. Raises SfumatoError if it cannot:
+    rates and the like are finite and not negative, betas below 1; switches are those of the system."""
+    if isinstance(now, tuple) and isinstance(value, list) and len(value) == len(now):
+        if all(math.isfinite(part) and 0 <= part < 1 for part in value):
+            return tuple(value)
+    elif isinstance(now, int | float) and not isinstance(now, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST:
+            return type(now)(value)
+    elif value == now and type(value) is type(now):
+        return value
+    raise SfumatoError(f"{where}: {key} {repr(value)[:40]}: cannot be, where the system has {now}")
 
 
 def _entries_after_a_step(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:

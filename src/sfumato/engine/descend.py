@@ -7,7 +7,8 @@ from .runtime import average_gradients
 
 
 def descend(loss: Tensor, optimizer: torch.optim.Optimizer, clip: float | None = None) -> None:
-    """Zero, backward, average over processes, clip, step: only the parameters that `optimizer` holds change.
+    """Zero, backward, average over processes, clip, step: only parameters that `optimizer` holds change, and of those
+    only such as took part in `loss`; the others keep their weights, and the optimiser what it knows of them.
 
     `loss`: a scalar. `clip`: the largest 2-norm of all gradients together. Nobody toggles `requires_grad`: gradients
     are computed for the optimiser's own parameters alone.
@@ -24,3 +25,8 @@ def descend(loss: Tensor, optimizer: torch.optim.Optimizer, clip: float | None =
     # Autocast keeps bf16 copies of weights until its outermost block ends; a second update in the same step must not
     # see those from before this one.
     torch.clear_autocast_cache()
+
+
+def reset(optimizer: torch.optim.Optimizer) -> None:
+    """Forgets all that past steps left behind, moments and counts of steps; rates stay as they are."""
+    optimizer.state.clear()

@@ -1,12 +1,24 @@
 """The reference's schedule: divide the learning rate when the training loss of an epoch stops falling."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from .clock import Count
 from .runtime import average_over_processes
+
+
+@dataclass(frozen=True)
+class PlateauState:
+    """Everything that a resumed run needs of a `Plateau`, as JSON values. `best`: None before the first epoch's end."""
+
+    best: float | None
+    num_bad_epochs: Count
+    last_epoch: Count
+    total: float
+    count: Count
 
 
 class Plateau:
@@ -28,21 +40,15 @@ class Plateau:
             self.schedule.step(float(self.total) / self.count)
             self.total, self.count = 0.0, 0
 
-    def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs, as JSON values."""
-        best = self.schedule.best
-        return {
-            "best": None if best == float("inf") else best,
-            "num_bad_epochs": self.schedule.num_bad_epochs,
-            "last_epoch": self.schedule.last_epoch,
-            "total": float(self.total),
-            "count": self.count,
-        }
+    def state(self) -> PlateauState:
+        schedule = self.schedule
+        best = None if schedule.best == float("inf") else float(schedule.best)
+        return PlateauState(best, schedule.num_bad_epochs, schedule.last_epoch, float(self.total), self.count)
 
-    def load(self, state: dict[str, Any]) -> None:
-        self.schedule.best = float("inf") if state["best"] is None else state["best"]
-        self.schedule.num_bad_epochs = state["num_bad_epochs"]
-        self.schedule.last_epoch = state["last_epoch"]
+    def load(self, state: PlateauState) -> None:
+        self.schedule.best = float("inf") if state.best is None else state.best
+        self.schedule.num_bad_epochs = state.num_bad_epochs
+        self.schedule.last_epoch = state.last_epoch
         # The sum was a float32 on the device; a Python float carries it exactly and joins the next loss in float32.
-        self.total = state["total"]
-        self.count = state["count"]
+        self.total = state.total
+        self.count = state.count

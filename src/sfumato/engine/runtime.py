@@ -6,7 +6,7 @@ and CPUs with AMX or AVX512-BF16. Everywhere else, and on MPS, fp32.
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -123,14 +123,63 @@ def average_over_processes(value: Tensor) -> Tensor:
     return mean / dist.get_world_size()
 
 
-def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replaces each gradient by its mean over the processes, in one message."""
+def largest_over_processes(value: int, device: torch.device) -> int:
+    """The largest `value` of any process: what all must do if one wants it."""
     if not dist.is_initialized():
+        return value
+    flag = torch.tensor(int(value), device=device)
+    dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return int(flag)
+
+
+@torch.no_grad()
+def average_in_place(values: Sequence[Tensor]) -> None:
+    """Replaces each of some floating-point tensors by its mean over the processes, in one message."""
+    if not dist.is_initialized() or not values:
         return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = average_over_processes(torch.cat([gradient.flatten() for gradient in gradients]))
-    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    flat = average_over_processes(torch.cat([value.flatten() for value in values]))
+    for value, mean in zip(values, flat.split([value.numel() for value in values]), strict=True):
+        value.copy_(mean.view_as(value))
+
+
+def average_gradients(parameters: Sequence[Tensor]) -> None:
+    """Replaces each gradient by its mean over the processes. A parameter that took part in some process has a gradient
+    in all of them afterwards, where it did not take part counting as 0; the others have none."""
+    if not dist.is_initialized() or not parameters:
+        return
+    missing = [parameter.grad is None for parameter in parameters]
+    part = torch.tensor(missing, device=parameters[0].device).logical_not().float()
+    dist.all_reduce(part, dist.ReduceOp.MAX)
+    if any(missing):  # those who lack nothing need not wait for what the others say
+        for parameter, elsewhere in zip(parameters, part.tolist(), strict=True):
+            if elsewhere and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+    average_in_place([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+
+def gather(values: Sequence[Tensor]) -> list[list[Tensor]]:
+    """What each process has of some tensors that have the same shapes in all of them, in the order of the processes, on
+    the CPU: known to process 0; elsewhere, and with one process, nothing."""
+    if not dist.is_initialized() or dist.get_world_size() == 1 or not values:
+        return []
+    sizes = [value.numel() * value.element_size() for value in values]
+    sent = torch.cat([value.detach().contiguous().view(-1).view(torch.uint8) for value in values])
+    leads = dist.get_rank() == 0
+    got = [torch.empty_like(sent) for _ in range(dist.get_world_size())] if leads else None
+    dist.gather(sent, got)
+    return [
+        # A copy of each: bytes in the midst of others may lie where no float can.
+        [
+            part.clone().view(value.dtype).view(value.shape)
+            for part, value in zip(parts.cpu().split(sizes), values, strict=True)
+        ]
+        for parts in got or []
+    ]
+
+
+def place() -> tuple[int, int]:
+    """Which process this is, and of how many."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 def hardware() -> dict[str, str | int | None]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import torch
@@ -19,8 +20,9 @@ Scalars = dict[str, Tensor]
 class Stage:
     """A stretch of training, `images` real images long, and how its batches are made.
 
-    `crop` cuts a random square of that side out of each image, `flip` mirrors half of them. `across`: a batch goes on
-    into the next epoch, so that all are of one size.
+    `resolution`: the side that the images are brought to first, None as they are. `crop` cuts a random square of that
+    side out of each image, `flip` mirrors half of them. `across`: a batch goes on into the next epoch, so that all are
+    of one size.
     """
 
     images: int
@@ -28,36 +30,43 @@ class Stage:
     crop: int | None = None
     flip: bool = False
     across: bool = False
+    resolution: int | None = None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of images that are drawn: `label`, the class of all of them, from 0; None, each class in turn."""
+
+    label: int | None = None
 
 
 class System(nn.Module, ABC):
     """A trainable method from a paper: its networks, its optimisers and one iteration of its algorithm.
 
-    A subclass builds its networks from `config` alone, fills `optimizers` (each one updates its own networks and
-    nothing else) and, if it has any, `schedules`. `image_range` is the range of the images that `step` is fed
-    and `sample` returns; `snapshots` are the shares of a run after which its weights are kept by name; `looks`, how
-    often in a run a picture is made of what it can.
+    A subclass builds its networks from `config` alone, all that will ever be in play, fills `optimizers` (each one
+    updates its own networks and nothing else) and, if it has any, `schedules`. What is switched on the way is a buffer.
+
+    A run of several processes keeps the buffers of process 0, but for those of which patterns name them (as in
+    `fnmatch`): `local_buffers`, of which each process has its own, kept and given back to it; `shared_buffers`, running
+    means of floating-point numbers, which the loop averages over the processes after every step.
     """
 
     # Traits: what a system can do. Whoever needs to know asks these, and not for its class.
-    draws: ClassVar[bool] = False  # images from nothing
-    conditional: ClassVar[bool] = False  # can be asked for a class
-    names_classes: ClassVar[bool] = False  # by the names that its data gives them
-    grows: ClassVar[bool] = False  # its images become larger on the way
-    image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    snapshots: ClassVar[tuple[float, ...]] = ()
-    looks: ClassVar[int] = 10
+    draws: ClassVar[bool] = False  # whether `sample` makes images from nothing
+    conditional: ClassVar[bool] = False  # whether it learns from labels, and can be asked for images of a class
+    names_classes: ClassVar[bool] = False  # whether it tells apart the classes of its data, by their names
+    grows: ClassVar[bool] = False  # whether its stages differ in resolution
+    image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)  # of the images that `step` is fed and `sample` returns
+    snapshots: ClassVar[tuple[float, ...]] = ()  # shares of a run after which the weights are kept by name
+    looks: ClassVar[int] = 10  # how often in a run a picture is made of what it can
+    local_buffers: ClassVar[tuple[str, ...]] = ()
+    shared_buffers: ClassVar[tuple[str, ...]] = ()
     config: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.schedules: dict[str, Plateau] = {}
-
-    @property
-    def glance_every(self) -> int:
-        """Images between two cheap measurements on the way; 0: never."""
-        return 0
 
     def begin(self) -> None:
         """Called once, before the first step of a new run: loads what was trained before. A resumed or opened run has
@@ -67,16 +76,50 @@ class System(nn.Module, ABC):
     def stages(self) -> Sequence[Stage]:
         """The stretches of training, in order."""
 
-    def enter(self, stage: Stage) -> None:
-        """Called before the first step of a stage, and again when a run is resumed inside it."""
+    @property
+    def glance_every(self) -> int:
+        """Images between two cheap measurements on the way; 0: never."""
+        return 0
+
+    @property
+    def least_batch(self) -> int:
+        """Images that each process must have of a batch."""
+        return 1
+
+    def enter(self, stage: Stage, start: int, fresh: bool) -> None:
+        """Called before the first step of a stage, which begins after `start` images; and again, no longer `fresh`,
+        when a run is resumed inside it. The global generators are seeded, alike in all processes."""
 
     @abstractmethod
     def step(self, batches: Iterator[Any], clock: Clock) -> Scalars:
         """One whole iteration as the paper's algorithm prints it. Pulls as many batches as it needs."""
 
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
         """`count` images (count, c, h, w) in `image_range`, drawn from the model with `generator` (a CPU one).
 
-        Raises SfumatoError if the system is not one that draws images from nothing.
+        Raises SfumatoError if the system is not one that draws images from nothing, or for a wish that it cannot grant.
         """
         raise SfumatoError(f"{type(self).__name__}: draws no images of its own: it has nothing to sample from")
+
+    def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The images (n, c, h, w) in `image_range` of `latents`, noise or codes of n images; of a conditional system
+        under `labels` (n,), by default each class in turn.
+
+        Raises SfumatoError if the system makes no images of such."""
+        raise SfumatoError(f"{type(self).__name__}: draws no images of its own: it has nothing to make them from")
+
+    def label_of(self, wishes: Wishes | None) -> int | None:
+        """The class that is asked for. Raises SfumatoError if the system cannot be asked for one."""
+        label = wishes.label if wishes else None
+        if label is not None and not self.conditional:
+            raise SfumatoError(f"label {label}: {type(self).__name__} cannot be asked for a class")
+        return label
+
+    def buffers_like(self, patterns: Sequence[str]) -> dict[str, Tensor]:
+        """The buffers that a checkpoint keeps and one of `patterns` names, by their names."""
+        kept = self.state_dict(keep_vars=True)
+        return {
+            name: buffer
+            for name, buffer in self.named_buffers(remove_duplicate=False)
+            if name in kept and any(fnmatchcase(name, pattern) for pattern in patterns)
+        }

@@ -9,7 +9,6 @@ LeakyReLU(0.2) and dropout, labels as one-hot numbers beside the input; Adam in 
 """
 
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Annotated, Literal
 
@@ -17,14 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from ..data.batches import Batch
 from ..engine.fields import Bounds, Layers, ShareBelow1
-from ..engine.system import Scalars
-from ..errors import SfumatoError
-from ..nets.mlp import linear
+from ..nets.mlp import NarrowLinear, linear
 from ..nets.players import MLPDiscriminator, MLPGenerator
-from ..ops.objectives import GanObjective, discriminator_loss, generator_loss, gradient_at_real
-from .game import Adversarial, AdversarialConfig, diversity
+from ..ops.objectives import GanObjective, discriminator_loss, generator_loss
+from .game import Adversarial, AdversarialConfig
 
 MAX_CLASSES = 1000
 Form = Literal["two_terms", "three_terms", "two_headed"]
@@ -81,7 +77,7 @@ class TwoHeadedDiscriminator(nn.Module):
         body = MLPDiscriminator(prod(config.shape), config.hidden[::-1], config.dropout)
         self.body = nn.Sequential(*list(body)[:-2])  # without its own last layer
         self.real = linear(config.hidden[0], 1)
-        self.match = linear(config.hidden[0], config.classes)
+        self.match = NarrowLinear(config.hidden[0], config.classes)
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         seen = self.body(images)
@@ -99,61 +95,35 @@ class CGAN(Adversarial):
             TwoHeadedDiscriminator(self.config) if two_headed else JointDiscriminator(self.config),
         )
 
-    def _discriminate(self, batch: Batch) -> Scalars:
-        assert batch.labels is not None
-        real, labels = self.shown(batch.images), batch.labels
-        with torch.no_grad():
-            fake = self.generator(self.noise(len(real)), labels).float()
-        wrong = wrong_labels(labels, self.config.classes)
-        loss, verdict, of_fake = self.discriminate(real, self.shown(fake), labels, wrong)
-        r1 = self.config.r1
-        penalties = [r1 * gradient_at_real(partial(self.head, labels=labels), real)] if r1 else []
-        return self._learn(loss, penalties, verdict, of_fake, diversity(fake, batch.images))
-
-    def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        assert batch.labels is not None
-        made = self.shown(self.generator(self.noise(len(batch)), batch.labels))
-        verdicts = self.discriminator(made, batch.labels)
-        heads = [head.float() for head in (verdicts if isinstance(verdicts, tuple) else (verdicts,))]
-        return torch.stack([generator_loss(self.config.objective, head) for head in heads]).sum(), heads[0]
-
-    def head(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The logits for being real, of images under labels."""
-        verdicts = self.discriminator(images, labels)
+    def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The logits for being real."""
+        verdicts = super().critic(images, labels)
         return verdicts[0] if isinstance(verdicts, tuple) else verdicts
 
-    def discriminate(self, real: Tensor, fake: Tensor, labels: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The discriminator's loss, and its logits for real and for made images under their own labels."""
-        objective, form = self.config.objective, self.config.form
+    def fool(self, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.config.form != "two_headed":
+            return super().fool(fake, labels)
+        heads = [head.float() for head in self.discriminator(self.shown(fake), labels)]
+        return torch.stack([generator_loss(self.config.objective, head) for head in heads]).sum(), heads[0]
+
+    def discriminate(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss of `form`, and the logits for real and for made images under their own labels."""
+        assert labels is not None
+        objective, form, count = self.config.objective, self.config.form, len(real)
+        wrong = wrong_labels(labels, self.config.classes)  # in every form, so that all are trained on the same noise
+        if form == "two_terms":
+            return super().discriminate(real, fake, labels)
+        real, fake = self.shown(real), self.shown(fake)
         if form == "two_headed":
-            count = len(real)
             realness_, match = self.discriminator(torch.cat([real, real, fake]), torch.cat([labels, wrong, labels]))
             verdict, of_fake = realness_[:count].float(), realness_[2 * count :].float()
             right, mismatch = match[:count].float(), match[count : 2 * count].float()
             loss = discriminator_loss(objective, verdict, of_fake) + discriminator_loss(objective, right, mismatch)
             return loss, verdict, of_fake
-        if form == "two_terms":
-            both = self.discriminator(torch.cat([real, fake]), torch.cat([labels, labels])).float()
-            verdict, of_fake = both.chunk(2)
-            return discriminator_loss(objective, verdict, of_fake), verdict, of_fake
         of_all = self.discriminator(torch.cat([real, fake, real]), torch.cat([labels, labels, wrong])).float()
         verdict, of_fake, mismatch = of_all.chunk(3)
         # L(real, right) + ½ (L(made) + L(real, wrong)): the mean over both kinds of what must be refused.
         return discriminator_loss(objective, verdict, torch.cat([of_fake, mismatch])), verdict, of_fake
-
-    @torch.no_grad()
-    def make(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The images of latent vectors (n, latent) and labels (n,); by default of each class in turn."""
-        device = next(self.generator.parameters()).device
-        chosen = torch.arange(len(latent)) % self.config.classes if labels is None else labels
-        return self.maker(latent.to(device), chosen.to(device)).float()
-
-    def sample_class(self, label: int, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """`count` images (count, c, h, w) in [-1, 1] of class `label`, from 0."""
-        if not 0 <= label < self.config.classes:
-            raise SfumatoError(f"label {label}: must lie between 0 and {self.config.classes - 1}")
-        latent = torch.randn(count, self.config.latent, generator=generator)
-        return self.make(latent, torch.full((count,), label))
 
 
 def wrong_labels(labels: Tensor, classes: int) -> Tensor:

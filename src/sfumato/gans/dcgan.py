@@ -3,7 +3,7 @@
 Radford et al. 2016, https://arxiv.org/abs/1511.06434.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 100), normal.
 Departs from the paper: normal in place of uniform noise; batches of 64 in place of 128, as in the widely used
-implementation; sides other than 64, and `half_life`, `r1`, `augmented` and other objectives, are options. 28×28 leaves
+implementation; sides other than 64, and `half_life`, `augmented` and other objectives, are options. 28×28 leaves
 two convolutions, so that at sides of 7·2ⁿ both players have a hidden layer next to the vector and the logit.
 """
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from ..nets.players import check_resolution
 from ..ops.objectives import GanObjective
-from .game import Adversarial, AdversarialConfig, Width, dcgan_players
+from .game import Adversarial, AdversarialConfig, Width, check_r1, dcgan_players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Config(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_resolution(self.resolution)
+        check_r1(self.r1, "use sngan or wgan_gp with --network dcgan")
 
 
 _DIGITS = Config(resolution=28, channels=1, width=32, flip=False)

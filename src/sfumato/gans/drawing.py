@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ..engine.runtime import Runtime
 from ..seeds import derive
-from .cgan import CGAN
 from .game import Adversarial
 
 AT_ONCE = 500
@@ -27,11 +26,11 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor |
     system.eval()
     with torch.no_grad(), runtime.autocast():
         at_once = max(1, min(AT_ONCE, MAX_AT_ONCE // prod(system.config.shape)))
-        if isinstance(system, CGAN):
+        if not system.conditional:
+            made = map(system.make, latent.split(at_once))
+        else:
             labels = torch.arange(len(latent)) % system.config.classes if labels is None else labels
             made = map(system.make, latent.split(at_once), labels.split(at_once))
-        else:
-            made = map(system.make, latent.split(at_once))
         return torch.cat([(images.cpu() + 1) / 2 for images in made])
 
 

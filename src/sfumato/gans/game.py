@@ -9,6 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Annotated, ClassVar, Literal, cast
 
@@ -22,7 +23,8 @@ from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
 from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Layers, Natural, Positive, ShareBelow1, Units, check
-from ..engine.system import Scalars, Stage, System
+from ..engine.system import Scalars, Stage, System, Wishes
+from ..errors import SfumatoError
 from ..nets.players import (
     WIDEST,
     DCDiscriminator,
@@ -35,8 +37,9 @@ from ..ops.augment import augment
 from ..ops.objectives import Objective, discriminator_loss, generator_loss, gradient_at_real, realness
 
 MAX_RESOLUTION = 1024
-GLANCES = 10  # measurements on the way, where nobody says
+GLANCES = 10  # measurements on the way, where the config does not say otherwise
 Width = Annotated[int, Bounds(1, MAX_UNITS // WIDEST)]  # of DCGAN nets
+Player = Literal["discriminator", "generator"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +87,18 @@ class EitherConfig(AdversarialConfig):
             check_resolution(self.resolution)
 
 
+def check_r1(r1: float, mend: str) -> None:
+    """Raises SfumatoError if a critic with batch norm shall be under R1. `mend`: what to do instead."""
+    if r1:
+        raise SfumatoError(f"r1 {r1}: this critic has batch norm, which ties the gradients of images together: {mend}")
+
+
 class Adversarial(System):
-    """Subclasses build two players; they may add `penalties`, or `constrain` the discriminator after its updates."""
+    """Subclasses build two players; they may add `penalties`, or `constrain` the discriminator after its updates.
+
+    Labels (b,) are of real and of made images alike; None in a system that is not `conditional`, whose players are not
+    told any.
+    """
 
     draws = True
     steady: ClassVar[bool] = False  # its critic is kept smooth
@@ -117,17 +130,26 @@ class Adversarial(System):
             player.parameters(), lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
         )
 
-    def penalties(self, real: Tensor, fake: Tensor) -> list[Tensor]:
-        """What is added to the discriminator's loss: R1, if the config has a weight for it."""
-        return [self.config.r1 * gradient_at_real(self.critic, real)] if self.config.r1 else []
+    @property
+    def least_batch(self) -> int:
+        players = [self.generator, self.discriminator]
+        return max(
+            (player.least_batch for player in players if isinstance(player, DCGenerator | DCDiscriminator)), default=1
+        )
+
+    def penalties(self, player: Player, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """What is added to a player's loss: to the discriminator's R1, if the config has a weight for it."""
+        if player == "generator" or not self.config.r1:
+            return []
+        return [self.config.r1 * gradient_at_real(partial(self.critic, labels=labels), real)]
 
     def shown(self, images: Tensor) -> Tensor:
         """What the discriminator sees of images: augmented ones if the config says so."""
         return augment(images) if self.config.augmented else images
 
-    def critic(self, images: Tensor) -> Tensor:
+    def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """The discriminator's logits for what it sees of images."""
-        return self.discriminator(self.shown(images))
+        return told(self.discriminator, self.shown(images), labels)
 
     def constrain(self) -> None:
         """What is done to the discriminator's weights after each of its updates; by default nothing."""
@@ -142,26 +164,20 @@ class Adversarial(System):
                 set_rate(optimizer, rate)
         turns = [(batch, self._discriminate(batch)) for batch in islice(batches, self.config.discriminator_steps)]
         batch, scalars = turns[-1]
-        loss, verdict = self._fool(batch)
-        descend(loss, self.optimizers["generator"])
+        loss, penalties, verdict = self._fool(batch)
+        descend(loss + sum(penalties), self.optimizers["generator"])
         if self.average is not None:
             self.average.follow(self.generator, clock.images - clock.before, clock.images)
         fooled = realness(self.config.objective, verdict.detach())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
 
     def _discriminate(self, batch: Batch) -> Scalars:
-        """One turn of the discriminator."""
-        real = batch.images
+        """One turn of the discriminator. `real`, `fake_before`: what it believed before its update."""
+        real, labels = batch.images, self._labels(batch)
         with torch.no_grad():
-            fake = self.generator(self.noise(len(real))).float()
-        verdict, of_fake = self.judge(real, fake)
-        loss = discriminator_loss(self.config.objective, verdict, of_fake)
-        return self._learn(loss, self.penalties(real, fake), verdict, of_fake, diversity(fake, real))
-
-    def _learn(
-        self, loss: Tensor, penalties: Sequence[Tensor], verdict: Tensor, of_fake: Tensor, spread: Tensor
-    ) -> Scalars:
-        """One update of the discriminator. `real`, `fake_before`: what it believed before it."""
+            fake = told(self.generator, self.noise(len(real)), labels).float()
+        loss, verdict, of_fake = self.discriminate(real, fake, labels)
+        penalties = self.penalties("discriminator", real, fake, labels)
         descend(loss + sum(penalties), self.optimizers["discriminator"])
         self.constrain()
         return {
@@ -169,23 +185,42 @@ class Adversarial(System):
             **({"penalty": torch.stack([penalty.detach() for penalty in penalties]).sum()} if penalties else {}),
             "real": realness(self.config.objective, verdict.detach()),
             "fake_before": realness(self.config.objective, of_fake.detach()),
-            "diversity": spread,
+            "diversity": diversity(fake, real),
         }
 
-    def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The generator's loss on new images, as many as the batch has, and the discriminator's logits for them."""
-        (verdict,) = self.judge(self.generator(self.noise(len(batch))))
+    def _fool(self, batch: Batch) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The generator's loss on new images, as many as the batch has, its penalties, and the logits for them."""
+        labels = self._labels(batch)
+        fake = told(self.generator, self.noise(len(batch)), labels)
+        loss, verdict = self.fool(fake, labels)
+        return loss, self.penalties("generator", batch.images, fake, labels), verdict
+
+    def _labels(self, batch: Batch) -> Tensor | None:
+        if not self.conditional:
+            return None
+        assert batch.labels is not None
+        return batch.labels
+
+    def discriminate(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The discriminator's loss, and its logits for real and for made images."""
+        verdict, of_fake = self.judge(real, fake, labels=labels)
+        return discriminator_loss(self.config.objective, verdict, of_fake), verdict, of_fake
+
+    def fool(self, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The generator's loss, and the discriminator's logits for its images."""
+        (verdict,) = self.judge(fake, labels=labels)
         return generator_loss(self.config.objective, verdict), verdict
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.config.latent, device=next(self.generator.parameters()).device)
 
-    def judge(self, *images: Tensor) -> tuple[Tensor, ...]:
-        """The discriminator's logits for what it sees of each set of images."""
+    def judge(self, *images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The discriminator's logits for what it sees of each set of images, all under the same labels."""
         shown = [self.shown(part) for part in images]
         if self.apart:
-            return tuple(self.discriminator(part).float() for part in shown)
-        return self.discriminator(torch.cat(shown)).float().split([len(part) for part in shown])
+            return tuple(told(self.discriminator, part, labels).float() for part in shown)
+        asked = None if labels is None else labels.repeat(len(shown))
+        return told(self.discriminator, torch.cat(shown), asked).float().split([len(part) for part in shown])
 
     @property
     def maker(self) -> nn.Module:
@@ -193,12 +228,25 @@ class Adversarial(System):
         return self.generator if self.average is None else cast(nn.Module, self.average.network)
 
     @torch.no_grad()
-    def make(self, latent: Tensor) -> Tensor:
-        """The images (n, c, h, w) in [-1, 1] of latent vectors (n, latent)."""
-        return self.maker(latent.to(next(self.generator.parameters()).device)).float()
+    def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The images (n, c, h, w) in [-1, 1] of noise vectors (n, latent); of a conditional system under labels (n,),
+        by default each class in turn."""
+        device = next(self.generator.parameters()).device
+        if self.conditional and labels is None:
+            labels = torch.arange(len(latents)) % self.config.classes
+        return told(self.maker, latents.to(device), None if labels is None else labels.to(device)).float()
 
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        return self.make(torch.randn(count, self.config.latent, generator=generator))
+    def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
+        label = self.label_of(wishes)
+        if label is not None and not 0 <= label < self.config.classes:
+            raise SfumatoError(f"label {label}: must lie between 0 and {self.config.classes - 1}")
+        latent = torch.randn(count, self.config.latent, generator=generator)
+        return self.make(latent, None if label is None else torch.full((count,), label))
+
+
+def told(network: nn.Module, values: Tensor, labels: Tensor | None) -> Tensor:
+    """What a player makes of values, and of labels if there are any."""
+    return network(values) if labels is None else network(values, labels)
 
 
 def players(config: EitherConfig, batch_norm: bool) -> tuple[nn.Module, nn.Module]:

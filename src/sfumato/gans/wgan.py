@@ -14,7 +14,7 @@ from torch import nn
 
 from ..engine.fields import Positive
 from ..ops.objectives import clip_weights
-from .game import Adversarial, EitherConfig, players
+from .game import Adversarial, EitherConfig, check_r1, players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,11 @@ class Config(EitherConfig):
     clip: Positive = 0.01  # largest weight of the critic
     discriminator_steps: int = 5  # updates of the critic for one of the generator
     batch_size: int = 64  # images per update, over all processes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network == "dcgan":
+            check_r1(self.r1, "use --network mlp, or wgan_gp")
 
 
 PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}

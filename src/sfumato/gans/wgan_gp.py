@@ -8,12 +8,13 @@ no layer norm in place of the batch norm that the critic goes without; tanh in p
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
 from ..engine.fields import Amount
 from ..ops.objectives import gradient_penalty
-from .game import Adversarial, EitherConfig, players
+from .game import Adversarial, EitherConfig, Player, players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,9 @@ class WGANGP(Adversarial):
     def build(self) -> tuple[nn.Module, nn.Module]:
         return players(self.config, batch_norm=False)
 
-    def penalties(self, real: Tensor, fake: Tensor) -> list[Tensor]:
-        slope = gradient_penalty(self.critic, real, fake, self.config.one_sided)
-        return [*super().penalties(real, fake), self.config.penalty_weight * slope]
+    def penalties(self, player: Player, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        given = super().penalties(player, real, fake, labels)
+        if player == "generator":
+            return given
+        slope = gradient_penalty(partial(self.critic, labels=labels), real, fake, self.config.one_sided)
+        return [*given, self.config.penalty_weight * slope]

@@ -6,7 +6,8 @@ Latent vectors are (b, n); images are (b, c, h, w) in [-1, 1]; logits are (b,).
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..errors import SfumatoError
 from .mlp import linear
@@ -39,10 +40,19 @@ def _layers(widths: Sequence[int], dropout: float = 0.0) -> list[nn.Module]:
     return layers[: -2 if dropout else -1]
 
 
+class PreciseConv(nn.Conv2d):
+    """A convolution that stays in fp32 under autocast: a critic's last, whose 8 bits in bf16 would be its verdict's."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(torch.promote_types(input.dtype, torch.float32)))
+
+
 class DCGenerator(nn.Sequential):
     """Radford et al. 2016, https://arxiv.org/abs/1511.06434, figure 1: from a 4×4 map (7×7 where the side is a multiple
     of 7) by transposed 4×4 convolutions of stride 2. `width`: maps before the last layer. `deep`: a map of 7×7 comes
-    from 8 · width hidden units, half of those in Chen et al. 2016, https://arxiv.org/abs/1606.03657, appendix C.1."""
+    from 8 · width hidden units, half of those in Chen et al. 2016, https://arxiv.org/abs/1606.03657, appendix C.1.
+    `least_batch`: images that training needs at once; statistics of hidden units are those of two or more."""
 
     def __init__(self, inputs: int, width: int, channels: int, resolution: int, deep: bool) -> None:
         start, widths = _pyramid(width, resolution)
@@ -55,6 +65,7 @@ class DCGenerator(nn.Sequential):
             layers += _normalised(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False))
         last = nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1, bias=False)
         super().__init__(*layers, last, nn.Tanh())
+        self.least_batch = 2 if deep and start == SHORT else 1
         self.apply(initialise)
 
 
@@ -62,7 +73,8 @@ class DCDiscriminator(nn.Sequential):
     """A deep generator's mirror: 4×4 convolutions of stride 2, LeakyReLU. Without `batch_norm` the layers have biases.
 
     A map of 7×7 goes through 8 · width hidden units before the last layer: each of its places sees 10 pixels of a
-    28×28 image, and a sum over them cannot tell how the strokes go together.
+    28×28 image, and a sum over them cannot tell how the strokes go together. The last layer computes in fp32.
+    `least_batch` as in the generator.
     """
 
     def __init__(self, width: int, channels: int, resolution: int, batch_norm: bool) -> None:
@@ -74,10 +86,11 @@ class DCDiscriminator(nn.Sequential):
         if start == SHORT:
             hidden = WIDEST * width
             layers += [nn.Conv2d(widths[-1], hidden, start, bias=not batch_norm), *_activated(hidden, batch_norm)]
-            last = nn.Conv2d(hidden, 1, 1, bias=not batch_norm)
+            last = PreciseConv(hidden, 1, 1, bias=not batch_norm)
         else:
-            last = nn.Conv2d(widths[-1], 1, start, bias=not batch_norm)
+            last = PreciseConv(widths[-1], 1, start, bias=not batch_norm)
         super().__init__(*layers, last, nn.Flatten(0))
+        self.least_batch = 2 if batch_norm and start == SHORT else 1
         self.apply(initialise)
 
 

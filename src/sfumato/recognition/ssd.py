@@ -40,7 +40,8 @@ NEGATIVES = 3  # to a positive
 FOCUS = 2.0  # exponent of the focal loss
 ZOOM_OUT = 2.0  # times the side, at most
 AnyBackbone = Literal[
-    "tiny", "sfumato", "efficientnet_lite0", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34", "resnet50"
+    "tiny", "sfumato", "efficientnet_lite0", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34",
+    "resnet50",
 ]  # fmt: skip
 SMALLEST = 2.0  # pixels of a box's side that a cut may leave
 

@@ -4,34 +4,58 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ..engine.clock import Count
 from ..engine.loop import Tick
 from ..files import write_atomically
 
 
-class Meter:
-    """Means of scalars since the last reading, weighted by images. Sums stay on the device until they are read."""
+@dataclass(frozen=True)
+class MeterState:
+    """A `Meter` as JSON values. Older runs have one count, `count`, of the images of every scalar."""
 
-    def __init__(self, state: dict[str, Any] | None = None) -> None:
-        self.sums: dict[str, Tensor | float] = dict(state["sums"]) if state else {}
-        self.count: int = state["count"] if state else 0
+    sums: dict[str, float]
+    counts: dict[str, Count] = field(default_factory=dict)
+    count: Count | None = None
+
+    def __post_init__(self) -> None:
+        if not all(self.counts.get(name, self.count) for name in self.sums):
+            raise ValueError("sums of nothing: each must have a count of 1 or more")
+
+
+@dataclass(frozen=True)
+class LogState:
+    """What state.json keeps of a run's log."""
+
+    meter: MeterState
+    seconds: float
+
+
+class Meter:
+    """Means of scalars since the last reading, each over the steps that had it, weighted by images. Sums stay on the
+    device until they are read."""
+
+    def __init__(self, state: MeterState | None = None) -> None:
+        self.sums: dict[str, Tensor | float] = dict(state.sums) if state else {}
+        self.counts = {name: state.counts.get(name, state.count or 0) for name in state.sums} if state else {}
 
     def add(self, tick: Tick) -> None:
         for name, value in tick.scalars.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.detach() * tick.drawn
-        self.count += tick.drawn
+            self.counts[name] = self.counts.get(name, 0) + tick.drawn
 
     def read(self) -> dict[str, float]:
-        means = {name: float(value) / self.count for name, value in self.sums.items()}
-        self.sums, self.count = {}, 0
+        means = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
+        self.sums, self.counts = {}, {}
         return means
 
     def state(self) -> dict[str, Any]:
-        return {"sums": {name: float(value) for name, value in self.sums.items()}, "count": self.count}
+        return {"sums": {name: float(value) for name, value in self.sums.items()}, "counts": dict(self.counts)}
 
 
 class Log:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..engine.checkpoint import load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
-from ..engine.system import System
+from ..engine.system import System, Wishes
 from ..errors import SfumatoError
 from ..family import History
 from ..metrics.table import Evaluation
@@ -122,9 +122,13 @@ class Run:
             able = ", ".join(name for name, entry in CATALOG.items() if entry.system_class.conditional)
             raise SfumatoError(f"label {label}: {self.system_name} cannot be asked for a class; {able} can")
         with self.runtime.autocast():
-            if label is None:
-                return self._unit(self.system.sample(count, generator))
-            return self._unit(self.system.sample_class(label, count, generator))  # pyright: ignore
+            return self._unit(self.system.sample(count, Wishes(label), generator))
+
+    def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The images (n, c, h, w) in [0, 1] of `latents` (n, ...), codes or noise; of a conditional system under
+        `labels` (n,), by default each class in turn. Raises SfumatoError for a system that draws nothing."""
+        with self.runtime.autocast():
+            return self._unit(self.system.make(latents, labels))
 
     def _unit(self, images: Tensor) -> Tensor:
         low, high = self.system.image_range

@@ -7,22 +7,22 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
-from ..data.batches import Batches, PairedBatches
-from ..data.dataset import ImageData, Split
+from ..data.batches import batches_for, check_cuts
+from ..data.dataset import ImageData
 from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.memory import keep_freed_memory
-from ..engine.runtime import Runtime
+from ..engine.runtime import Runtime, largest_over_processes
 from ..engine.system import Stage
 from ..errors import SfumatoError
 from ..files import write_json
 from ..seeds import derive
+from ..strict import convert
 from .catalog import CATALOG
 from .folder import RunFolder
-from .log import Log, Meter
+from .log import Log, LogState, Meter
 from .manifest import Manifest, build_config
 from .open import history_of
 from .page import write_page
@@ -56,37 +56,23 @@ class Training:
             self.system.begin()
         self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
         self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
-        self.feed(self.system.stages()[0])  # refuses batches that cannot be, before anything is written
+        # Refuses batches that cannot be, before anything is written.
+        check_cuts(data, self.system.stages(), runtime.processes, self.system.least_batch)
         if resumed:
             self.clock, log = load_checkpoint(folder.path, self.system)
-            try:
-                self.meter, self.seconds = Meter(log["meter"]), float(log["seconds"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise SfumatoError(f"{folder.path / 'state.json'}: log: missing or wrong: {error}") from None
+            kept = convert(log, LogState, f"{folder.path / 'state.json'}: log")
+            self.meter, self.seconds = Meter(kept.meter), kept.seconds
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
-        first = self._batches(self.data.train, stage, self.seed)
-        if self.data.second is None:
-            return first.at
-        return PairedBatches(first, self._batches(self.data.second.train, stage, derive(self.seed, "second"))).at
-
-    def _batches(self, split: Split, stage: Stage, seed: int) -> Batches:
-        return Batches(
-            split,
-            stage.batch_size,
-            seed,
-            self.system.image_range,
-            crop=stage.crop,
-            flip=stage.flip,
-            across=stage.across,
-            process=self.runtime.process,
-            processes=self.runtime.processes,
-            device=self.runtime.device,
-            memory_format=self.runtime.memory_format,
-        )
+        runtime = self.runtime
+        batches = batches_for(
+            self.data, stage, self.seed, self.system.image_range, runtime.process, runtime.processes, runtime.device,
+            runtime.memory_format,
+        )  # fmt: skip
+        return batches.at
 
     def ticks(self) -> Iterator[Tick]:
         """Trains, and yields each step after it has been logged and, when it is time, drawn and saved.
@@ -106,14 +92,14 @@ class Training:
                     if leads:
                         self._look()
                         self._keep_snapshots()
-                    if leads and time.monotonic() - saved_at >= self.save_every:
+                    if largest_over_processes(time.monotonic() - saved_at >= self.save_every, self.runtime.device):
                         self._save()
                         saved_at = time.monotonic()
                     yield tick
                     if (signum := self._agreed(signals.requested)) is not None:
                         self._save()
                         raise Stopped(signum, self.clock.images, self.folder.path)
-                if self.meter.count:
+                if self.meter.counts:
                     self._write_row()
                 self._save()
         finally:
@@ -176,11 +162,11 @@ class Training:
                 save_snapshot(self.folder.path, self.system, round(100 * share))
 
     def _save(self) -> None:
-        if self.log:
-            meter = self.meter.state()
-            norm = torch.stack([parameter.detach().norm() for parameter in self.system.parameters()]).sum()
-            self._finite({**meter["sums"], "norm of the weights": float(norm)})
-            save_checkpoint(self.folder.path, self.system, self.clock, {"meter": meter, "seconds": self.log.seconds})
+        meter = self.meter.state()
+        norm = torch.stack([parameter.detach().norm() for parameter in self.system.parameters()]).sum()
+        self._finite({**meter["sums"], "norm of the weights": float(norm)})
+        seconds = self.log.seconds if self.log else 0.0
+        save_checkpoint(self.folder.path, self.system, self.clock, {"meter": meter, "seconds": seconds})
 
     def _finite(self, values: dict[str, float]) -> None:
         """Stops a run that has diverged before it overwrites its last good checkpoint."""
@@ -195,8 +181,4 @@ class Training:
 
     def _agreed(self, requested: int | None) -> int | None:
         """The stop signal that any process got: all must stop after the same step."""
-        if self.runtime.processes == 1:
-            return requested
-        flag = torch.tensor(requested or 0, device=self.runtime.device)
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return int(flag) or None
+        return largest_over_processes(requested or 0, self.runtime.device) or None

@@ -191,7 +191,7 @@ def play(build: Callable[[], Any], modes: Modes, steps: int, seed: int) -> Playe
     marks = set(_looks(steps))
     for done, _ in enumerate(ticks(system, lambda _: batches.at, Clock(), seed, runtime), 1):
         if done in marks:
-            drawn = system.eval().sample(TOY_SHOWN, torch.Generator().manual_seed(seed)).flatten(1)
+            drawn = system.eval().sample(TOY_SHOWN, generator=torch.Generator().manual_seed(seed)).flatten(1)
             points.append(drawn)
             found.append(covered(drawn, modes))
         if done == steps:

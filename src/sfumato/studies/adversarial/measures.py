@@ -103,6 +103,6 @@ def slopes(system: Any, real: Tensor, lab: Lab) -> tuple[float, float]:
     share = torch.rand(len(real), 1, 1, 1, generator=torch.Generator().manual_seed(derive(lab.settings.seed, "slopes")))
     between = 2 * torch.lerp(made, real, share) - 1
     labels = torch.arange(len(real), device=lab.runtime.device) % max(1, system.config.classes)
-    critic = partial(system.head, labels=labels) if system.conditional else system.discriminator
+    critic = partial(system.critic, labels=labels if system.conditional else None)
     norms = gradients(critic, between.to(lab.runtime.device)).detach().norm(2, dim=1)
     return float(norms.mean()), float(norms.max())
