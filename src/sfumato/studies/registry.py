@@ -14,13 +14,14 @@ from ..reports.language import Language
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """A study, which `sfumato.studies.<name>` defines as `STUDY`. `data`: the embedded sources that it takes where nobody
-    says, as many as it must be given; `takes_features`: whether a file of SqueezeNet weights is of use to it."""
+    """A study, which `sfumato.studies.<name>` defines as `STUDY`. `title`: of its report, and what it is about; `data`: the
+    embedded sources that it takes where nobody says, as many as it must be given; `features`: what a file of SqueezeNet
+    weights is to it, if it is of use."""
 
     name: str
-    about: Words
+    title: Words
     data: tuple[str, ...]
-    takes_features: bool = False
+    features: str = ""
 
     @property
     def module(self) -> ModuleType:
@@ -30,17 +31,27 @@ class StudyEntry:
 STUDIES: Mapping[str, StudyEntry] = {
     entry.name: entry
     for entry in (
-        StudyEntry("handwriting", Words("what a deep autoencoder learns of digits", "深度自编码器从数字中学到什么"), ("digits",)),
-        StudyEntry("dogs", Words("what a code of a photograph is, and whether it generates", "照片的编码是什么，能否生成"),
-                   ("patches",), takes_features=True),
-        StudyEntry("restyle", Words("the look of one picture on another, by a network and by optimisation",
-                                    "用一张图的风格画另一张：网络与优化"), ("photographs", "paintings")),
-        StudyEntry("adversarial", Words("the game of two networks, nine ways to play it, its failures",
-                                        "两个网络的博弈、九种玩法与失败"), ("digits", "patches")),
-        StudyEntry("recognition", Words("naming pictures, boxing objects, colouring in pixels", "识别图像、框出物体、逐像素上色"),
-                   ("faces", "scenes", "scenes"), takes_features=True),
+        StudyEntry("handwriting", Words("Handwriting: what a deep autoencoder learns", "手写数字：深度自编码器学到了什么"), ("digits",)),
+        StudyEntry("dogs", Words("Dogs: what a code of a photograph is", "狗的照片：编码是什么"), ("patches",), "measures with them"),
+        StudyEntry("restyle", Words("Restyle: the look of one picture on another", "风格迁移：用一张图的风格画另一张"),
+                   ("photographs", "paintings")),
+        StudyEntry("adversarial", Words("Adversarial networks: the game, its failures, and what it draws", "生成对抗网络：博弈、失败与所画"),
+                   ("digits", "patches")),
+        StudyEntry("recognition", Words("Recognition: names, boxes, pixels", "识别：名称、方框、像素"), ("faces", "scenes", "scenes"),
+                   "begins with them"),
     )
 }  # fmt: skip
+
+
+def in_words() -> str:
+    """The names of all studies with what they are about, for the help."""
+    told = [f"{name} ({entry.title.en.partition(': ')[2]})" for name, entry in STUDIES.items()]
+    return f"{', '.join(told[:-1])} or {told[-1]}"
+
+
+def features_in_words() -> str:
+    """What a file of SqueezeNet weights is to the studies that take one, for the help."""
+    return ", ".join(f"{name} {entry.features}" for name, entry in STUDIES.items() if entry.features)
 
 
 def study(
@@ -73,11 +84,11 @@ def study(
     source = ((data,) if isinstance(data, str) else tuple(data)) or entry.data
     if len(source) != len(entry.data):
         raise SfumatoError(f"data {' '.join(source)}: study {name} takes {len(entry.data)}, not {len(source)}")
-    if features is not None and not entry.takes_features:
-        takers = " and ".join(other.name for other in STUDIES.values() if other.takes_features)
+    if features is not None and not entry.features:
+        takers = " and ".join(other.name for other in STUDIES.values() if other.features)
         raise SfumatoError(f"study {name}: takes no features; {takers} do")
     from .study import Settings, run
 
     weights = None if features is None else Path(features)
     settings = Settings(name, Path(out), source, scale == "full", language, seed, device, precision, weights)
-    return run(entry.module.STUDY, settings)
+    return run(entry.module.STUDY, entry.title, settings)

@@ -213,13 +213,12 @@ class Study:
     """A study: `prepare` opens its data and plans its runs, or raises SfumatoError; `measure` gives a `Measured` of its
     own, which each of its `sections` takes."""
 
-    title: Words
     prepare: Callable[[Settings], Setup]
     measure: Callable[[Lab], Any]
     sections: Sequence[Callable[[StudyReport, Speaker, Any], None]]
 
 
-def run(study: Study, settings: Settings) -> dict[str, Any]:
+def run(study: Study, title: Words, settings: Settings) -> dict[str, Any]:
     """Trains what is not there yet, measures, writes figures, results.json and both reports; returns what results.json
     holds."""
     began = time.monotonic()
@@ -235,7 +234,7 @@ def run(study: Study, settings: Settings) -> dict[str, Any]:
     lab = Lab(settings, setup, runtime, runs)
     measured: Measured = study.measure(lab)
     say = Speaker(settings.language)
-    report = StudyReport(study.title, say)
+    report = StudyReport(title, say)
     opening(report, say, lab)
     for section in study.sections:
         section(report, say, measured)

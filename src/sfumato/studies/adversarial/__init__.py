@@ -7,11 +7,9 @@ are FIDs, by an Inception network, after long searches for hyperparameters; ours
 report names both and compares neither.
 """
 
-from ...metrics.table import Words
 from ..study import Study, left_out
 from . import sections, theory
 from .measures import measure
 from .plans import prepare
 
-TITLE = Words("Adversarial networks: the game, its failures, and what it draws", "生成对抗网络：博弈、失败与所画")
-STUDY = Study(TITLE, prepare, measure, (*theory.SECTIONS, *sections.SECTIONS, left_out, sections.published))
+STUDY = Study(prepare, measure, (*theory.SECTIONS, *sections.SECTIONS, left_out, sections.published))

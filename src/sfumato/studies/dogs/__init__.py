@@ -8,11 +8,9 @@ real code, a measure of generation, and a network of ours for the same code.
 they stand beside the measured ones and are never held against them.
 """
 
-from ...metrics.table import Words
 from ..study import Study, left_out
 from . import sections, spaces
 from .measures import measure
 from .plans import prepare
 
-TITLE = Words("Dogs: what a code of a photograph is", "狗的照片：编码是什么")
-STUDY = Study(TITLE, prepare, measure, (*sections.SECTIONS, *spaces.SECTIONS, left_out, sections.published))
+STUDY = Study(prepare, measure, (*sections.SECTIONS, *spaces.SECTIONS, left_out, sections.published))

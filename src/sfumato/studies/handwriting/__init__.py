@@ -6,11 +6,9 @@ cross-entropy, batch 256, Adam 1e-3, ReduceLROnPlateau(factor 0.1, patience 5), 
 Published numbers are on MNIST: they are held against measured ones only for a full run on MNIST.
 """
 
-from ...metrics.table import Words
 from ..study import Study
 from .measures import measure
 from .plans import prepare
 from .sections import SECTIONS
 
-TITLE = Words("Handwriting: what a deep autoencoder learns", "手写数字：深度自编码器学到了什么")
-STUDY = Study(TITLE, prepare, measure, SECTIONS)
+STUDY = Study(prepare, measure, SECTIONS)

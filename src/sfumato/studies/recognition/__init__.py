@@ -7,11 +7,9 @@ numbers are on other data (hot dogs, bananas, VOC), some of them on training ima
 held against them.
 """
 
-from ...metrics.table import Words
 from ..study import Study
 from .measures import measure
 from .plans import prepare
 from .sections import SECTIONS
 
-TITLE = Words("Recognition: names, boxes, pixels", "识别：名称、方框、像素")
-STUDY = Study(TITLE, prepare, measure, SECTIONS)
+STUDY = Study(prepare, measure, SECTIONS)

@@ -7,11 +7,9 @@ comes with the package, and every caption says which it was. Published seconds a
 network: they stand beside the measured ones and are never held against them.
 """
 
-from ...metrics.table import Words
 from ..study import Study
 from .measures import measure
 from .plans import prepare
 from .sections import SECTIONS
 
-TITLE = Words("Restyle: the look of one picture on another", "风格迁移：用一张图的风格画另一张")
-STUDY = Study(TITLE, prepare, measure, SECTIONS)
+STUDY = Study(prepare, measure, SECTIONS)
