@@ -86,7 +86,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
     assert [row["name"] for row in again["rows"]] == names
     assert [row["measured"] for row in again["rows"]] == pytest.approx([row["measured"] for row in results["rows"]])
     chinese = (tmp_path / "report.html").read_text()
-    assert all(word in chinese for word in ("生成对抗网络", "精确率", "平均图像"))
+    assert all(word in chinese for word in ("生成对抗网络", "精确率", "平均训练图像"))
     assert "real training images" not in chinese
 
 
