@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from sfumato.errors import SfumatoError
     from sfumato.runs.catalog import systems
     from sfumato.runs.open import Run, open
+    from sfumato.runs.stylize import stylize
     from sfumato.runs.train import resume, train
     from sfumato.studies.registry import study
-    from sfumato.style.restyle import stylize
 
 __all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "stylize", "systems", "train"]
 
@@ -36,7 +36,7 @@ _HOMES = {
     "open": "sfumato.runs.open",
     "train": "sfumato.runs.train",
     "resume": "sfumato.runs.train",
-    "stylize": "sfumato.style.restyle",
+    "stylize": "sfumato.runs.stylize",
     "systems": "sfumato.runs.catalog",
     "study": "sfumato.studies.registry",
 }

@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
+        if tokens[:1] == ["stylize"]:
+            _offer_options()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         _fail(f"{' '.join(str(error).split())} (see sfumato {_command_of(tokens)}--help)")
@@ -348,56 +350,51 @@ def stylize(
     preset: Annotated[
         Literal["draft", "fine"], Parameter(help="adain: fine goes on from the draft by optimisation.")
     ] = "draft",
-    recipe: Annotated[str, Parameter(help="gatys: gatys2016, d2l, keras or multiscale (ours).")] = "multiscale",
-    init: Annotated[
-        str, Parameter(help="gatys: what is changed: content, noise, style (its colours), or a picture.")
-    ] = "content",
-    steps: Annotated[int | None, Parameter(help="gatys and fine: steps at full size; the recipe's by default.")] = None,
-    alpha: Annotated[float, Parameter(help="adain: strength of the style, from 0 to 1.")] = 1.0,
-    weights: Annotated[
-        list[float] | None, Parameter(help="Of several styles; equal by default.", consume_multiple=True, negative=())
-    ] = None,
-    content_size: Annotated[int | None, Parameter(help="Pixels on the shorter side of content and result.")] = None,
-    style_size: Annotated[int, Parameter(help="Pixels on the shorter side of styles: sets the size of strokes.")] = 512,
-    crop: Annotated[bool, Parameter(negative="", help="Cut contents and styles to their central squares.")] = False,
-    keep_color: Annotated[
-        Literal["luma", "coral", "histogram"] | None,
-        Parameter(help="Keep the content's colours: its chroma (luma), or styles recoloured first."),
-    ] = None,
     mask: Annotated[
         list[Path] | None,
         Parameter(help="A grey picture per style, white where it goes.", consume_multiple=True, negative=()),
     ] = None,
-    encoder: Annotated[
-        Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"],
-        Parameter(help="gatys: the network that pictures are compared with; sfumato comes with the package."),
-    ] = "sfumato",
-    weights_file: Annotated[Path | None, Parameter(help="gatys: the encoder's weights; fetched by default.")] = None,
-    run: Annotated[Path | None, Parameter(help="adain: your own `sfumato train adain` run.")] = None,
-    tile: Annotated[int, Parameter(help="adain: side of the tiles of large pictures.")] = 1024,
-    coherence: Annotated[
-        float, Parameter(help="clips: share of the frame before, warped along its motion; 0: each frame for itself.")
-    ] = 0.6,
     as_frames: Annotated[
         bool, Parameter(name="--frames", negative="", help="The pictures of a folder are the frames of a clip.")
     ] = False,
     watch: Annotated[
         Path | None, Parameter(help="gatys: a folder for progress.png and TensorBoard, every 50 steps.")
     ] = None,
-    seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    **options: Any,
 ) -> None:
     """Give a picture the style of another, or of several."""
-    from .style.restyle import Options, stylize_files
+    from .runs.stylize import network_of
+    from .style.files import stylize_files
+    from .style.options import options_for
 
-    options = Options(
-        method=method, preset=preset, recipe=recipe, init=init, steps=steps, alpha=alpha, weights=tuple(weights or ()),
-        content_size=content_size, style_size=style_size, crop=crop, keep_color=keep_color, encoder=encoder,
-        weights_file=str(weights_file or ""), run=str(run or ""), tile=tile, coherence=coherence, seed=seed,
-    )  # fmt: skip
-    for path in stylize_files(content, styles, out, options, mask or [], device, precision, watch, as_frames):
+    chosen, network = options_for(method, preset, **options), network_of(options.get("run"), device)
+    for path in stylize_files(content, styles, out, chosen, mask or [], device, precision, network, watch, as_frames):
         print(path)
+
+
+def _offer_options() -> None:
+    """Gives `stylize` each option that a method has, and says of which methods it is."""
+    from .engine.fields import help_texts
+    from .style.options import METHODS, flag, having
+
+    own = {}
+    for method in METHODS:
+        kinds = get_type_hints(method)
+        for name, text in help_texts(method).items():
+            owners = " and ".join(flag(kind).split()[-1] for kind in having(name))
+            text = f"{owners}: {text}." if len(having(name)) < len(METHODS) else f"{text[:1].upper()}{text[1:]}."
+            default = getattr(method, name)
+            about = Parameter(
+                help=text, consume_multiple=True, negative=(), show_default=False if default == () else None
+            )
+            kind = Annotated[kinds[name], about]
+            own[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+    common = [item for name, item in inspect.signature(stylize).parameters.items() if name not in {"options", *own}]
+    offered = [*common[:5], *own.values(), *common[5:]]  # behind `preset`
+    stylize.__signature__ = inspect.Signature(offered)  # pyright: ignore[reportFunctionMemberAccess]
+    stylize.__annotations__ = {item.name: item.annotation for item in offered}
 
 
 @app.command
@@ -408,9 +405,14 @@ def export(
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder for the two files of weights.")],
 ) -> None:
     """Write the encoder and the decoder of an `encoder` run as the two small files that the package ships."""
-    from .style.export import export as export_run
+    from .runs.open import open as open_run
+    from .style.export import export as export_system
 
-    for path in export_run(run, out):
+    opened = open_run(run, "cpu")
+    manifest = opened.manifest
+    origin = {name: str(getattr(manifest, name)) for name in ("system", "sfumato", "seed")}
+    origin |= {"data": manifest.data.name, "fingerprint": manifest.data.fingerprint}
+    for path in export_system(opened.system, out, origin, str(run)):
         print(path)
 
 

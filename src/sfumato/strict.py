@@ -1,7 +1,7 @@
 """The one reader of JSON files: into frozen dataclasses, by their types, or one line that names the file and the field.
 
-msgspec decodes: it refuses NaN, numbers beyond 64 bits, lone surrogates and deep nesting, and says where. Names that a
-dataclass does not have it would pass over: those are compared here.
+msgspec decodes: it refuses NaN, numbers that no float holds, lone surrogates and deep nesting, and says where. Names
+that a dataclass does not have it would pass over, and of missing ones it names the first: those are compared here.
 """
 
 import dataclasses
@@ -41,12 +41,18 @@ def decode(content: bytes | str, kind: type[T], where: str) -> T:
 
 def convert(values: Any, kind: type[T], where: str) -> T:
     """Plain JSON values as a `kind`, in the same way."""
-    if unknown := next(_unknown(values, kind, ""), None):
-        raise SfumatoError(f"{where}: unknown entry {short(unknown)}")
+    missing, unknown = [], []
+    for name, there in _strays(values, kind, ""):
+        (unknown if there else missing).append(name)
+    for word, names in (("missing", missing), ("unknown", unknown)):
+        if names:
+            raise SfumatoError(f"{where}: {word} entries: {short(', '.join(map(short, names[:SHOWN])), 4 * SHOWN)}")
     try:
         return msgspec.convert(values, type=kind, strict=True)
     except msgspec.ValidationError as error:
         raise SfumatoError(f"{where}: {short(_plain(str(error)), 4 * SHOWN)}") from None
+    except SfumatoError as error:  # a dataclass that checks its own values
+        raise SfumatoError(f"{where}: {error}") from None
     except (ValueError, RecursionError, OverflowError) as error:
         raise SfumatoError(f"{where}: not what it must be ({short(str(error))})") from None
 
@@ -58,36 +64,38 @@ def _decoded(content: bytes | str, where: str) -> Any:
         raise SfumatoError(f"{where}: not readable as JSON ({short(_plain(str(error)))})") from None
 
 
-def _unknown(values: Any, kind: Any, path: str) -> Iterator[str]:
-    """The paths of entries that no dataclass in `kind` has."""
+def _strays(values: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:
+    """The paths of entries that no dataclass in `kind` has, True, and of those that one lacks, False."""
     if dataclasses.is_dataclass(kind) and isinstance(values, Mapping):
-        hints = get_type_hints(kind)
-        known = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-        for name, value in values.items():
-            if name not in known:
-                yield f"{path}{name}"
-            else:
-                yield from _unknown(value, known[name], f"{path}{name}.")
+        kinds = get_type_hints(kind)
+        fields = {field.name: field for field in dataclasses.fields(kind)}
+        for name, field in fields.items():
+            if name in values:
+                yield from _strays(values[name], kinds[name], f"{path}{name}.")
+            elif field.default is field.default_factory is dataclasses.MISSING:
+                yield f"{path}{name}", False
+        yield from ((f"{path}{name}", True) for name in values if name not in fields)
         return
     arguments, origin = get_args(kind), get_origin(kind)
     if origin in (Union, types.UnionType):
         for option in arguments:
             if dataclasses.is_dataclass(option):
-                yield from _unknown(values, option, path)
+                yield from _strays(values, option, path)
     elif origin in (tuple, list) and isinstance(values, list) and arguments:
         for number, value in enumerate(values):
-            yield from _unknown(value, arguments[0], f"{path}{number}.")
+            yield from _strays(value, arguments[0], f"{path}{number}.")
     elif origin is dict and isinstance(values, Mapping):
         for name, value in values.items():
-            yield from _unknown(value, arguments[1], f"{path}{name}.")
+            yield from _strays(value, arguments[1], f"{path}{name}.")
 
 
 def _plain(message: str) -> str:
     """msgspec's words with its path in ours: `config.hidden[1]: expected int, got str`."""
     text, _, path = message.partition(" - at `$")
-    text = text.replace("`", "")
+    text = text.replace("`", "").replace("enum value", "choice")
     place = path.rstrip("`").lstrip(".")
-    return f"{place}: {text[:1].lower()}{text[1:]}" if place else text
+    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return f"{place}: {text}" if place else text
 
 
 def shown(value: Any) -> str:

@@ -135,9 +135,9 @@ def test_changed_data_is_noticed_on_resume(run: sfumato.Run, toy: ImageData) -> 
     [
         ({"system": "nothing"}, "system 'nothing'"),
         ({"stranger": 1}, "unknown entries: stranger"),
-        ({"seed": "zero"}, "wrongly typed: seed"),
+        ({"seed": "zero"}, "seed: expected int, got str"),
         ({"config": {}}, "missing fields: resolution"),
-        ({"data": {}}, "data: missing"),
+        ({"data": {}}, "missing entries: data.source, data.name, data.fingerprint"),
     ],
 )
 def test_a_wrong_config_is_named(run: sfumato.Run, change: dict[str, Any], word: str) -> None:

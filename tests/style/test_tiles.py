@@ -37,8 +37,8 @@ def test_tiled_is_whole(restyler: Restyler, height: int, width: int, side: int) 
     content, style = picture(height, width), picture(90, 120, 1)
     results = []
     for size in (side, WHOLE):
-        restyler = TiledRestyler(restyler, RUNTIME, size)
-        results.append(restyler.restyle(content, [restyler.style(style)]).int())
+        tiled = TiledRestyler(restyler, RUNTIME, size)
+        results.append(tiled.restyle(content, [tiled.style(style)]).int())
     assert results[0].shape == content.shape
     assert results[0].float().std() > 1
     assert (results[0] - results[1]).abs().max() <= 1
@@ -49,39 +49,38 @@ def test_tiled_is_whole_under_soft_masks(restyler: Restyler) -> None:
     shares = torch.rand(3, 1, 160, 200).softmax(0)
     results = []
     for size in (56, WHOLE):
-        restyler = TiledRestyler(restyler, RUNTIME, size)
-        styles = [restyler.style(picture(64, 64, seed)) for seed in (1, 2)]
-        results.append(restyler.restyle(content, [*styles, None], shares).int())
+        tiled = TiledRestyler(restyler, RUNTIME, size)
+        styles = [tiled.style(picture(64, 64, seed)) for seed in (1, 2)]
+        results.append(tiled.restyle(content, [*styles, None], shares).int())
     assert (results[0] - results[1]).abs().max() <= 1
 
 
 def test_the_margin_is_as_wide_as_the_network_sees(restyler: Restyler) -> None:
     """A pixel changed further away than the margin changes nothing; statistics are held still."""
-    restyler = TiledRestyler(restyler, RUNTIME, WHOLE)
     border = margin(restyler)
     content = torch.rand(1, 3, 2 * border + 24, 24)
     other = content.clone()
     other[:, :, 0] = 1 - other[:, :, 0]
     outputs = []
     for image in (content, other):
-        features = restyler.restyler.encoder(image, restyler.layers)
-        outputs.append(restyler.restyler.decoder(features))
+        features = restyler.encoder(image, restyler.layers)
+        outputs.append(restyler.decoder(features))
     difference = (outputs[0] - outputs[1]).abs().amax((0, 1, 3))
     assert difference[border:].max() == 0
     assert difference[: border // 2].max() > 0
 
 
 def test_without_strength_the_style_does_not_matter(restyler: Restyler) -> None:
-    restyler = TiledRestyler(restyler, RUNTIME, WHOLE)
+    tiled = TiledRestyler(restyler, RUNTIME, WHOLE)
     content = picture(64, 64)
-    first, second = (restyler.restyle(content, [restyler.style(picture(64, 64, s))], alpha=0.0) for s in (1, 2))
+    first, second = (tiled.restyle(content, [tiled.style(picture(64, 64, s))], alpha=0.0) for s in (1, 2))
     assert torch.equal(first, second)
 
 
 def test_whole_pictures_are_what_the_network_gives(restyler: Restyler) -> None:
     content, style = picture(64, 80), picture(72, 64, 1)
-    restyler = TiledRestyler(restyler, RUNTIME, WHOLE)
-    found = restyler.restyle(content, [restyler.style(style)])
+    tiled = TiledRestyler(restyler, RUNTIME, WHOLE)
+    found = tiled.restyle(content, [tiled.style(style)])
     expected = restyler(content / 255, style / 255).clamp(0, 1) * 255
     assert (found - expected).abs().max() <= 0.51
 

@@ -18,7 +18,7 @@ from ..errors import SfumatoError
 from ..strict import convert, short, shown
 
 MAX_UNITS = 8192
-MAX_ITEMS = 64  # of a tuple
+MAX_ITEMS = 64  # numbers in a tuple
 MAX_TEXT = 4096  # characters: the longest path
 MAX_EXACT = 2**53  # up to which a whole number survives any reader of JSON
 
@@ -108,7 +108,7 @@ def _fields(config_class: type[Any]) -> Mapping[str, Field]:
     for field in dataclasses.fields(config_class):
         kind, origin = kinds[field.name], get_origin(kinds[field.name])
         choices = get_args(kind) if origin is Literal else ()
-        word = "choice" if choices else f"{KINDS[get_args(kind)[0]]}s" if origin is tuple else KINDS[kind]
+        word = "choice" if choices else f"{KINDS[get_args(kind)[0]]}s" if origin is tuple else KINDS.get(kind, "values")
         found[field.name] = Field(field.name, word, choices, bounds.get(field.name), field.default, texts[field.name])
     return found
 
@@ -140,7 +140,9 @@ def _fault(field: Field, value: Any) -> str:
     if not isinstance(value, tuple):
         fault = _fault_of_one(field.bounds, value)
         return where + fault if fault else ""
-    if not value and field.bounds and not field.bounds.empty:
+    if field.bounds is None:
+        return ""
+    if not value and not field.bounds.empty:
         return f"{where}must not be empty"
     if len(value) > MAX_ITEMS:
         return f"{where}must hold {MAX_ITEMS} at most, not {len(value):,}"
@@ -156,7 +158,8 @@ def _fault_of_one(bounds: Bounds | None, value: Any) -> str:
         return "must be a finite number"
     if bounds and not bounds.hold(value):
         return bounds.rule
-    return f"must lie within ±{MAX_EXACT:,}" if isinstance(value, int) and abs(value) > MAX_EXACT else ""
+    endless = isinstance(value, int) and not (bounds and bounds.high)
+    return f"must lie within ±{MAX_EXACT:,}" if endless and abs(value) > MAX_EXACT else ""
 
 
 def build(config_class: type[Any], values: Mapping[str, Any], where: str, base: Any = None) -> Any:

@@ -15,8 +15,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..data.sources import open_data
-from ..engine.fields import Field, fields_of
+from ..engine.fields import Field, fields_of, from_json
 from ..errors import SfumatoError
+from ..strict import shown
+from .manifest import Manifest
 
 if TYPE_CHECKING:
     from ..data.dataset import ImageData
@@ -126,6 +128,14 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
 def describe(entry: Entry, preset: str) -> list[Field]:
     """The fields of a system, in order, with the values of one of its presets: for a help text, or a form."""
     return fields_of(entry.presets[preset])
+
+
+def configured(manifest: Manifest, where: str) -> tuple[Entry, Any]:
+    """The entry of a run's system, and its Config. Raises SfumatoError, which begins with `where`."""
+    if manifest.system not in CATALOG:
+        raise SfumatoError(f"{where}: system {shown(manifest.system)}: unknown; there are {', '.join(CATALOG)}")
+    entry = CATALOG[manifest.system]
+    return entry, from_json(entry.config_class, manifest.config, f"{where}: config")
 
 
 def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> "ImageData":

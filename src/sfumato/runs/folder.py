@@ -15,9 +15,6 @@ One process at a time owns a run that is being trained.
 """
 
 import json
-import os
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +24,7 @@ from ..errors import SfumatoError
 from ..files import write_json
 from ..metrics.table import Evaluation
 from ..strict import read
+from .lock import owned
 from .manifest import Manifest, manifest_json, read_manifest
 
 
@@ -83,33 +81,7 @@ class RunFolder:
         Raises SfumatoError naming the owner if another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a+", encoding="utf-8") as file:
-            if not _lock(file.fileno()):
-                file.seek(0)
-                raise SfumatoError(f"{self.path}: in use by {file.read().strip() or 'another process'}")
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+        with owned(self.path):
             for left_by_a_kill in self.path.glob(".*.part"):
                 left_by_a_kill.unlink()
             yield
-
-
-def _lock(descriptor: int) -> bool:
-    """An exclusive lock that ends with the process; False if somebody else has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which others must be able to read
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

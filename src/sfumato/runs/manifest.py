@@ -1,57 +1,77 @@
-"""config.json: what a run is."""
+"""config.json: what a run is made of. Reading it needs no torch."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from ..engine.fields import from_json
+from ..engine.fields import Bounds, Count, Natural, check
 from ..errors import SfumatoError
-from ..strict import read
-from .catalog import CATALOG, Entry
+from ..strict import content_of, convert, decode, shown
+
+FORMAT = 2
+NAME = "config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecord:
-    """The data of a run: where it came from, and what it was."""
+    """The data that a run is trained on."""
 
-    source: tuple[str, ...]
-    name: str
-    fingerprint: str
-    classes: tuple[str, ...]
-    train: int
-    test: int
+    source: tuple[str, ...]  # names or absolute paths, as `--data` takes them
+    name: str  # what they are called in reports
+    fingerprint: str  # of what was read
+    classes: tuple[str, ...]  # in the order of their labels
+    train: Natural  # images
+    test: Natural  # images
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The content of config.json. `config`: the fields of the system's Config, as JSON values."""
+    """The content of config.json. `config` holds the fields of the system's Config as JSON values."""
 
-    sfumato: str
-    torch: str
-    system: str
-    preset: str
-    config: dict[str, Any]
-    data: DataRecord
-    seed: int
-    device: str
-    precision: str
-    processes: int
+    format: int = FORMAT  # of this file
+    sfumato: str  # version
+    torch: str  # version
+    system: str  # by its name in the catalog
+    preset: str  # that the fields were taken from
+    config: dict[str, Any]  # every field, as resolved
+    data: DataRecord  # what it is trained on
+    seed: Annotated[int, Bounds(-(2**63), 2**64 - 1)]  # what all randomness is derived from
+    device: Literal["cpu", "cuda", "mps"]  # where it was trained
+    precision: Literal["bf16", "fp32"]  # in which it was trained
+    processes: Count  # by which it was trained
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises SfumatoError naming what is wrong."""
-    path = folder / "config.json"
+    """The manifest of the run in `folder`. Raises SfumatoError, in one line, if there is none or it cannot be one."""
+    path = folder / NAME
     if not path.is_file():
-        raise SfumatoError(f"{folder}: not a run folder: it holds no config.json")
-    manifest = read(path, Manifest)
-    if manifest.system not in CATALOG:
-        raise SfumatoError(f"{path}: system {manifest.system!r}: unknown; there are {', '.join(CATALOG)}")
-    return manifest
+        raise SfumatoError(f"{folder}: not a run folder: it holds no {NAME}")
+    values = decode(content_of(path), dict[str, Any], str(path))
+    return convert(migrated(values, str(path)), Manifest, str(path))
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Any]:
-    return asdict(manifest)
+    """What is written as config.json, as JSON values."""
+    return json.loads(json.dumps(asdict(manifest)))
 
 
-def build_config(manifest: Manifest, entry: Entry, where: str) -> Any:
-    return from_json(entry.config_class, manifest.config, where)
+def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """config.json of any format that ever was, in today's. Raises SfumatoError for one that is not known yet.
+
+    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use."""
+    found = values.get("format", 1)
+    if type(found) is not int or not 1 <= found <= FORMAT:
+        raise SfumatoError(f"{where}: format {shown(found)}, but this Sfumato reads formats 1 to {FORMAT}")
+    if found == 1:
+        values = {"format": FORMAT, **values}
+        config = values.get("config")
+        if values.get("system") == "wgan" and isinstance(config, dict):
+            values["config"] = {name: value for name, value in config.items() if name not in ("beta1", "beta2")}
+    return {**values, "format": FORMAT}

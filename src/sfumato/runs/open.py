@@ -15,9 +15,8 @@ from ..errors import SfumatoError
 from ..family import History
 from ..metrics.table import Evaluation
 from ..seeds import derive
-from .catalog import CATALOG, open_for
+from .catalog import CATALOG, configured, open_for
 from .folder import RunFolder
-from .manifest import build_config
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,8 +48,7 @@ class Run:
         self.folder = RunFolder(path)
         self.path = self.folder.path
         self.manifest = self.folder.manifest()
-        self.entry = CATALOG[self.manifest.system]
-        self.config: Any = build_config(self.manifest, self.entry, f"{self.path / 'config.json'}: config")
+        self.entry, self.config = configured(self.manifest, str(self.path / "config.json"))
         self._device = device
         self._system: System | None = None
         self._data = opened

@@ -14,9 +14,9 @@ from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, choose, leave
 from ..errors import SfumatoError
 from ..version import __version__
-from .catalog import CATALOG, find, open_for
+from .catalog import configured, find, open_for
 from .folder import RunFolder
-from .manifest import DataRecord, Manifest, build_config
+from .manifest import DataRecord, Manifest
 from .open import Run
 from .training import Training
 
@@ -69,7 +69,7 @@ def train(
             test=len(opened.test),
         ),
         seed=seed,
-        device=runtime.device.type,
+        device=runtime.device.type,  # pyright: ignore[reportArgumentType] - one of those that `choose` knows
         precision=runtime.precision,
         processes=runtime.processes,
     )
@@ -98,8 +98,7 @@ def resume(
             f"{folder.path}: was trained by {manifest.processes} processes, not {runtime.processes}: "
             f"use torchrun --nproc-per-node {manifest.processes}"
         )
-    entry = CATALOG[manifest.system]
-    config = build_config(manifest, entry, f"{folder.path / 'config.json'}: config")
+    entry, config = configured(manifest, str(folder.path / "config.json"))
     opened = opened or open_for(entry, config, manifest.data.source)
     if opened.fingerprint != manifest.data.fingerprint:
         raise SfumatoError(

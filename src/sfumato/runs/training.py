@@ -20,10 +20,10 @@ from ..errors import SfumatoError
 from ..files import write_json
 from ..seeds import derive
 from ..strict import convert
-from .catalog import CATALOG
+from .catalog import configured
 from .folder import RunFolder
 from .log import Log, LogState, Meter
-from .manifest import Manifest, build_config
+from .manifest import Manifest
 from .open import history_of
 from .page import write_page
 from .pictures import save_picture
@@ -47,10 +47,11 @@ class Training:
         if runtime.device.type == "cpu":
             keep_freed_memory()
         manifest = new or folder.manifest()
-        self.seed, self.entry = manifest.seed, CATALOG[manifest.system]
+        self.seed = manifest.seed
+        self.entry, config = configured(manifest, str(folder.path / "config.json"))
         self.save_every, self.log_every = save_every, log_every or len(data.train)
         torch.manual_seed(derive(self.seed, "weights"))
-        self.system = self.entry.build(build_config(manifest, self.entry, f"{folder.path / 'config.json'}: config"))
+        self.system = self.entry.build(config)
         resumed = new is None and folder.has_checkpoint
         if not resumed:  # a run that was killed before its first checkpoint begins anew
             self.system.begin()

@@ -34,6 +34,7 @@ from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import Padding, build_encoder
 from ..ops.statistics import moments
 from ..ops.style_losses import relative_error, relative_moments
+from ..strict import shown
 from .network import DETAILED, Restyler, StyleSystem, TransferConfig
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
@@ -63,8 +64,9 @@ class Config(TransferConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.layers or self.layers[0] != STYLE[-1] or not set(self.layers) <= set(STYLE):
-            raise SfumatoError(f"layers {' '.join(self.layers)}: must be relu4_1 first, then any of {', '.join(STYLE)}")
+        known = len(set(self.layers)) == len(self.layers) and set(self.layers) <= set(STYLE)
+        if not known or self.layers[:1] != STYLE[-1:]:
+            raise SfumatoError(f"layers {shown(self.layers)}: must be relu4_1 first, then any of {', '.join(STYLE)}")
 
 
 PAPER = Config(

@@ -2,50 +2,44 @@
 
 import copy
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..engine.system import System
 from ..errors import SfumatoError
 from ..files import write_atomically
 from ..nets.activations import unit_mean_activation
 from ..nets.decoder import Decoder
-from ..runs.open import open as open_run
 from .encoder import DistilledEncoder
 
 
-def export(run: str | Path, folder: str | Path) -> list[Path]:
-    """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` run into `folder`.
+def export(system: System, folder: Path, origin: Mapping[str, str], where: str) -> list[Path]:
+    """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` system into `folder`.
 
     Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits; after a training
-    that began with exported files the encoder is what it was. The files say what run they are from. Raises SfumatoError
-    for a run of another system.
+    that began with exported files the encoder is what it was. The files hold the Config and `origin`: the system's name
+    under `system`, and whatever else is worth knowing. Raises SfumatoError, naming the run in `where`, for another
+    system.
     """
-    opened = open_run(run, "cpu")
-    system = opened.system
     if not isinstance(system, DistilledEncoder):
-        raise SfumatoError(f"{run}: is a run of {opened.config['system']}; only encoder runs can be exported")
+        raise SfumatoError(f"{where}: is a run of {origin['system']}; only encoder runs can be exported")
     restyler = copy.deepcopy(system.restyler)
     if not system.config.start:  # there it has been done
         rescale_inputs(restyler.decoder, unit_mean_activation(restyler.encoder))
-    values = opened.config
-    names = {name: Path(values["config"][name]).name for name in ("teacher_file", "start")}  # no folders of ours
-    fields = {**values["config"], **names}
-    origin = {
-        "sfumato": values["sfumato"],
-        "config": json.dumps(fields, ensure_ascii=False),
-        "seed": str(values["seed"]),
-        "data": values["data"]["name"],
-        "fingerprint": values["data"]["fingerprint"],
-    }
+    fields = asdict(system.config)
+    names = {name: Path(fields[name]).name for name in ("teacher_file", "start")}  # no folders of ours
+    said = {**origin, "config": json.dumps(fields | names, ensure_ascii=False)}
     paths = []
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
         halves = {name: _half(name, value) for name, value in module.state_dict().items()}
-        paths.append(Path(folder) / f"sfumato-{part}.safetensors")
+        paths.append(folder / f"sfumato-{part}.safetensors")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        content = save(halves, origin)
+        content = save(halves, said)
         write_atomically(paths[-1], lambda beside, content=content: beside.write_bytes(content))
     return paths
 

@@ -42,8 +42,8 @@ from ..ops.style_losses import (
     total_variation,
 )  # fmt: skip
 from ..seeds import derive
+from .options import Start
 
-Start = Literal["content", "noise", "style"]
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SQUEEZENET_LAYERS = (("fire3",), ("relu1", "fire2", "fire3", "fire4", "fire5", "fire6"))  # content, style
 HISTORY = 10  # updates that L-BFGS remembers
@@ -202,15 +202,9 @@ class Objective:
 
 
 def paint(
-    content: Tensor,
-    styles: Sequence[Tensor],
-    encoder: Encoder,
-    recipe: Recipe,
-    runtime: Runtime,
-    weights: Sequence[float] = (),
-    seed: int = 0,
-    begin_with: Tensor | None = None,
-) -> Iterator[PictureTick]:
+    content: Tensor, styles: Sequence[Tensor], encoder: Encoder, recipe: Recipe, runtime: Runtime,
+    weights: Sequence[float] = (), seed: int = 0, begin_with: Tensor | None = None,
+) -> Iterator[PictureTick]:  # fmt: skip
     """Optimises a picture and yields after each step; the last tick holds the result, in the size of `content`.
 
     `content` and `styles`: (1, 3, h, w) in [0, 1]. `weights`: of the styles, equal if none are given. `begin_with`: a

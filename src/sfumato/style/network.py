@@ -121,3 +121,10 @@ class StyleSystem(System):
         """One stage: random squares of `crop` pixels, batches that are all of one size."""
         config = self.config
         return [Stage(config.images, config.batch_size, crop=config.crop, flip=config.flip, across=True)]
+
+
+def restyler_of(system: System, where: str) -> Restyler:
+    """The network that `system`, of the run in `where`, is for. Raises SfumatoError if it does not restyle."""
+    if not isinstance(system, StyleSystem):
+        raise SfumatoError(f"{where}: is not a run of a style system, such as adain")
+    return system.restyler

@@ -1,4 +1,4 @@
-"""`sfumato stylize` and `sfumato.stylize`: the image contract, and what other implementations get wrong."""
+"""`sfumato stylize`: the image contract, and what other implementations get wrong."""
 
 import io
 import json
@@ -7,36 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, features
 
 import sfumato
-from sfumato.data.jobs import jobs
 from sfumato.data.paintings import painting
-from sfumato.data.pictures import layers_of, write_picture
+from sfumato.data.pictures import write_picture
 from sfumato.errors import SfumatoError
-from sfumato.style.restyle import Options, _masked, stylize_files
+from sfumato.style.files import stylize_files
+from sfumato.style.options import options_for
 
 from ..conftest import Command, one_line
-
-SIZE = (61, 43)
-
-
-@pytest.fixture
-def photo() -> Image.Image:
-    levels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    return Image.fromarray(levels).resize(SIZE, Image.Resampling.BICUBIC)
-
-
-@pytest.fixture
-def style(tmp_path: Path) -> Path:
-    path = tmp_path / "style.png"
-    painting("glass", 0, 64).save(path)
-    return path
+from .conftest import SIZE
 
 
 def restyled(content: Path, styles: list[Path], out: Path, **options: object) -> Image.Image:
-    list(stylize_files(content, styles, out, Options(style_size=64, **options)))  # pyright: ignore[reportArgumentType]
+    list(stylize_files(content, styles, out, options_for(style_size=64, **options)))  # pyright: ignore[reportArgumentType]
     with Image.open(out) as image:
         image.load()
         return image
@@ -139,18 +124,14 @@ def test_a_mask_says_where(photo: Image.Image, style: Path, tmp_path: Path) -> N
     painting("strokes", 1, 64).save(other)
     results = [
         np.asarray(
-            Image.open(next(iter(stylize_files(content, [used], tmp_path / "out.png", Options(style_size=64), [mask]))))
+            Image.open(
+                next(iter(stylize_files(content, [used], tmp_path / "out.png", options_for(style_size=64), [mask])))
+            )
         ).astype(int)
         for used in (style, other)
     ]
     difference = np.abs(results[0] - results[1]).mean((0, 2))
     assert difference[72:].mean() > 10 * difference[:24].mean()
-
-
-def test_what_a_mask_does_not_cover_is_black() -> None:
-    layer = Image.new("RGBA", (4, 2), (255, 255, 255, 0))
-    layer.putpixel((3, 1), (255, 255, 255, 255))
-    assert list(_masked(*layers_of(layer)).get_flattened_data()) == [0] * 7 + [255]
 
 
 def test_the_recipe_is_in_the_png(photo: Image.Image, style: Path, tmp_path: Path) -> None:
@@ -170,7 +151,7 @@ def test_a_folder_is_restyled_whole_and_bad_files_are_left_out(
     photo.convert("P").save(folder / "c.gif")
     (folder / "d.png").write_bytes(b"no picture")
     (folder / "notes.txt").write_text("no picture either")
-    written = list(stylize_files(folder, [style], tmp_path / "out", Options(style_size=64)))
+    written = list(stylize_files(folder, [style], tmp_path / "out", options_for(style_size=64)))
     assert [path.name for path in written] == ["a.png", "b.jpg", "c.gif.png"]
     assert "d.png: not an image" in capsys.readouterr().err
 
@@ -180,95 +161,32 @@ def test_the_pictures_of_a_folder_can_be_frames(photo: Image.Image, style: Path,
     folder.mkdir()
     for index in range(3):
         photo.save(folder / f"{index}.jpg")
-    options = Options(style_size=64)
+    options = options_for(style_size=64)
     written = list(stylize_files(folder, [style], tmp_path / "out", options, as_frames=True))
     assert [path.name for path in written] == ["0.png", "1.png", "2.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out", "style.png"]
 
 
-def test_python_gives_back_what_it_was_given(photo: Image.Image) -> None:
-    picture = sfumato.stylize(photo, painting("blocks", 0, 64), style_size=64)
-    assert isinstance(picture, Image.Image)
-    assert picture.size == SIZE
-    tensor = torch.rand(3, 40, 48)
-    result = sfumato.stylize(tensor, [torch.rand(3, 32, 32), painting("points", 0, 64)], weights=(0.3, 0.7))
-    assert result.shape == tensor.shape
-    assert 0 <= float(result.min()) <= float(result.max()) <= 1
-    with pytest.raises(SfumatoError, match="unknown options colour"):
-        sfumato.stylize(photo, photo, colour="luma")
-    for wrong in (torch.rand(1, 3, 40, 48), torch.rand(1, 40, 48), torch.zeros(3, 40, 48, dtype=torch.uint8)):
-        with pytest.raises(SfumatoError, match=r"must be \(3, h, w\), floats"):
-            sfumato.stylize(wrong, photo)
-
-
-def test_python_keeps_the_image_contract_too(photo: Image.Image, tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo.save(tmp_path / "turned.jpg", exif=exif)
-    with Image.open(tmp_path / "turned.jpg") as turned:
-        assert sfumato.stylize(turned, photo, style_size=64).size == SIZE[::-1]
-    clear = photo.copy()
-    clear.putalpha(Image.linear_gradient("L").resize(SIZE))
-    assert sfumato.stylize(clear, photo, style_size=64, crop=True).getchannel("A").size == (43, 43)
-
-
-def test_fine_goes_on_from_the_draft(photo: Image.Image, tmp_path: Path) -> None:
-    draft = sfumato.stylize(photo, painting("glass", 0, 64), style_size=64)
-    fine = sfumato.stylize(photo, painting("glass", 0, 64), style_size=64, preset="fine", steps=3)
-    difference = np.abs(np.asarray(draft).astype(int) - np.asarray(fine).astype(int)).mean()
-    assert 0 < difference < 40
-
-
-def test_gatys_starts_from_what_it_is_told(photo: Image.Image, tmp_path: Path) -> None:
-    painting("glass", 0, 64).save(tmp_path / "start.png")
-    results = [
-        np.asarray(sfumato.stylize(photo, photo, method="gatys", steps=1, recipe="d2l", init=init)).astype(int)
-        for init in ("content", "noise", str(tmp_path / "start.png"))
-    ]
-    assert min(np.abs(results[0] - results[1]).mean(), np.abs(results[0] - results[2]).mean()) > 10
-
-
 def test_gatys_paints_and_can_be_watched(photo: Image.Image, style: Path, tmp_path: Path) -> None:
     content = tmp_path / "content.png"
     photo.save(content)
-    options = Options(method="gatys", steps=3, style_size=64)
+    options = options_for(method="gatys", steps=3, style_size=64)
     list(stylize_files(content, [style], tmp_path / "out.png", options, watch=tmp_path / "watched"))
     names = {path.name.split(".")[0] for path in (tmp_path / "watched").iterdir()}
     assert names == {"progress", "events"}
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"alpha": 1.5}, "alpha 1.5: must lie between 0 and 1"),
-        ({"weights": (0.0, 0.0)}, "must not be negative, nor all 0"),
-        ({"style_size": 3}, "style_size 3: must be at least"),
-        ({"method": "magic"}, "method 'magic': must be one of adain, gatys"),
-        ({"encoder": "vgg19"}, "no decoder for it is shipped"),
-        ({"tile": 100}, "tile 100: must be a multiple of 8"),
-        ({"method": "gatys", "alpha": 0.5}, "alpha 0.5: is AdaIN's alone"),
-        ({"method": "gatys", "preset": "fine"}, "preset 'fine': is AdaIN"),
-        ({"weights_file": "x.pth"}, "is for optimisation"),
-        ({"weights": (float("inf"), 1.0)}, "must not be negative"),
-        ({"init": "nowhere.png"}, "init 'nowhere.png': must be content, noise, style, or a picture"),
-    ],
-)
-def test_options_that_cannot_be_are_named(options: dict[str, object], words: str) -> None:
-    with pytest.raises(SfumatoError, match=words):
-        Options(**options)  # pyright: ignore[reportArgumentType]
-
-
-def test_the_content_is_never_written_over(photo: Image.Image, tmp_path: Path) -> None:
+def test_the_content_is_never_written_over(photo: Image.Image, style: Path, tmp_path: Path) -> None:
     path = tmp_path / "content.png"
     photo.save(path)
     with pytest.raises(SfumatoError, match="is the content itself"):
-        list(jobs(path, path))
+        list(stylize_files(path, [style], path, options_for()))
     with pytest.raises(SfumatoError, match="is the folder of the contents"):
-        list(jobs(tmp_path, tmp_path))
+        list(stylize_files(tmp_path, [style], tmp_path, options_for()))
     with pytest.raises(SfumatoError, match="pictures are written as"):
-        list(jobs(path, tmp_path / "out.gif"))
+        list(stylize_files(path, [style], tmp_path / "out.gif", options_for()))
     with pytest.raises(SfumatoError, match="is a style or a mask"):
-        list(stylize_files(path, [tmp_path / "s.png"], tmp_path / "s.png", Options()))
+        list(stylize_files(path, [style], style, options_for()))
 
 
 def test_sizes_that_a_format_or_the_memory_cannot_take_are_named(tmp_path: Path, photo: Image.Image) -> None:

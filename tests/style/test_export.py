@@ -10,10 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import sfumato
+from sfumato import cli
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.errors import SfumatoError
 from sfumato.runs.open import Run
-from sfumato.style.export import export
 from sfumato.style.network import StyleSystem, shipped
 from sfumato.weights.known import SHIPPED
 
@@ -35,11 +35,16 @@ def trained(toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return train
 
 
+def export(run: Path, out: Path) -> None:
+    cli.main(["export", str(run), "--out", str(out)])
+
+
 def test_the_exported_files_paint_the_same(
     trained: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained("run", teacher_file=str(tmp_path / "secret" / "teacher.pth"))
-    paths = export(run.path, tmp_path / "out")
+    export(run.path, tmp_path / "out")
+    paths = sorted((tmp_path / "out").iterdir(), reverse=True)
     assert [path.name for path in paths] == ["sfumato-encoder.safetensors", "sfumato-decoder.safetensors"]
     with safe_open(paths[0], "pt") as file:
         assert "teacher.pth" in file.metadata()["config"]
@@ -50,6 +55,8 @@ def test_the_exported_files_paint_the_same(
     with torch.no_grad():
         expected, found = run.system.restyler(content, style), shipped()(content, style)
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+    own, exported = (sfumato.stylize(content[0], style[0], run=path) for path in (run.path, ""))
+    assert (own - exported).abs().max() < 0.02
 
 
 def test_training_goes_on_with_the_decoder_alone(trained: Callable[..., Run], tmp_path: Path) -> None:
@@ -69,10 +76,14 @@ def test_a_folder_without_exported_files_is_named(trained: Callable[..., Run], t
         trained("run", start=str(tmp_path))
 
 
-def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path) -> None:
+def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sfumato.train("stacked", run=tmp_path / "run", opened=toy, images=16, batch_size=8)
-    with pytest.raises(SfumatoError, match="is a run of stacked; only encoder runs"):
+    with pytest.raises(SystemExit):
         export(tmp_path / "run", tmp_path / "out")
+    assert "run: is a run of stacked; only encoder runs can be exported" in capsys.readouterr().err
+    picture = torch.rand(3, 32, 32)
+    with pytest.raises(SfumatoError, match="run: is not a run of a style system"):
+        sfumato.stylize(picture, picture, run=tmp_path / "run")
 
 
 def test_what_the_package_ships_is_small_and_names_no_folder() -> None:

@@ -1,0 +1,189 @@
+"""What `sfumato stylize` does: files, folders and clips restyled, with bars to watch by.
+
+Pictures keep their transparency and, as PNG files, a note of how they were made.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..data.jobs import jobs, read_file
+from ..data.pictures import to_picture, write_picture
+from ..engine.runtime import choose
+from ..errors import SfumatoError
+from ..version import __version__
+from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
+from .gatys import PictureTick
+from .network import Restyler, shipped
+from .options import MethodOptions, Options, PaintOptions
+from .restyle import Styles, mask_of, sized
+
+LOOK, WATCHED = 5, 50  # steps of an optimisation between two looks at its losses, and at its picture
+
+
+class Bars:
+    """What one sees of the work: a bar over pictures, one over the tiles or steps of each, the losses of a step; and in
+    the folder `watch`, progress.png and TensorBoard's events."""
+
+    def __init__(self, pictures: int, watch: Path | None) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"), console=self.console, transient=True,
+            disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.all = self.bar.add_task("pictures", total=pictures, losses="", visible=pictures > 1)
+        self.one = self.bar.add_task("", total=None, losses="")
+        self.watch = watch
+        self.events: Any = None
+
+    def __enter__(self) -> "Bars":
+        if self.watch:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.watch.mkdir(parents=True, exist_ok=True)
+            self.events = SummaryWriter(str(self.watch))
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+        if self.events:
+            self.events.close()
+
+    @contextmanager
+    def picture(self, name: str) -> Iterator[Callable[[int, int], object]]:
+        """The function that is told how much of a picture is done."""
+        self.bar.update(self.one, description=name, completed=0, losses="")
+        yield lambda done, total: self.bar.update(self.one, completed=done, total=total)
+        self.bar.advance(self.all)
+
+    def follow(self, tick: PictureTick) -> None:
+        """Shows the losses of every step on a terminal, and every 50th step in `watch`."""
+        if self.console.is_terminal and tick.images % LOOK == 0:
+            self.bar.update(
+                self.one, losses=", ".join(f"{key} {float(value):.4g}" for key, value in tick.scalars.items())
+            )
+        if self.watch and (tick.images % WATCHED == 0 or tick.images == tick.total):
+            image = tick.canvas.image[0]
+            write_picture(to_picture(image), self.watch / "progress.png")
+            self.events.add_image("picture", image, tick.images)
+            for name, value in tick.scalars.items():
+                self.events.add_scalar(name, value, tick.images)
+
+
+def stylize_files(
+    content: Path, styles: Sequence[Path], out: Path, options: MethodOptions, masks: Sequence[Path] = (),
+    device: str = "auto", precision: str = "auto", network: Callable[[], Restyler] = shipped,
+    watch: Path | None = None, as_frames: bool = False,
+) -> Iterator[Path]:  # fmt: skip
+    """What the command does: restyles `content`, a picture, a folder of them or a clip, and yields each file it has
+    written. `network`: gives the one of `options.run`. `as_frames`: the pictures of a folder, in the order of their
+    names, are the frames of a clip.
+
+    Of a folder, pictures that cannot be read are left out with a line each. Raises SfumatoError naming the file at
+    fault.
+    """
+    if watch and not isinstance(options, PaintOptions):
+        raise SfumatoError(f"watch {watch}: there is nothing to watch without --method gatys or --preset fine")
+    if out.resolve() in {path.resolve() for path in (*styles, *masks)}:
+        raise SfumatoError(f"{out}: is a style or a mask: give another --out")
+    clip = open_clip(content, out) if is_clip(content) else None
+    work = [] if clip else list(jobs(content, out))
+    bars = Bars(clip.frames if clip else len(work), watch)
+    ready = Styles(
+        [read_file(path)[0] for path in styles], options, choose(device, precision),
+        [mask_of(*read_file(path)) for path in masks], network, _say, bars.follow,
+    )  # fmt: skip
+    recipe = described(options, styles, masks)
+    with bars:
+        if clip:
+            yield _restyle_clip(clip, out, ready, recipe, bars)
+        elif as_frames:
+            yield from _restyle_frames(work, out, ready, recipe, bars)
+        else:
+            yield from _restyle_pictures(content, work, ready, json.dumps(recipe, ensure_ascii=False), bars)
+
+
+def _restyle_pictures(
+    content: Path, work: Sequence[tuple[Path, Path]], styles: Styles, recipe: str, bars: Bars
+) -> Iterator[Path]:
+    restyled = 0
+    for source, target in work:
+        try:
+            picture, alpha = read_file(source)
+            with bars.picture(source.name) as advance:
+                result = styles.lay(picture, advance)
+        except SfumatoError as error:
+            message = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
+            if not content.is_dir():
+                raise SfumatoError(message) from None
+            _say(f"left out: {message}")
+            continue
+        if alpha is not None:
+            alpha = sized(alpha, styles.options.content_size, styles.options.crop)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(result, target, alpha, recipe)
+        restyled += 1
+        yield target
+    if not restyled:
+        raise SfumatoError(f"{content}: none of its {len(work)} pictures could be restyled")
+
+
+def _restyle_clip(clip: Clip, out: Path, styles: Styles, recipe: dict[str, Any], bars: Bars) -> Path:
+    made = {**recipe, "clip": clip.path.name, "bytes": clip.path.stat().st_size, "digest": styles.digest()}
+    finished = ClipWork(out, made)
+    _follow_frames(frames(clip), clip.path.name, clip.frames, finished, styles, bars)
+    if not finished.done:
+        raise SfumatoError(f"{clip.path}: holds no frame that can be read")
+    write_clip(clip, finished, out)
+    finished.remove()
+    return out
+
+
+def _restyle_frames(
+    work: Sequence[tuple[Path, Path]], out: Path, styles: Styles, recipe: dict[str, Any], bars: Bars
+) -> Iterator[Path]:
+    finished = ClipWork(out, {**recipe, "frames": [path.name for path, _ in work], "digest": styles.digest()})
+    _follow_frames((read_file(path)[0] for path, _ in work), out.name, len(work), finished, styles, bars)
+    out.mkdir(parents=True, exist_ok=True)
+    for index, (_, target) in enumerate(work):
+        finished.frame(index).replace(target.with_suffix(".png"))
+        yield target.with_suffix(".png")
+    finished.remove()
+
+
+def _follow_frames(
+    pictures: Iterator[Image.Image], name: str, count: int, finished: ClipWork, styles: Styles, bars: Bars
+) -> None:
+    options = styles.options
+    contents = (sized(picture, options.content_size, options.crop) for picture in pictures)
+    with bars.picture(name) as advance:
+        for done in restyle_frames(contents, styles.lay, finished, options.coherence):
+            advance(done, count or done)
+    if means := finished.means():
+        _say(f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}")
+
+
+def described(options: MethodOptions, styles: Sequence[Path], masks: Sequence[Path]) -> dict[str, Any]:
+    """What is written into a PNG: how to make it again. Names of files only, no folders."""
+    found: dict[str, Any] = {"sfumato": __version__, "styles": [path.name for path in styles]}
+    if masks:
+        found["masks"] = [path.name for path in masks]
+    for name in ("method", "preset", *(field.name for field in fields(options))):
+        value = getattr(options, name)
+        if value != getattr(Options if name in ("method", "preset") else type(options), name):
+            found[name] = Path(value).name if name in ("run", "weights_file", "init") else value
+    return found
+
+
+def _say(line: str) -> None:
+    print(f"sfumato: {line}", file=sys.stderr)
