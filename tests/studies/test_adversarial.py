@@ -1,6 +1,7 @@
 """The adversarial study in miniature, and its theory against closed forms."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -64,9 +65,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("adversarial", out=tmp_path, precision="fp32")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert tell_again("adversarial") == [row["name"] for row in results["rows"]]
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     assert all(np.isfinite(row["measured"]) for row in results["rows"])

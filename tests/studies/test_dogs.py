@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +40,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("dogs", out=tmp_path, precision="fp32")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert tell_again("dogs") == [row["name"] for row in results["rows"]]
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     for row in results["rows"]:

@@ -1,6 +1,7 @@
 """The handwriting study in miniature: every section, both formats, both languages, and taking up where it stopped."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +41,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("handwriting", out=tmp_path, precision="fp32")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert tell_again("handwriting") == [row["name"] for row in results["rows"]]
     for row in results["rows"]:
         assert row.keys() == {"name", "published", "measured", "unit", "better", "met"}
         assert row["met"] is None, "nothing on the embedded digits may be held against MNIST"

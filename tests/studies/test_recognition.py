@@ -1,6 +1,7 @@
 """The recognition study in miniature, and what it is built from against closed forms."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,13 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_whole_study(tiny: None, tmp_path: Path, language: Any) -> None:
+def test_the_whole_study(tiny: None, tmp_path: Path, language: Any, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("recognition", out=tmp_path, language=language, precision="fp32")
     assert {path.name for path in (tmp_path / "runs").iterdir()} == RUNS
     assert {path.stem for path in (tmp_path / "figures").glob("*.png")} >= FIGURES
     assert results == json.loads((tmp_path / "results.json").read_text("utf-8"))
     rows = {row["name"]: row for row in results["rows"]}
+    assert tell_again("recognition") == list(rows)
     for name in (
         "anchors of TinySSD", "largest difference from the printed overlaps of five anchors",
         "largest difference from the printed offsets of five anchors",

@@ -9,7 +9,7 @@ import pytest
 
 from sfumato.runs.catalog import find
 from sfumato.studies.registry import STUDIES, in_words
-from sfumato.studies.study import Settings, Study
+from sfumato.studies.study import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,8 +25,7 @@ def test_a_study_is_called_something_in_both_languages(name: str) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_its_own_data_open_and_its_plans_build(tmp_path: Path, name: str) -> None:
     entry = STUDIES[name]
-    study: Study = entry.module.STUDY
-    setup = study.prepare(Settings(name, tmp_path / "out", entry.data, False, "en", 0, "cpu", "fp32"))
+    setup = entry.part("plans").prepare(Settings(name, tmp_path / "out", entry.data, False, "en", 0, "cpu", "fp32"))
     assert not (tmp_path / "out").exists(), "nothing is written before everything is known to be right"
     assert len({plan.name for plan in setup.plans}) == len(setup.plans) > 0
     for plan in setup.plans:
@@ -38,10 +37,11 @@ def test_its_own_data_open_and_its_plans_build(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_study_has_the_same_rooms_and_sections(name: str) -> None:
-    folder = Path(str(STUDIES[name].module.__file__)).parent
-    assert {"plans.py", "measures.py", "sections.py"} <= {path.name for path in folder.glob("*.py")}
-    assert all(callable(section) for section in STUDIES[name].module.STUDY.sections)
+def test_every_study_has_the_same_parts(name: str) -> None:
+    entry = STUDIES[name]
+    assert callable(entry.part("plans").prepare)
+    assert callable(entry.part("measures").measure)
+    assert all(callable(section) for section in entry.part("sections").SECTIONS)
 
 
 def test_help_and_docs_list_them() -> None:
@@ -59,6 +59,5 @@ def test_the_registry_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_study_names_a_class_of_one_subject(name: str) -> None:
-    folder = Path(str(STUDIES[name].module.__file__)).parent
-    for path in folder.glob("*.py"):
+    for path in (ROOT / "src" / "sfumato" / "studies" / name).glob("*.py"):
         assert "isinstance(" not in path.read_text("utf-8"), path

@@ -1,6 +1,7 @@
 """The restyle study in miniature: every section, both formats, both languages, the course's own pair."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,13 @@ def sets(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path, sets: tuple[str, str]) -> None:
+def test_the_study_whole_then_again_in_chinese(
+    tmp_path: Path, sets: tuple[str, str], tell_again: Callable[[str], list[str]]
+) -> None:
     out = tmp_path / "out"
     results = sfumato.study("restyle", out=out, data=sets, precision="fp32")
     assert json.loads((out / "results.json").read_text()) == results
+    assert tell_again("restyle") == [row["name"] for row in results["rows"]]
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     assert all(np.isfinite(row["measured"]) and row["met"] is None for row in results["rows"])

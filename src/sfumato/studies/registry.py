@@ -14,18 +14,18 @@ from ..reports.language import Language
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """A study, which `sfumato.studies.<name>` defines as `STUDY`. `title`: of its report, and what it is about; `data`: the
-    embedded sources that it takes where nobody says, as many as it must be given; `features`: what a file of SqueezeNet
-    weights is to it, if it is of use."""
+    """A study in the folder of its name. `title`: of its report, and what it is about; `data`: the embedded sources that
+    it takes where nobody says, as many as it must be given; `features`: what it does with a file of SqueezeNet weights, if
+    it takes one."""
 
     name: str
     title: Words
     data: tuple[str, ...]
     features: str = ""
 
-    @property
-    def module(self) -> ModuleType:
-        return import_module(f"sfumato.studies.{self.name}")
+    def part(self, name: str) -> ModuleType:
+        """Its `plans`, `measures` or `sections`: see `study.py`."""
+        return import_module(f"sfumato.studies.{self.name}.{name}")
 
 
 STUDIES: Mapping[str, StudyEntry] = {
@@ -91,4 +91,4 @@ def study(
 
     weights = None if features is None else Path(features)
     settings = Settings(name, Path(out), source, scale == "full", language, seed, device, precision, weights)
-    return run(entry.module.STUDY, entry.title, settings)
+    return run(entry, settings)

@@ -1,11 +1,12 @@
 """What every study does: take up or train its runs, have everything measured, tell of it, write the reports.
 
-A study is a folder. `plans.py` opens the data and says which runs are made on it; `measures.py` computes all that takes
-time, once, into frozen dataclasses; `sections.py` tells of those values in either language. Its `STUDY` names the parts.
+A study is a folder. `prepare` in its `plans.py` opens the data and says which runs are made on it; `measure` in its
+`measures.py` computes all that takes time, once, into a frozen dataclass; each of `SECTIONS` in its `sections.py` tells of
+those values in either language, and takes no time.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime, choose, hardware
-from ..engine.system import System
 from ..errors import SfumatoError
 from ..family import History
 from ..files import write_atomically, write_json
@@ -26,6 +26,7 @@ from ..runs.open import Run
 from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
 from ..version import __version__
+from .registry import StudyEntry
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -112,16 +113,12 @@ class Lab:
         return self.setup.data
 
     def system(self, name: str) -> Any:
-        """The trained system of a run: as its plan says, of a kind that the study knows."""
-        system: System = self.runs[name].system
-        return system
+        """The trained system of a run: of the kind that its plan says, which the study knows."""
+        return self.runs[name].system
 
     def finished(self) -> dict[str, Finished]:
-        return {
-            plan.name: Finished(plan, run.history, run.evaluation)
-            for plan in self.setup.plans
-            for run in [self.runs[plan.name]]
-        }
+        runs = [(plan, self.runs[plan.name]) for plan in self.setup.plans]
+        return {plan.name: Finished(plan, run.history, run.evaluation) for plan, run in runs}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,32 +147,32 @@ class StudyReport:
     """A report in one of two languages, which collects rows of published and measured numbers as its sections are told."""
 
     def __init__(self, title: Words, say: Speaker) -> None:
-        self.say_by, self.rows = say, list[Row]()
+        self.speaker, self.rows = say, list[Row]()
         self.report = Report(title.by(say), say.language)
 
     def heading(self, en: str, zh: str) -> None:
-        self.report.heading(self.say_by(en, zh))
+        self.report.heading(self.speaker(en, zh))
 
     def say(self, en: str, zh: str, loud: bool = False) -> None:
-        self.report.say(self.say_by(en, zh), loud)
+        self.report.say(self.speaker(en, zh), loud)
 
     def code(self, text: str) -> None:
         self.report.code(text)
 
     def picture(self, name: str, content: bytes, en: str, zh: str) -> None:
-        self.report.picture(name, content, self.say_by(en, zh))
+        self.report.picture(name, content, self.speaker(en, zh))
 
     def film(self, name: str, frames: "Sequence[Image]", labels: Sequence[str], en: str, zh: str) -> None:
-        self.report.film(name, frames, labels, self.say_by(en, zh))
+        self.report.film(name, frames, labels, self.speaker(en, zh))
 
     def table(
         self, head: Sequence[str], rows: Sequence[Sequence[str]], en: str, zh: str, marks: Sequence[bool | None] = ()
     ) -> None:
-        self.report.table(head, rows, self.say_by(en, zh), marks)
+        self.report.table(head, rows, self.speaker(en, zh), marks)
 
     def evaluation(self, evaluation: Evaluation) -> None:
         """A table of what was measured of runs."""
-        self.report.table(*table(evaluation, self.say_by))
+        self.report.table(*table(evaluation, self.speaker))
 
     def row(
         self, en: str, zh: str, measured: float, unit: str = "", published: float | None = None,
@@ -192,7 +189,7 @@ class StudyReport:
 
     def rows_table(self) -> None:
         """The table of all rows so far."""
-        say = self.say_by
+        say = self.speaker
         words = {True: say("yes", "是"), False: say("no", "否"), None: "–"}
         cells = [
             [row.name.by(say), "–" if row.published is None else f"{row.published:g}", f"{row.measured:.6g}", row.unit,
@@ -208,21 +205,11 @@ class StudyReport:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Study:
-    """A study: `prepare` opens its data and plans its runs, or raises SfumatoError; `measure` gives a `Measured` of its
-    own, which each of its `sections` takes."""
-
-    prepare: Callable[[Settings], Setup]
-    measure: Callable[[Lab], Any]
-    sections: Sequence[Callable[[StudyReport, Speaker, Any], None]]
-
-
-def run(study: Study, title: Words, settings: Settings) -> dict[str, Any]:
+def run(entry: StudyEntry, settings: Settings) -> dict[str, Any]:
     """Trains what is not there yet, measures, writes figures, results.json and both reports; returns what results.json
     holds."""
     began = time.monotonic()
-    setup = study.prepare(settings)
+    setup: Setup = entry.part("plans").prepare(settings)
     runtime = choose(settings.device, settings.precision)
     if runtime.processes > 1:
         raise SfumatoError("a study runs in one process: call it without torchrun")
@@ -232,11 +219,11 @@ def run(study: Study, title: Words, settings: Settings) -> dict[str, Any]:
         raise SfumatoError(f"{settings.out}: cannot be written to ({error.strerror})") from None
     runs = {plan.name: obtain(plan, settings, setup, runtime) for plan in setup.plans}
     lab = Lab(settings, setup, runtime, runs)
-    measured: Measured = study.measure(lab)
+    measured: Measured = entry.part("measures").measure(lab)
     say = Speaker(settings.language)
-    report = StudyReport(title, say)
+    report = StudyReport(entry.title, say)
     opening(report, say, lab)
-    for section in study.sections:
+    for section in entry.part("sections").SECTIONS:
         section(report, say, measured)
     return _written(report, lab, measured, began)
 

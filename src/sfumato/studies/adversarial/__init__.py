@@ -6,10 +6,3 @@ images, and a DCGAN on 64×64 pictures. All generators are averaged. `quick` dra
 are FIDs, by an Inception network, after long searches for hyperparameters; ours are distances by a digit classifier: the
 report names both and compares neither.
 """
-
-from ..study import Study, left_out
-from . import sections, theory
-from .measures import measure
-from .plans import prepare
-
-STUDY = Study(prepare, measure, (*theory.SECTIONS, *sections.SECTIONS, left_out, sections.published))

@@ -5,7 +5,8 @@ from ...reports.document import opened
 from ...reports.figures import curve, labelled_rows
 from ...reports.language import Speaker
 from ...runs.page import losses_curve
-from ..study import StudyReport, notice
+from ..study import StudyReport, left_out, notice
+from . import theory
 from .measures import SHOWN, SLOPES, AdversarialNetworks, distance
 from .plans import R1
 
@@ -164,9 +165,7 @@ def pictures(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -
     lines = {
         f"{name}{' ' * line}": part for name, sheet in both.items() for line, part in enumerate(sheet.split(SHOWN))
     }
-    report.picture(
-        "beside", labelled_rows(lines), "Real above, drawn below, not chosen.", "上为真实，下为所画，未经挑选。"
-    )
+    report.picture("beside", labelled_rows(lines), "Real above, drawn below, not chosen.", "上为真实，下为所画，未经挑选。")  # fmt: skip
     _walk(report, say, measured, "dcgan", "dcgan-walk")
     found = run.evaluation
     report.table(
@@ -194,4 +193,4 @@ def published(report: StudyReport, say: Speaker, measured: AdversarialNetworks) 
     report.rows_table()
 
 
-SECTIONS = (digits, conditional, slopes, pictures)
+SECTIONS = (*theory.SECTIONS, digits, conditional, slopes, pictures, left_out, published)

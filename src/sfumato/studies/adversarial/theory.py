@@ -37,13 +37,7 @@ def distances(report: StudyReport, say: Speaker, measured: AdversarialNetworks) 
         "二者给能移动 θ 的生成器的梯度：远处几乎为零，或处处为 1。",
     )  # fmt: skip
     js, w = values["js"][-1], values["w"][-1]
-    report.row(
-        "Jensen-Shannon divergence at distance 10 (log 2)",
-        "距离 10 处的 JS 散度（log 2）",
-        js,
-        "nats",
-        round(log(2), 6),
-    )
+    report.row("Jensen-Shannon divergence at distance 10 (log 2)", "距离 10 处的 JS 散度（log 2）", js, "nats", round(log(2), 6))  # fmt: skip
     report.row("Wasserstein distance at distance 10", "距离 10 处的 Wasserstein 距离", w, "", 10.0)
     report.row("gradient of Jensen-Shannon at distance 10", "距离 10 处 JS 的梯度", slopes["js"][-1])
     report.row("gradient of Wasserstein at distance 10", "距离 10 处 Wasserstein 的梯度", slopes["w"][-1], "", 1.0)
@@ -85,9 +79,7 @@ def optimal(report: StudyReport, say: Speaker, measured: AdversarialNetworks) ->
     error = float((learnt.says - learnt.wanted)[near].abs().max())
     apart, equal = round(learnt.closed, 6), round(-2 * log(2), 6)
     report.row("largest error of the learnt discriminator, |x| < 3", "学到的判别器的最大误差，|x| < 3", error)
-    report.row(
-        "value of the game against it (2 JS - 2 log 2)", "此时的博弈值（2 JS − 2 log 2）", learnt.apart, "nats", apart
-    )
+    report.row("value of the game against it (2 JS - 2 log 2)", "此时的博弈值（2 JS − 2 log 2）", learnt.apart, "nats", apart)  # fmt: skip
     report.row("value of the game at equilibrium (-2 log 2)", "均衡时的博弈值（−2 log 2）", learnt.equal, "nats", equal)
 
 
@@ -119,9 +111,7 @@ def plane(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> N
         )  # fmt: skip
         for name, game in games.items():
             report.row(f"modes of the {en} covered by {name}, of {count}", f"{name} 覆盖的峰数（{zh}，共 {count}）", game.covered[-1], "modes")  # fmt: skip
-            report.row(
-                f"share of {name}'s points near a mode of the {en}", f"{name} 落在峰附近的点的比例（{zh}）", game.near
-            )
+            report.row(f"share of {name}'s points near a mode of the {en}", f"{name} 落在峰附近的点的比例（{zh}）", game.near)  # fmt: skip
 
 
 def saturation(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:

@@ -7,10 +7,3 @@ real code, a measure of generation, and a network of ours for the same code.
 `quick` draws a few thousand images per run. Published numbers are on another set of dogs and on its training images:
 they stand beside the measured ones and are never held against them.
 """
-
-from ..study import Study, left_out
-from . import sections, spaces
-from .measures import measure
-from .plans import prepare
-
-STUDY = Study(prepare, measure, (*sections.SECTIONS, *spaces.SECTIONS, left_out, sections.published))

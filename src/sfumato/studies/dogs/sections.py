@@ -7,7 +7,8 @@ from ...metrics.table import MEASURES
 from ...ops.noise import nominal_snr
 from ...reports.figures import code_pictures, curve, labelled_rows
 from ...reports.language import Speaker
-from ..study import StudyReport
+from ..study import StudyReport, left_out
+from . import spaces
 from .measures import Dogs, Restored, Sent
 from .plans import LEVELS, NOISY
 
@@ -73,9 +74,8 @@ def codes(report: StudyReport, say: Speaker, measured: Dogs) -> None:
     report.picture(
         "codes",
         code_pictures(measured.images, measured.maps, measured.restored["reference"].shown, names),
-        "Held-out images, the 16 maps of their codes (each scaled to its own range), histograms of the 1,024 "
-        "numbers (logarithmic), reconstructions. The maps are small pictures of their image: this code keeps "
-        "places.",
+        "Held-out images, the 16 maps of their codes (each scaled to its own range), histograms of the 1,024 numbers "
+        "(logarithmic), reconstructions. The maps are small pictures of their image: this code keeps places.",
         "留出图像、编码的 16 张图（各自缩放）、1,024 个数的直方图（对数纵轴）、重建。编码图仍是原图的缩影：位置被保留。",
     )
     rows = [
@@ -125,9 +125,7 @@ def reconstruction(report: StudyReport, say: Speaker, measured: Dogs) -> None:
     for name in ("reference", "noise-0.05", "better", "code-16"):
         rows[measured.runs[name].figure_label(say)] = measured.restored[name].shown
     rows |= {name: measured.restored[name].shown for name in measured.linear}
-    report.picture(
-        "reconstructions", labelled_rows(rows), "Held-out images through every code.", "留出图像经过各种编码后的重建。"
-    )
+    report.picture("reconstructions", labelled_rows(rows), "Held-out images through every code.", "留出图像经过各种编码后的重建。")  # fmt: skip
 
 
 def _verdict(report: StudyReport, say: Speaker, measured: Dogs, name: str, psnr: float, codes: str) -> None:
@@ -229,4 +227,4 @@ def published(report: StudyReport, say: Speaker, measured: Dogs) -> None:
     report.rows_table()
 
 
-SECTIONS = (networks, training, codes, reconstruction, noise)
+SECTIONS = (networks, training, codes, reconstruction, noise, *spaces.SECTIONS, left_out, published)

@@ -23,12 +23,7 @@ def gaussian(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         f"{count} 个 {measured.numbers:,} 维编码不足以给出满秩协方差：它是奇异的，抽样只会落在这 {count} 个编码张成的空间里。Ledoit-Wolf "
         f"估计混入 {facts.shrinkage:.1%} 的单位阵倍数。编码本身并非高斯：ReLU 之后 {facts.zeros:.0%} 的数恰为 0，抽取的数则没有。",
     )
-    names = (
-        "",
-        say.figure("drawn code", "抽取的编码"),
-        say.figure("histogram", "直方图"),
-        say.figure("decoded", "解码"),
-    )
+    names = ("", say.figure("drawn code", "抽取的编码"), say.figure("histogram", "直方图"), say.figure("decoded", "解码"))  # fmt: skip
     report.picture(
         "samples",
         code_pictures(None, space.maps, space.drawn, names),
@@ -48,18 +43,14 @@ def gaussian(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         f"Blends: {SHARE:g} of the drawn code and {1 - SHARE:g} of a real one, taken from the same row as the "
         f"reference does, or the nearest to the drawn code (its image in the last row). What can be recognised in "
         f"a blend is the photograph that was put in.",
-        f"混合：{SHARE:g} 的抽取编码加 {1 - SHARE:g} 的真实编码；真实编码取同一行（原实验的做法）或离抽取编码最近者（末行为其图像）。"
-        f"混合结果中认得出的，正是放进去的那张照片。",
+        f"混合：{SHARE:g} 的抽取编码加 {1 - SHARE:g} 的真实编码；真实编码取同一行（原实验的做法）或离抽取编码最近者（末行为其图像）。混合结果中认得出的，正是放进去的那张照片。",
     )
     _perturbed(report, say, "perturbed-real", space.real, "real codes", "真实编码")
     _perturbed(report, say, "perturbed-blended", space.blended, "blended codes (same row)", "混合编码（同一行）")
 
 
 def _perturbed(report: StudyReport, say: Speaker, figure: str, images: Sequence[Tensor], en: str, zh: str) -> None:
-    names = [
-        say.figure("no noise", "无噪声"),
-        *(say.figure(f"noise {value:g}", f"噪声 {value:g}") for value in STRENGTHS),
-    ]
+    names = [say.figure("no noise", "无噪声"), *(say.figure(f"noise {value:g}", f"噪声 {value:g}") for value in STRENGTHS)]  # fmt: skip
     report.picture(
         figure,
         labelled_rows(dict(zip(names, images, strict=True))),
@@ -111,9 +102,7 @@ def generation(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         cells.append(
             [words.by(say), f"{found.frechet:.4g}", f"{found.kernel:.4g} ± {found.spread:.2g}", *closeness]
         )  # fmt: skip
-        report.row(
-            f"Fréchet distance to held-out images, {en}", f"与留出图像的 Fréchet 距离，{words.zh}", found.frechet
-        )
+        report.row(f"Fréchet distance to held-out images, {en}", f"与留出图像的 Fréchet 距离，{words.zh}", found.frechet)  # fmt: skip
         report.row(f"kernel distance to held-out images, {en}", f"与留出图像的核距离，{words.zh}", found.kernel)
     report.table(
         ["", say("Fréchet", "Fréchet 距离"), say("kernel (MMD²)", "核距离（MMD²）"),
@@ -129,7 +118,7 @@ def generation(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         f"核距离为 {SUBSETS} 个子集上的均值 ± 标准差。两者都不是论文中的 FID 或 KID；{NUMBERS} 维特征的 Fréchet 距离在图像数少时偏大，各行相同。最近：与 {made.known:,} 张训练图像中最近者的"
         f"均方根像素差的中位数；异常接近：比 {1 - UNUSUAL:.0%} 的留出图像更接近（{made.limit:.4f}）。",
     )  # fmt: skip
-    _verdict(report, say, measured)
+    _verdict(report, measured)
     drawn, blended = made.pictures["drawn, reference"], made.pictures["blended with nearest, reference"]
     rows = {
         say.figure("drawn", "抽取"): drawn[0],
@@ -145,7 +134,7 @@ def generation(report: StudyReport, say: Speaker, measured: Dogs) -> None:
     )
 
 
-def _verdict(report: StudyReport, say: Speaker, measured: Dogs) -> None:
+def _verdict(report: StudyReport, measured: Dogs) -> None:
     """What the kernel distances say, in words."""
     found = measured.generation.found
     drawn = {name: comparison for name, comparison in found.items() if name.startswith("drawn")}
@@ -169,9 +158,8 @@ def _verdict(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         f"{drawn[best].spread:.2g}; between real photographs it is {found[FLOOR].kernel:.4g}, for reconstructions by "
         f"the reference {restored.kernel:.4g} ± {restored.spread:.2g}, for the mean image "
         f"{found['mean image'].kernel:.4g}. {en}",
-        f"抽取组中最好的（{best}）核距离为 {drawn[best].kernel:.4g} ± {drawn[best].spread:.2g}；真实照片之间为 "
-        f"{found[FLOOR].kernel:.4g}，基准网络的重建为 {restored.kernel:.4g} ± {restored.spread:.2g}，平均图像为 "
-        f"{found['mean image'].kernel:.4g}。{zh}",
+        f"抽取组中最好的（{best}）核距离为 {drawn[best].kernel:.4g} ± {drawn[best].spread:.2g}；真实照片之间为 {found[FLOOR].kernel:.4g}，"
+        f"基准网络的重建为 {restored.kernel:.4g} ± {restored.spread:.2g}，平均图像为 {found['mean image'].kernel:.4g}。{zh}",
         loud=True,
     )
     report.say(

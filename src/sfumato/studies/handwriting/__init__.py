@@ -5,10 +5,3 @@ cross-entropy, batch 256, Adam 1e-3, ReduceLROnPlateau(factor 0.1, patience 5), 
 `full` is that experiment; `quick` draws fewer images and, on the embedded digits, takes smaller batches.
 Published numbers are on MNIST: they are held against measured ones only for a full run on MNIST.
 """
-
-from ..study import Study
-from .measures import measure
-from .plans import prepare
-from .sections import SECTIONS
-
-STUDY = Study(prepare, measure, SECTIONS)

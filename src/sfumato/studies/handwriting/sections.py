@@ -44,9 +44,8 @@ def training(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
     report.picture(
         "reconstructions",
         labelled_rows(pictures, measured.data.classes),
-        f"The first test image of each digit above its reconstruction from 2 numbers. On all {count:,} "
-        f"test images: BCE {found['bce']:.6f}, MSE {found['mse']:.6f}, PSNR {found['psnr']:.2f} dB, "
-        f"SSIM {found['ssim']:.4f}.",
+        f"The first test image of each digit above its reconstruction from 2 numbers. On all {count:,} test images: "
+        f"BCE {found['bce']:.6f}, MSE {found['mse']:.6f}, PSNR {found['psnr']:.2f} dB, SSIM {found['ssim']:.4f}.",
         f"每个数字的第一张测试图像（上）与由 2 个数重建的图像（下）。全部 {count:,} 张测试图像："
         f"BCE {found['bce']:.6f}，MSE {found['mse']:.6f}，PSNR {found['psnr']:.2f} dB，SSIM {found['ssim']:.4f}。",
     )  # fmt: skip
@@ -57,17 +56,14 @@ def training(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
         _cells(rows),
         f"Test images. No reconstruction of them can have a BCE below {floor:.6f}, the entropy "
         f"of their grey levels. psnr is the mean over images, psnr_pooled that of the mean squared error (dB).",
-        f"测试图像。任何重建的 BCE 都不可能低于 {floor:.6f}，即灰度本身的熵。"
-        f"psnr 为逐图平均，psnr_pooled 由总均方误差算得（dB）。",
+        f"测试图像。任何重建的 BCE 都不可能低于 {floor:.6f}，即灰度本身的熵。psnr 为逐图平均，psnr_pooled 由总均方误差算得（dB）。",
     )
     report.say(
         f"The training BCE of the curve is the mean over an epoch while the weights still move; with the final "
         f"weights, the whole training set has BCE {fixed:.6f}.",
         f"曲线中的训练 BCE 是一个 epoch 内（权重仍在变化时）的平均；用最终权重，整个训练集的 BCE 为 {fixed:.6f}。",
     )
-    report.row(
-        "autoencoder: bce on the training set, final weights", "自编码器：训练集 bce（最终权重）", fixed, "nats/pixel"
-    )
+    report.row("autoencoder: bce on the training set, final weights", "自编码器：训练集 bce（最终权重）", fixed, "nats/pixel")  # fmt: skip
     named = [("autoencoder", "自编码器", found)]
     named += [(f"{en} (baseline)", f"{zh}（基线）", values) for en, zh, values in baselines]
     for key, unit in (("bce", "nats/pixel"), ("psnr", "dB"), ("ssim", "")):
@@ -91,9 +87,8 @@ def denoising(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
         f"Ten triples of the test set. The network sees x + 0.4·N(0, 1), not clipped, and answers with x. "
         f"PSNR over {count:,} images: noisy (cut to [0, 1]) {before['psnr']:.2f} dB, denoised "
         f"{after['psnr']:.2f} dB; SSIM {before['ssim']:.4f} and {after['ssim']:.4f}.",
-        f"测试集的十组三联图。网络看到 x + 0.4·N(0, 1)（不截断），输出 x。{count:,} 张图像的 PSNR："
-        f"加噪（截断到 [0, 1]）{before['psnr']:.2f} dB，去噪 {after['psnr']:.2f} dB；"
-        f"SSIM 分别为 {before['ssim']:.4f} 和 {after['ssim']:.4f}。",
+        f"测试集的十组三联图。网络看到 x + 0.4·N(0, 1)（不截断），输出 x。{count:,} 张图像的 PSNR：加噪（截断到 [0, 1]）{before['psnr']:.2f} dB，去噪 "
+        f"{after['psnr']:.2f} dB；SSIM 分别为 {before['ssim']:.4f} 和 {after['ssim']:.4f}。",
     )
     report.row("noisy input, cut to [0, 1] (baseline): psnr", "加噪图像（截断，基线）：psnr", before["psnr"], "dB")
     report.row("denoised: psnr", "去噪图像：psnr", after["psnr"], "dB")
@@ -110,8 +105,7 @@ def code_plane(report: StudyReport, say: Speaker, measured: Handwriting) -> None
         scatter(codes, measured.labels, measured.data.classes, *axes, box=(left, bottom, right, top)),
         f"The codes of all {len(codes):,} test images by digit; the dashed box is the occupied range, "
         f"[{left:.1f}, {right:.1f}] × [{bottom:.1f}, {top:.1f}].",
-        f"全部 {len(codes):,} 张测试图像的编码，按数字着色；虚线框为占据范围 "
-        f"[{left:.1f}, {right:.1f}] × [{bottom:.1f}, {top:.1f}]。",
+        f"全部 {len(codes):,} 张测试图像的编码，按数字着色；虚线框为占据范围 [{left:.1f}, {right:.1f}] × [{bottom:.1f}, {top:.1f}]。",
     )
     report.picture(
         "plane",
@@ -120,8 +114,8 @@ def code_plane(report: StudyReport, say: Speaker, measured: Handwriting) -> None
         f"the digit reader does not read with confidence ≥ {CONFIDENT}.",
         f"在该范围 ± {MARGIN} 内均匀取 {SIDE}×{SIDE} 个编码并解码。着色的格子是分类器置信度低于 {CONFIDENT} 的。",
     )
-    _tightness(report, say, measured)
-    _legibility(report, say, measured)
+    _tightness(report, measured)
+    _legibility(report, measured)
     for axis, (low, high) in enumerate(PUBLISHED_RANGE):
         which = axis + 1
         report.row(f"code range, axis {which}: lowest", f"编码第 {which} 维：最小", numbers.low[axis], "", low)
@@ -132,7 +126,7 @@ def code_plane(report: StudyReport, say: Speaker, measured: Handwriting) -> None
     report.row("legible cells of the sampled plane", "采样平面中可辨认的格子", 100 * sampled.share, "%")
 
 
-def _tightness(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
+def _tightness(report: StudyReport, measured: Handwriting) -> None:
     """Which digits' codes lie close together, and which overlap, in words made from the numbers."""
     names, numbers = measured.data.classes, measured.spaces["autoencoder"].numbers
     order = sorted(range(len(names)), key=lambda k: numbers.compactness[k])
@@ -145,14 +139,13 @@ def _tightness(report: StudyReport, say: Speaker, measured: Handwriting) -> None
         f"The nearest other code shows the same digit in {numbers.neighbour_accuracy:.1%} of cases; by chance "
         f"it would be {numbers.chance:.1%}. The largest overlaps, as the share of the first digit's codes whose "
         f"nearest neighbour is the second digit: {shown}.",
-        f"{names[tight[0]]} 和 {names[tight[1]]} 的编码最紧凑（到各自中心的平均距离为中心间平均距离的 "
-        f"{numbers.compactness[tight[0]]:.2f} 和 {numbers.compactness[tight[1]]:.2f}）；{names[loose]} 最分散"
-        f"（{numbers.compactness[loose]:.2f}）。最近邻编码为同一数字的比例为 {numbers.neighbour_accuracy:.1%}，"
-        f"随机时为 {numbers.chance:.1%}。重叠最多的数字对（前者的编码中最近邻为后者的比例）：{shown}。",
+        f"{names[tight[0]]} 和 {names[tight[1]]} 的编码最紧凑（到各自中心的平均距离为中心间平均距离的 {numbers.compactness[tight[0]]:.2f} 和 "
+        f"{numbers.compactness[tight[1]]:.2f}）；{names[loose]} 最分散（{numbers.compactness[loose]:.2f}）。最近邻编码为同一数字的比例为 "
+        f"{numbers.neighbour_accuracy:.1%}，随机时为 {numbers.chance:.1%}。重叠最多的数字对（前者的编码中最近邻为后者的比例）：{shown}。",
     )
 
 
-def _legibility(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
+def _legibility(report: StudyReport, measured: Handwriting) -> None:
     """What the digit reader says of the plane, and what that is worth."""
     sampled, reading = measured.spaces["autoencoder"].around, measured.reading
     report.say(
@@ -162,16 +155,13 @@ def _legibility(report: StudyReport, say: Speaker, measured: Handwriting) -> Non
         f"{reading.real:.1%} of real test images legible, {reading.noise:.1%} of uniform noise images, and the mean image "
         f"{'legible' if reading.mean else 'not legible'}. The share says what this "
         f"classifier reads: it knows only digits, and can be confident about a shape that no person would read.",
-        f"{SIDE * SIDE} 个格子中，{sampled.share:.1%} 被分类器以不低于 {CONFIDENT} 的置信度认作数字，其余 "
-        f"{1 - sampled.share:.1%} 是数字之间的空隙。该分类器（在同样图像上训练的小型卷积网络，哈希 {reading.hash}）"
-        f"测试准确率 {reading.accuracy:.1%}；真实测试图像有 {reading.real:.1%} 可辨认，均匀噪声图像 {reading.noise:.1%}，平均图像"
-        f"{'可辨认' if reading.mean else '不可辨认'}。这一比例只说明该分类器认得什么：它只认识数字，可能对人看不懂的形状也很有把握。",
+        f"{SIDE * SIDE} 个格子中，{sampled.share:.1%} 被分类器以不低于 {CONFIDENT} 的置信度认作数字，其余 {1 - sampled.share:.1%} 是数字之间的空隙。"
+        f"该分类器（在同样图像上训练的小型卷积网络，哈希 {reading.hash}）测试准确率 {reading.accuracy:.1%}；真实测试图像有 {reading.real:.1%} 可辨认，均匀噪声图像 "
+        f"{reading.noise:.1%}，平均图像{'可辨认' if reading.mean else '不可辨认'}。这一比例只说明该分类器认得什么：它只认识数字，可能对人看不懂的形状也很有把握。",
     )
     report.row("digit reader: test accuracy", "分类器：测试准确率", 100 * reading.accuracy, "%")
     report.row("legible among real test images", "真实测试图像中可辨认的", 100 * reading.real, "%")
-    report.row(
-        "legible among uniform noise images (baseline)", "均匀噪声图像中可辨认的（基线）", 100 * reading.noise, "%"
-    )
+    report.row("legible among uniform noise images (baseline)", "均匀噪声图像中可辨认的（基线）", 100 * reading.noise, "%")  # fmt: skip
 
 
 def regularised(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
@@ -180,8 +170,7 @@ def regularised(report: StudyReport, say: Speaker, measured: Handwriting) -> Non
         f"Two things are called L2: weight decay inside the optimiser (here {WEIGHT_DECAY:g}·θ is added to "
         f"each gradient), and the sum of the parameters' 2-norms added to the loss (here {NORM_PENALTY:g}·Σ‖θ‖₂, "
         f"not squared). They are measured apart.",
-        f"有两样东西都叫 L2：优化器中的权重衰减（这里每个梯度加上 {WEIGHT_DECAY:g}·θ），以及加到损失里的参数 2-范数之和"
-        f"（这里为 {NORM_PENALTY:g}·Σ‖θ‖₂，不平方）。下面分别测量。",
+        f"有两样东西都叫 L2：优化器中的权重衰减（这里每个梯度加上 {WEIGHT_DECAY:g}·θ），以及加到损失里的参数 2-范数之和（这里为 {NORM_PENALTY:g}·Σ‖θ‖₂，不平方）。下面分别测量。",
     )
     rows = []
     for name in PLANES:
@@ -221,8 +210,7 @@ def _boxed(report: StudyReport, say: Speaker, measured: Handwriting, name: str) 
         plane(space.boxed.images, SIDE, L2_BOX, *_axes(say), legible=space.boxed.legible),
         f"{label}: {SIDE}×{SIDE} codes from (-5, -5) to (5, 5), decoded. {inside:.1%} of the test "
         f"codes lie in this square; {space.boxed.share:.1%} of its cells are legible.",
-        f"{label}：从 (-5, -5) 到 (5, 5) 的 {SIDE}×{SIDE} 个编码的解码。{inside:.1%} 的测试编码在此方形内；"
-        f"{space.boxed.share:.1%} 的格子可辨认。",
+        f"{label}：从 (-5, -5) 到 (5, 5) 的 {SIDE}×{SIDE} 个编码的解码。{inside:.1%} 的测试编码在此方形内；{space.boxed.share:.1%} 的格子可辨认。",
     )
 
 
@@ -271,11 +259,9 @@ def published(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
     if not comparable:
         data, full = measured.data.name, measured.full
         report.say(
-            f"This run is {'full' if full else 'quick'} scale on {data}; the published numbers "
-            f"are for 100 and 120 epochs of MNIST. They stand beside the measured ones for orientation and "
-            f"are not held against them.",
-            f"本次为{'完整' if full else '快速'}规模、数据 {data}；发表值来自 MNIST 上的 100 和 120 个 epoch，"
-            f"列出仅供参考，不作比较。",
+            f"This run is {'full' if full else 'quick'} scale on {data}; the published numbers are for 100 and 120 "
+            "epochs of MNIST. They stand beside the measured ones for orientation and are not held against them.",
+            f"本次为{'完整' if full else '快速'}规模、数据 {data}；发表值来自 MNIST 上的 100 和 120 个 epoch，列出仅供参考，不作比较。",
             loud=True,
         )
     report.rows_table()

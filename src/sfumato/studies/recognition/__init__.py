@@ -6,10 +6,3 @@ weights of SqueezeNet, the pretrained networks are SqueezeNets, else the encoder
 numbers are on other data (hot dogs, bananas, VOC), some of them on training images: they stand beside ours and are never
 held against them.
 """
-
-from ..study import Study
-from .measures import measure
-from .plans import prepare
-from .sections import SECTIONS
-
-STUDY = Study(prepare, measure, SECTIONS)

@@ -19,7 +19,7 @@ PRINTED_OFFSETS = torch.tensor([[1.4, 10, 2.5940, 7.1754], [-1.2, 0.2688, 1.6824
 
 def anchors(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     report.heading("Anchors", "锚框")
-    found = measured.experiments.anchors
+    found = measured.anchors
     height, width = found.picture.shape[-2:]
     pairs = [(size, SHOWN_RATIOS[0]) for size in SHOWN_SIZES] + [(SHOWN_SIZES[0], r) for r in SHOWN_RATIOS[1:]]
     words = [f"s={size:g}, r={ratio:g}" for size, ratio in pairs]
@@ -38,7 +38,7 @@ def anchors(report: StudyReport, say: Speaker, measured: Recognition) -> None:
         "TinySSD on 256×256 pixels; ratios 1, 2 and 0.5.", "256×256 上的 TinySSD；比例为 1、2、0.5。",
     )  # fmt: skip
     report.row("anchors of TinySSD", "TinySSD 的锚框数", total, "", 5444, "lower")
-    _five(report, say, measured.experiments.five)
+    _five(report, say, measured.five)
 
 
 def _five(report: StudyReport, say: Speaker, found: Five) -> None:
@@ -65,7 +65,7 @@ def _five(report: StudyReport, say: Speaker, found: Five) -> None:
 
 def transposed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     report.heading("Transposed convolution", "转置卷积")
-    found = measured.experiments.transposed
+    found = measured.transposed
     report.code("\n\n".join(f"{name}\n{_printed(values)}" for name, values in found.numbers.items()))
     report.say(
         "Each number of the input lays its multiple of the kernel on the result; stride is how far apart, padding cuts the border off. It is the convolution's matrix, transposed: ⟨Ax, y⟩ = ⟨x, Aᵀy⟩.",

@@ -65,17 +65,6 @@ class Transposed:
     error: float
 
 
-@dataclass(frozen=True)
-class Experiments:
-    anchors: Anchors
-    five: Five
-    transposed: Transposed
-
-
-def experiment() -> Experiments:
-    return Experiments(place_anchors(), assign_five(), transpose())
-
-
 def place_anchors() -> Anchors:
     picture = photographs()[PHOTOGRAPH].float() / 255
     height, width = picture.shape[-2:]

@@ -10,7 +10,7 @@ from ...nets.receptive import receptive_field
 from ...recognition.measures import inspect_anchors, mistakes, shown_rows
 from ...reports.language import Speaker
 from ..study import Lab, Measured, about
-from .experiments import Experiments, experiment
+from .experiments import Anchors, Five, Transposed, assign_five, place_anchors, transpose
 
 SHOWN = 6
 BOXING = ("ssd", "ssd-pretrained")
@@ -25,7 +25,9 @@ class Recognition(Measured):
 
     boxed: ImageData
     masked: ImageData
-    experiments: Experiments
+    anchors: Anchors
+    five: Five
+    transposed: Transposed
     mistakes: tuple[Tensor, list[str]]
     assigned: Sequence[bytes]
     detections: Mapping[str, Sequence[Tensor]]
@@ -48,7 +50,9 @@ def measure(lab: Lab) -> Recognition:
         },
         boxed=boxed,
         masked=masked,
-        experiments=experiment(),
+        anchors=place_anchors(),
+        five=assign_five(),
+        transposed=transpose(),
         mistakes=mistakes(systems["fine-tuned"], lab.data, lab.runtime),
         assigned=[inspect_anchors(systems["ssd"], boxed, place, objects) for place in range(min(2, len(boxed.train)))],
         detections={name: shown_rows(systems[name], boxed, lab.runtime, SHOWN) for name in BOXING},

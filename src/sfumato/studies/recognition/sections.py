@@ -21,7 +21,7 @@ PUBLISHED_ERRORS = (3.27e-3, 3.08e-3)  # of classes and of offsets
 
 def named(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     report.heading("Fine-tuning against training from scratch", "微调与从零训练")
-    _about(report, say, measured.data)
+    _about(report, measured.data)
     count = measured.runs["scratch"].history.config["images"]
     _curves(
         report, say, measured, "naming", NAMING, "cross_entropy", say.figure("cross entropy", "交叉熵"),
@@ -51,7 +51,7 @@ def named(report: StudyReport, say: Speaker, measured: Recognition) -> None:
 
 def boxed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     report.heading("SSD", "SSD")
-    _about(report, say, measured.boxed)
+    _about(report, measured.boxed)
     notice(report, measured.boxed)
     for place, figure in enumerate(measured.assigned):
         report.picture(
@@ -81,7 +81,7 @@ def boxed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
 
 def masked(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     report.heading("A class for every pixel", "逐像素分类")
-    _about(report, say, measured.masked)
+    _about(report, measured.masked)
     notice(report, measured.masked)
     _curves(
         report, say, measured, "colouring", COLOURING, "cross_entropy", say.figure("cross entropy", "交叉熵"),
@@ -125,7 +125,7 @@ def published(report: StudyReport, say: Speaker, measured: Recognition) -> None:
     report.rows_table()
 
 
-def _about(report: StudyReport, say: Speaker, data: ImageData) -> None:
+def _about(report: StudyReport, data: ImageData) -> None:
     report.say(
         f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images, {len(data.classes)} classes: {', '.join(data.classes)}.",
         f"{data.name}：训练 {len(data.train):,} 张，测试 {len(data.test):,} 张，{len(data.classes)} 类：{'、'.join(data.classes)}。",

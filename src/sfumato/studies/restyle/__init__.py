@@ -6,10 +6,3 @@ comparison of Huang and Belongie 2017, section 7.1: how many steps of optimisati
 comes with the package, and every caption says which it was. Published seconds are of a graphics card and of another
 network: they stand beside the measured ones and are never held against them.
 """
-
-from ..study import Study
-from .measures import measure
-from .plans import prepare
-from .sections import SECTIONS
-
-STUDY = Study(prepare, measure, SECTIONS)

@@ -33,8 +33,7 @@ def training(report: StudyReport, say: Speaker, measured: Restyle) -> None:
         f"Means per interval over {steps[-1]:,.0f} steps of {size} "
         f"pairs, {run.seconds:.0f} s. Losses are relative squared errors in the frozen encoder: 0 is equal, "
         f"1 as good as nothing; the style's is a sum over four layers.",
-        f"共 {steps[-1]:,.0f} 步，每步 {size} 对，{run.seconds:.0f} 秒。"
-        f"损失为固定编码器特征的相对平方误差：0 为相同，1 等于什么也没有；风格损失是四层之和。",
+        f"共 {steps[-1]:,.0f} 步，每步 {size} 对，{run.seconds:.0f} 秒。损失为固定编码器特征的相对平方误差：0 为相同，1 等于什么也没有；风格损失是四层之和。",
     )
     found = run.evaluation
     for of, words in found.names.items():
@@ -143,10 +142,7 @@ def against_optimisation(report: StudyReport, say: Speaker, measured: Restyle) -
             PUBLISHED_STEPS, "higher", comparable=False,
         )  # fmt: skip
     else:
-        report.say(
-            f"Optimisation did not reach AdaIN's style loss within {last} steps.",
-            f"{last} 步内优化没有达到 AdaIN 的风格损失。",
-        )
+        report.say(f"Optimisation did not reach AdaIN's style loss within {last} steps.", f"{last} 步内优化没有达到 AdaIN 的风格损失。")  # fmt: skip
     for side, per_second in measured.speeds.items():
         report.row(
             f"pictures of {side}² per second, style encoded before", f"每秒 {side}² 图像数（风格已编码）", per_second,
@@ -165,8 +161,7 @@ def _comparison(report: StudyReport, say: Speaker, race: Race, side: int) -> Non
         curve(series, say.figure("steps", "步数"), say.figure("loss", "损失")),
         f"Mean over {race.pairs} held-out pairs at {side}²: the network trained here in one pass, and Adam (rate {RATE}) from "
         f"the content under the same losses. The paper finds AdaIN's style loss near that of 50 to 100 steps.",
-        f"{race.pairs} 对留出图像（{side}²）的平均：本次训练的网络一次前向，以及相同损失下从内容图出发的 Adam（学习率 {RATE}）。"
-        f"论文中 AdaIN 的风格损失接近 50 到 100 步优化。",
+        f"{race.pairs} 对留出图像（{side}²）的平均：本次训练的网络一次前向，以及相同损失下从内容图出发的 Adam（学习率 {RATE}）。论文中 AdaIN 的风格损失接近 50 到 100 步优化。",
     )
 
 
@@ -179,8 +174,7 @@ def frames(report: StudyReport, say: Speaker, measured: Restyle) -> None:
         f"A window that moves over a bundled photograph, {film.count} frames, by {maker}; 0.6 of the frame before, "
         f"warped, is mixed in where the optical flow can be trusted. Warp error {film.coherent:.5f}, each frame for itself "
         f"{film.alone:.5f}.",
-        f"在自带照片上移动的窗口，{film.count} 帧，{maker}；在光流可信处混入 0.6 的前一帧（变形后）。变形误差 {film.coherent:.5f}，逐帧独立为 "
-        f"{film.alone:.5f}。",
+        f"在自带照片上移动的窗口，{film.count} 帧，{maker}；在光流可信处混入 0.6 的前一帧（变形后）。变形误差 {film.coherent:.5f}，逐帧独立为 {film.alone:.5f}。",
     )
     report.row("warp error, coherent", "变形误差，连贯", film.coherent)
     report.row("warp error, each frame for itself", "变形误差，逐帧独立", film.alone)
