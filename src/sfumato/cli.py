@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -285,16 +285,10 @@ def anchors(
     device: Device = "auto",
 ) -> None:
     """Look at what an ssd run is taught: which anchor is assigned to which object, on which map, and its offset."""
-    from .files import write_atomically
     from .recognition.measures import anchors_of
     from .runs.open import open as open_run
 
-    folder = out or run / "anchors"
-    for name, picture in anchors_of(open_run(run, device), count):
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.png"
-        write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))
-        print(path)
+    _write_pictures(anchors_of(open_run(run, device), count), out or run / "anchors")
 
 
 @app.command
@@ -318,25 +312,25 @@ def codes(
     device: Device = "auto",
 ) -> None:
     """Look into the code space of an autoencoder: codes as pictures, drawn, blended, perturbed, interpolated."""
-    from .autoencoders.codes import OPERATIONS, Codes, Options, possible
-    from .files import write_atomically
+    from .autoencoders.codes import explore
     from .runs.open import open as open_run
 
-    folder = out or run / "codes"
-    options = Options(count, share, noise, tuple(images or ()))
-    space = Codes(open_run(run, device), fit, seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in operations or possible(space, options):
-        picture = OPERATIONS[name](space, options)
-        path = folder / f"{name}.png"
-        write_atomically(path, lambda beside, content=picture: beside.write_bytes(content))
-        print(path)
-    facts = space.statistics()
-    print(
-        f"{len(space.codes)} codes of {space.codes.shape[1]} numbers: mean {facts.mean:.3f}, standard deviation "
-        f"{facts.std:.3f}, from {facts.low:.2f} to {facts.high:.2f}, zeros {facts.zeros:.1%}; "
-        f"covariance shrunk by {facts.shrinkage:.2f} (Ledoit-Wolf)"
+    pictures, words = explore(
+        open_run(run, device), operations or (), fit, seed, count, share, noise, tuple(images or ())
     )
+    _write_pictures(pictures, out or run / "codes")
+    print(words)
+
+
+def _write_pictures(pictures: Iterable[tuple[str, bytes]], folder: Path) -> None:
+    """Writes PNGs by name into `folder` and prints where."""
+    from .files import write_atomically
+
+    for name, content in pictures:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
+        write_atomically(path, lambda beside, content=content: beside.write_bytes(content))
+        print(path)
 
 
 @app.command

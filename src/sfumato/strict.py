@@ -15,6 +15,7 @@ import msgspec
 from .errors import SfumatoError
 
 MAX_BYTES = 64 * 2**20  # of a file; the largest that is written here has a few
+DEEPEST = 32  # levels of lists and objects in one another; what is written here has a few
 SHOWN = 80  # characters of a value, or a name, in a message
 T = TypeVar("T")
 
@@ -24,11 +25,11 @@ def read(path: Path, kind: type[T]) -> T:
     return decode(content_of(path), kind, str(path))
 
 
-def content_of(path: Path) -> bytes:
+def content_of(path: Path, limit: int = MAX_BYTES) -> bytes:
     """The bytes of a JSON file. Raises SfumatoError if it cannot be read, or is too large to be one of ours."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SfumatoError(f"{path}: larger than {MAX_BYTES // 2**20} MiB: not a file of ours")
+        if path.stat().st_size > limit:
+            raise SfumatoError(f"{path}: larger than {limit // 2**20} MiB: not a file of ours")
         return path.read_bytes()
     except OSError as error:
         raise SfumatoError(f"{path}: cannot be read ({error.strerror})") from None
@@ -59,9 +60,23 @@ def convert(values: Any, kind: type[T], where: str) -> T:
 
 def _decoded(content: bytes | str, where: str) -> Any:
     try:
-        return msgspec.json.decode(content)
+        values = msgspec.json.decode(content)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SfumatoError(f"{where}: not readable as JSON ({short(_plain(str(error)))})") from None
+    if not _shallow(values):
+        raise SfumatoError(f"{where}: more than {DEEPEST} levels deep: not a file of ours")
+    return values
+
+
+def _shallow(values: Any) -> bool:
+    """Whether no value lies deeper than `DEEPEST`: what walks along them later must not run out of its stack."""
+    level = [values]
+    for _ in range(DEEPEST):
+        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [item for container in inner for item in container]
+        if not level:
+            return True
+    return False
 
 
 def _strays(values: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:

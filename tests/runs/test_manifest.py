@@ -16,7 +16,7 @@ from sfumato.autoencoders import stacked
 from sfumato.errors import SfumatoError
 from sfumato.gans import wgan
 from sfumato.recognition import unet
-from sfumato.runs.catalog import CATALOG, build_config
+from sfumato.runs.catalog import configured
 from sfumato.runs.manifest import FORMAT, Manifest, manifest_json, migrated, read_manifest
 from sfumato.strict import convert
 from sfumato.style import adain
@@ -46,8 +46,9 @@ def written(folder: Path, **change: Any) -> Path:
 def test_an_old_run_is_read(family: str) -> None:
     manifest = read_manifest(OLD / family)
     assert manifest.format == FORMAT
-    assert CATALOG[manifest.system].family == family
-    assert build_config(manifest, CATALOG[manifest.system], "here") == CONFIGS[family]
+    entry, config = configured(manifest, "here")
+    assert entry.subject == family
+    assert config == CONFIGS[family]
     assert manifest.seed == 0
     assert (manifest.device, manifest.precision, manifest.processes) == ("cpu", "fp32", 1)
     assert len(manifest.data.source) == (2 if family == "style" else 1)

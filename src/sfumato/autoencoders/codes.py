@@ -4,7 +4,7 @@ An autoencoder promises nothing about the space between its codes; these are the
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -109,6 +109,16 @@ class Codes:
         return torch.Generator().manual_seed(derive(self.seed, "codes", *purpose))
 
 
+def in_words(space: Codes) -> str:
+    """A line on the codes and on the Gaussian that was fitted to them."""
+    facts = space.statistics()
+    return (
+        f"{len(space.codes)} codes of {space.codes.shape[1]} numbers: mean {facts.mean:.3f}, standard deviation "
+        f"{facts.std:.3f}, from {facts.low:.2f} to {facts.high:.2f}, zeros {facts.zeros:.1%}; "
+        f"covariance shrunk by {facts.shrinkage:.2f} (Ledoit-Wolf)"
+    )
+
+
 @dataclass(frozen=True)
 class Options:
     """What the pictures of `sfumato codes` can be told."""
@@ -206,3 +216,15 @@ def possible(space: Codes, options: Options) -> list[str]:
     """The operations that can be done: one picture alone has nobody to be walked to."""
     alone = len(options.own or space.codes[: options.count]) < 2
     return [name for name in OPERATIONS if not (alone and name == "interpolate")]
+
+
+def explore(
+    run: OpenRun, operations: Sequence[str], fit: int, seed: int, count: int, share: float, noise: float,
+    own: Sequence[Path],
+) -> tuple[Iterator[tuple[str, bytes]], str]:  # fmt: skip
+    """What the command shows: a name and a PNG for each of `operations`, or for all that can be done, and a line on the
+    codes. Raises SfumatoError for what cannot be."""
+    options = Options(count, share, noise, own)
+    space = Codes(run, fit, seed)
+    chosen = operations or possible(space, options)
+    return ((name, OPERATIONS[name](space, options)) for name in chosen), in_words(space)

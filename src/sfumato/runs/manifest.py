@@ -11,6 +11,7 @@ from ..strict import content_of, convert, decode, shown
 
 FORMAT = 2
 NAME = "config.json"
+MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / NAME
     if not path.is_file():
         raise SfumatoError(f"{folder}: not a run folder: it holds no {NAME}")
-    values = decode(content_of(path), dict[str, Any], str(path))
+    values = decode(content_of(path, MAX_BYTES), dict[str, Any], str(path))
     return convert(migrated(values, str(path)), Manifest, str(path))
 
 
