@@ -16,13 +16,13 @@ from torch import nn
 
 from sfumato.autoencoders.autoencoder import Autoencoder
 from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder
+from sfumato.autoencoders.layers import multiply_adds
 from sfumato.autoencoders.stacked import Config, StackedAutoencoder
 from sfumato.data.batches import Batches
 from sfumato.data.dataset import InMemory, Split
 from sfumato.engine.clock import Clock
 from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime, choose, hardware
-from sfumato.studies.dogs.layers import multiply_adds
 
 from .gans import dcgan, gan
 from .measure import Row, row

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sfumato.runs.open import Run, open
     from sfumato.runs.stylize import stylize
     from sfumato.runs.train import resume, train
-    from sfumato.studies.catalog import study
+    from sfumato.studies.registry import study
 
 __all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "stylize", "systems", "train"]
 
@@ -38,7 +38,7 @@ _HOMES = {
     "resume": "sfumato.runs.train",
     "stylize": "sfumato.runs.stylize",
     "systems": "sfumato.runs.catalog",
-    "study": "sfumato.studies.catalog",
+    "study": "sfumato.studies.registry",
 }
 
 

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from .data.sources import in_words
 from .errors import SfumatoError
+from .studies import registry
 from .version import __version__
 
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
@@ -411,7 +412,7 @@ def export(
 
 @app.command
 def study(
-    name: Annotated[str, Parameter(help="handwriting, dogs, restyle, adversarial or recognition")],
+    name: Annotated[str, Parameter(help=registry.in_words())],
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for report.html, report.docx, results.json, figures and runs.")],
@@ -420,19 +421,15 @@ def study(
         list[str] | None,
         Parameter(help="As for train; by default the study's own embedded data.", consume_multiple=True, negative=()),
     ] = None,
-    features: Annotated[
-        Path | None, Parameter(help="SqueezeNet weights: dogs measures with them, recognition begins with them.")
-    ] = None,
+    features: Annotated[Path | None, Parameter(help=f"SqueezeNet weights: {registry.features_in_words()}.")] = None,
     language: Annotated[Literal["en", "zh"], Parameter(help="Of the report.")] = "en",
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
     """Run a reference experiment whole: every system, every figure, published vs. measured."""
-    from .studies.catalog import study as run_study
-
-    result = run_study(name, scale=scale, out=out, data=data or (), language=language, seed=seed, device=device,
-                       precision=precision, features=features)  # fmt: skip
+    result = registry.study(name, scale=scale, out=out, data=data or (), language=language, seed=seed, device=device,
+                            precision=precision, features=features)  # fmt: skip
     for row in result["rows"]:
         published = "" if row["published"] is None else f"  (published {row['published']:g})"
         print(f"{row['name']}: {row['measured']:.6g} {row['unit']}{published}")

@@ -9,9 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.textbook import convolutional_network
 from sfumato.autoencoders.convolutional import PRESETS, Config, ConvolutionalAutoencoder
+from sfumato.autoencoders.layers import multiply_adds
 from sfumato.errors import SfumatoError
 from sfumato.ops.noise import measured_snr, nominal_snr, power
-from sfumato.studies.dogs.layers import multiply_adds
 
 
 def test_the_reference_is_the_printed_network() -> None:

@@ -1,9 +1,11 @@
 """The adversarial study in miniature, and its theory against closed forms."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from math import log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +18,10 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.gans import drawing as generation
+from sfumato.gans import game, measures
 from sfumato.metrics import digit_reader
-from sfumato.runs import train as training
-from sfumato.studies.adversarial import study as adversarial
-from sfumato.studies.adversarial import theory
+from sfumato.studies.adversarial import experiments, plans
+from sfumato.studies.study import Plan
 
 FIGURES = {
     "apart", "apart-gradients", "one-for-two", "optimal", "ring-modes", "lattice-modes", "saturation", "digits", "fcd",
@@ -38,35 +39,36 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         labels = None if split.labels is None else split.labels[:count]
         return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
 
-    def opened(source: str, channels: int, resolution: int) -> ImageData:
-        whole = open_data(source, View(channels, resolution if channels == 1 else 16))
+    def opened(source: str, view: View) -> ImageData:
+        whole = open_data(source, view if view.channels == 1 else replace(view, resolution=16))
         return replace(whole, train=part(whole.train, 120), test=part(whole.test, 24), fingerprint=f"tiny {source}")
 
-    monkeypatch.setattr(adversarial, "open_data", opened)
-    monkeypatch.setattr(adversarial, "QUICK_IMAGES", 400)
-    monkeypatch.setattr(adversarial, "QUICK_PICTURES", 64)
-    monkeypatch.setattr(theory, "TOY_STEPS", {False: theory.TOY_FRAMES})
-    monkeypatch.setattr(theory, "LEARNT", {False: 30})
-    monkeypatch.setattr(theory, "BEATEN", {False: (0, 2)})
-    monkeypatch.setattr(adversarial.Adversarial, "looks", 3)
-    monkeypatch.setattr(training, "MEASUREMENTS", 2)
-    monkeypatch.setattr(generation, "_JUDGES", {})
-    monkeypatch.setattr(generation, "_READERS", {})
+    monkeypatch.setattr(plans, "open_data", opened)
+    monkeypatch.setattr(plans, "QUICK_IMAGES", 400)
+    monkeypatch.setattr(plans, "QUICK_PICTURES", 64)
+    monkeypatch.setattr(experiments, "TOY_STEPS", {False: experiments.TOY_FRAMES})
+    monkeypatch.setattr(experiments, "LEARNT", {False: 30})
+    monkeypatch.setattr(experiments, "BEATEN", {False: (0, 2)})
+    monkeypatch.setattr(game.Adversarial, "looks", 3)
+    monkeypatch.setattr(game, "GLANCES", 2)
+    monkeypatch.setattr(measures, "_JUDGES", {})
+    monkeypatch.setattr(measures, "_READERS", {})
     train = digit_reader.train_reader
-    monkeypatch.setattr(generation, "train_reader", lambda *arguments: train(*arguments, images=640))
-    plans = adversarial.AdversarialStudy._plans
+    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=640))
+    whole = plans.plans
 
-    def narrow(study: adversarial.AdversarialStudy) -> list[adversarial.Plan]:
+    def narrow(*arguments: Any) -> list[Plan]:
         few = {"dcgan-digits": {"width": 4}, "dcgan": {"width": 4, "resolution": 16}}
-        return [replace(plan, fields={**plan.fields, **few.get(plan.name, {})}) for plan in plans(study)]
+        return [replace(plan, fields={**plan.fields, **few.get(plan.name, {})}) for plan in whole(*arguments)]
 
-    monkeypatch.setattr(adversarial.AdversarialStudy, "_plans", narrow)
+    monkeypatch.setattr(plans, "plans", narrow)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("adversarial", out=tmp_path, precision="fp32")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert tell_again("adversarial") == [row["name"] for row in results["rows"]]
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     assert all(np.isfinite(row["measured"]) for row in results["rows"])
@@ -86,7 +88,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
     assert [row["name"] for row in again["rows"]] == names
     assert [row["measured"] for row in again["rows"]] == pytest.approx([row["measured"] for row in results["rows"]])
     chinese = (tmp_path / "report.html").read_text()
-    assert all(word in chinese for word in ("生成对抗网络", "精确率", "平均图像"))
+    assert all(word in chinese for word in ("生成对抗网络", "精确率", "平均训练图像"))
     assert "real training images" not in chinese
 
 
@@ -102,33 +104,33 @@ def test_data_without_classes_is_refused(tmp_path: Path) -> None:
 
 
 def test_divergences_of_gaussians_moving_apart() -> None:
-    values, slopes = theory.moving_apart()
+    values, slopes = experiments.moving_apart()
     assert values["js"][0] == pytest.approx(0, abs=1e-9)
     assert values["js"][-1] == pytest.approx(log(2), abs=1e-5)
-    assert values["w"] == pytest.approx(theory.SHIFTS.tolist(), abs=1e-6)
+    assert values["w"] == pytest.approx(experiments.SHIFTS.tolist(), abs=1e-6)
     assert slopes["js"][-1] < 1e-5
     assert slopes["w"][1:] == pytest.approx([1.0] * (len(values["w"]) - 1), abs=1e-6)
 
 
 def test_forward_kl_matches_moments_and_reverse_kl_takes_a_peak() -> None:
-    _, fits = theory.fitted_gaussians()
+    _, fits = experiments.fitted_gaussians()
     assert fits["forward"] == pytest.approx((0.0, (0.6**2 + 4) ** 0.5), abs=1e-3)
     assert fits["reverse"] == pytest.approx((2.0, 0.6), abs=0.02)
 
 
 def test_the_learnt_discriminator_is_the_optimal_one() -> None:
-    value, learnt, wanted = theory.learnt_discriminator(1.0, 300, 0)
-    near = (theory.GRID > -3) & (theory.GRID < 3)
+    value, learnt, wanted = experiments.learnt_discriminator(1.0, 300, 0)
+    near = (experiments.GRID > -3) & (experiments.GRID < 3)
     assert float((learnt - wanted)[near].abs().max()) < 0.05
-    torch.testing.assert_close(wanted[near], torch.sigmoid(-2 * theory.GRID[near]))
+    torch.testing.assert_close(wanted[near], torch.sigmoid(-2 * experiments.GRID[near]))
     assert value == pytest.approx(-0.712, abs=0.02)
-    equal, *_ = theory.learnt_discriminator(0.0, 300, 0)
+    equal, *_ = experiments.learnt_discriminator(0.0, 300, 0)
     assert equal == pytest.approx(-2 * log(2), abs=0.01)
 
 
 def test_a_discriminator_that_wins_silences_the_minimax_generator() -> None:
     images = open_data("digits").train.images(range(500))
-    found = theory.saturating(images, (0, 150), 0)
+    found = experiments.saturating(images, (0, 150), 0)
     assert found["minimax"][0] == pytest.approx(found["non_saturating"][0], rel=0.2), "undecided, both are alike"
     assert found["minimax"][1] < found["minimax"][0]
     assert found["non_saturating"][1] > 10 * found["minimax"][1]
@@ -137,5 +139,5 @@ def test_a_discriminator_that_wins_silences_the_minimax_generator() -> None:
 @pytest.mark.slow
 def test_smooth_critics_find_all_modes_of_a_ring() -> None:
     for name in ("WGAN-GP", "SNGAN"):
-        game = theory.play(theory.toys()[name], ring(), 1500, 0)
+        game = experiments.play(experiments.TOYS[name], ring(), 1500, 0)
         assert max(game.covered) == 8, name

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from PIL import Image
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, LeftOut, Split
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.studies.dogs import study as dogs
+from sfumato.studies.dogs import plans
 
 FIGURES = {
     "curves", "codes", "reconstructions", "noise", "samples", "blended", "perturbed-real", "perturbed-blended",
@@ -26,21 +28,22 @@ RUNS = {"reference", "noise-0.05", "noise-0.10", "noise-0.15", "code-16", "bette
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few patches, so that the whole study takes seconds."""
-    whole = dogs.open_data("patches", dogs.View(3, 64))
+    whole = open_data("patches", View(3, 64))
 
     def part(split: Split, count: int) -> Split:
         return Split(InMemory(split.pictures.take(torch.arange(count))))
 
     bad = (LeftOut("bad.jpg", "damaged"),)
     data = replace(whole, train=part(whole.train, 48), test=part(whole.test, 20), fingerprint="tiny", left_out=bad)
-    monkeypatch.setattr(dogs, "open_data", lambda *_, **__: data)
-    monkeypatch.setattr(dogs, "QUICK_IMAGES", dict.fromkeys(dogs.QUICK_IMAGES, 48))
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: data)
+    monkeypatch.setattr(plans, "QUICK_IMAGES", dict.fromkeys(plans.QUICK_IMAGES, 48))
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("dogs", out=tmp_path, precision="fp32")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert tell_again("dogs") == [row["name"] for row in results["rows"]]
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     for row in results["rows"]:
@@ -94,8 +97,8 @@ def test_a_folder_of_odd_files_trains_and_the_report_lists_what_was_left_out(tmp
     run = sfumato.train(
         "convolutional", data=str(source), run=tmp_path / "run", images=32, batch_size=16, filters=(8, 8, 8)
     )
-    assert run.config["data"]["train"] + run.config["data"]["test"] == 29
-    assert run.config["config"]["network"] == "reference"
+    assert run.manifest.data.train + run.manifest.data.test == 29
+    assert run.config.network == "reference"
     page = (tmp_path / "run" / "report.html").read_text()
     for name, reason in (("broken.jpg", "damaged"), ("text.png", "not an image")):
         assert name in page
@@ -109,7 +112,7 @@ def test_too_few_images_and_bad_features_are_refused(
         sfumato.study("dogs", out=tmp_path / "out", features=tmp_path / "none.safetensors")
     with pytest.raises(SfumatoError, match="takes no features"):
         sfumato.study("handwriting", out=tmp_path / "out", features=tmp_path / "none.safetensors")
-    monkeypatch.setattr(dogs, "open_data", lambda *_, **__: toy)
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: toy)
     with pytest.raises(SfumatoError, match="needs 16 training and 16 test images"):
         sfumato.study("dogs", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

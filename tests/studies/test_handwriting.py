@@ -1,6 +1,7 @@
 """The handwriting study in miniature: every section, both formats, both languages, and taking up where it stopped."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from docx import Document
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.metrics import digit_reader
-from sfumato.studies.handwriting import study as handwriting
+from sfumato.studies.handwriting import measures, plans
 
 SECTIONS = 7
 FIGURES = {
@@ -24,24 +26,25 @@ FIGURES = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few digits and few images, so that the whole study takes seconds."""
-    whole = handwriting.open_data("digits", handwriting.View(1, 28))
+    whole = open_data("digits", View(1, 28))
 
     def part(split: Split, count: int) -> Split:
         assert split.labels is not None
         return Split(InMemory(split.pictures.take(torch.arange(count))), split.labels[:count])
 
     data = replace(whole, train=part(whole.train, 200), test=part(whole.test, 100), fingerprint="tiny")
-    monkeypatch.setattr(handwriting, "open_data", lambda *_, **__: data)
-    monkeypatch.setattr(handwriting, "QUICK_IMAGES", 400)
-    monkeypatch.setattr(handwriting, "QUICK_ABLATION_IMAGES", 200)
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: data)
+    monkeypatch.setattr(plans, "QUICK_IMAGES", 400)
+    monkeypatch.setattr(plans, "QUICK_ABLATION_IMAGES", 200)
     train = digit_reader.train_reader
-    monkeypatch.setattr(handwriting, "train_reader", lambda *arguments: train(*arguments, images=2000))
+    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=2000))
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
+def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("handwriting", out=tmp_path, precision="fp32")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert tell_again("handwriting") == [row["name"] for row in results["rows"]]
     for row in results["rows"]:
         assert row.keys() == {"name", "published", "measured", "unit", "better", "met"}
         assert row["met"] is None, "nothing on the embedded digits may be held against MNIST"
@@ -69,7 +72,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path) -> None:
 
 
 def test_data_without_ten_classes_is_refused(tmp_path: Path, toy: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handwriting, "open_data", lambda *_, **__: toy)
+    monkeypatch.setattr(plans, "open_data", lambda *_, **__: toy)
     with pytest.raises(SfumatoError, match="needs ten classes; it has 2"):
         sfumato.study("handwriting", out=tmp_path / "out", data="toy")
 

@@ -1,6 +1,7 @@
 """The recognition study in miniature, and what it is built from against closed forms."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.nets.receptive import receptive_field
-from sfumato.studies.recognition import study as recognition
-from sfumato.studies.recognition.anchors import adjointness
+from sfumato.studies.recognition import measures, plans
+from sfumato.studies.recognition.experiments import adjointness
+from sfumato.studies.study import Plan
 
 RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
 FIGURES = {
@@ -35,35 +37,37 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         }
         return replace(split, pictures=InMemory(split.pictures.take(torch.arange(count))), **known)
 
-    def opened(source: str, channels: int, resolution: int, fit: Any, target: Any) -> ImageData:
-        whole = open_data(source, View(channels, 64, fit=fit, target=target))
+    def opened(source: str, view: View) -> ImageData:
+        whole = open_data(source, replace(view, resolution=64))
         return replace(
-            whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {target}"
+            whole, train=part(whole.train, 32), test=part(whole.test, 16), fingerprint=f"tiny {source} {view.target}"
         )
 
-    monkeypatch.setattr(recognition, "open_data", opened)
-    monkeypatch.setattr(recognition, "QUICK", {"names": 32, "boxes": 32, "masks": 16})
-    monkeypatch.setattr(recognition, "SHOWN", 3)
-    plans = recognition.RecognitionStudy._plans
+    monkeypatch.setattr(plans, "open_data", opened)
+    monkeypatch.setattr(plans, "QUICK", {"names": 32, "boxes": 32, "masks": 16})
+    monkeypatch.setattr(measures, "SHOWN", 3)
+    whole = plans.plans
 
-    def small(study: recognition.RecognitionStudy) -> list[recognition.Plan]:
-        more = {"unet": {"width": 4, "crop": 32}, "deeplab": {"width": 8, "crop": 32}, "fcn-32s": {"crop": 32}}
+    def small(*arguments: Any) -> list[Plan]:
+        few = {"resolution": 64, "batch_size": 8}
+        more = {"unet": {"width": 4}, "deeplab": {"width": 8}}
+        crop = {name: {"crop": 32} for name in ("unet", "deeplab", "fcn-32s", "fcn-8s")}
         return [
-            replace(plan, fields={"resolution": 64, "batch_size": 8, **plan.fields, **more.get(plan.name, {})})
-            for plan in plans(study)
-            if plan.name != "fcn-8s"
-        ] + [replace(plan, fields={**plan.fields, "crop": 32, "resolution": 64, "batch_size": 8}) for plan in plans(study) if plan.name == "fcn-8s"]  # fmt: skip # noqa: E501
+            replace(plan, fields={**few, **plan.fields, **more.get(plan.name, {}), **crop.get(plan.name, {})})
+            for plan in whole(*arguments)
+        ]
 
-    monkeypatch.setattr(recognition.RecognitionStudy, "_plans", small)
+    monkeypatch.setattr(plans, "plans", small)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_whole_study(tiny: None, tmp_path: Path, language: Any) -> None:
+def test_the_whole_study(tiny: None, tmp_path: Path, language: Any, tell_again: Callable[[str], list[str]]) -> None:
     results = sfumato.study("recognition", out=tmp_path, language=language, precision="fp32")
     assert {path.name for path in (tmp_path / "runs").iterdir()} == RUNS
     assert {path.stem for path in (tmp_path / "figures").glob("*.png")} >= FIGURES
     assert results == json.loads((tmp_path / "results.json").read_text("utf-8"))
     rows = {row["name"]: row for row in results["rows"]}
+    assert tell_again("recognition") == list(rows)
     for name in (
         "anchors of TinySSD", "largest difference from the printed overlaps of five anchors",
         "largest difference from the printed offsets of five anchors",

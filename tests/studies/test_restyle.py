@@ -1,6 +1,7 @@
 """The restyle study in miniature: every section, both formats, both languages, the course's own pair."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 import sfumato
 from sfumato.data.paintings import painting
 from sfumato.errors import SfumatoError
-from sfumato.studies.restyle import study as restyle
+from sfumato.studies.restyle import measures, plans, sections
 
 FIGURES = {
     "curves", "snapshots", "photographs", "strengths", "corners", "optimisation-curves", "optimisation", "comparison",
@@ -22,11 +23,12 @@ FIGURES = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps on small pictures, so that the whole study takes seconds."""
-    for name, value in {
-        "SIDE": 128, "QUICK_IMAGES": 32, "PAINTED": {False: (48, 64, 4)}, "SHOWN_EVERY": {False: 2},
-        "MARKS": {False: (1, 3)}, "FRAMES": {False: 3}, "CORNERS": 2, "PUBLISHED_FPS": {64: 56.0},
-    }.items():  # fmt: skip
-        monkeypatch.setattr(restyle, name, value)
+    for module, name, value in (
+        (plans, "SIDE", 128), (plans, "QUICK_IMAGES", 32), (measures, "PAINTED", {False: (48, 64, 4)}),
+        (measures, "SHOWN_EVERY", {False: 2}), (measures, "MARKS", {False: (1, 3)}), (measures, "FRAMES", {False: 3}),
+        (measures, "CORNERS", 2), (measures, "SPEED_SIDES", (64,)), (sections, "PUBLISHED_FPS", {64: 56.0}),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -44,10 +46,13 @@ def sets(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_study_whole_then_again_in_chinese(tmp_path: Path, sets: tuple[str, str]) -> None:
+def test_the_study_whole_then_again_in_chinese(
+    tmp_path: Path, sets: tuple[str, str], tell_again: Callable[[str], list[str]]
+) -> None:
     out = tmp_path / "out"
     results = sfumato.study("restyle", out=out, data=sets, precision="fp32")
     assert json.loads((out / "results.json").read_text()) == results
+    assert tell_again("restyle") == [row["name"] for row in results["rows"]]
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     assert all(np.isfinite(row["measured"]) and row["met"] is None for row in results["rows"])
@@ -69,13 +74,13 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path, sets: tuple[str, 
 @pytest.mark.usefixtures("tiny")
 def test_the_courses_own_pair_is_found(tmp_path: Path, sets: tuple[str, str]) -> None:
     content, style = (
-        restyle._named(source, name)
-        for source, name in zip(sets, (restyle.COURSE_CONTENT, restyle.COURSE_STYLE), strict=True)
+        measures.named(source, name, 128)
+        for source, name in zip(sets, (measures.COURSE_CONTENT, measures.COURSE_STYLE), strict=True)
     )
     assert content is not None
     assert style is not None
     assert content.mean((1, 2))[0] > 0.9 > 0.1 > content.mean((1, 2))[2]
-    assert restyle._named("photographs", "cornell.jpg") is None
+    assert measures.named("photographs", "cornell.jpg", 128) is None
 
 
 def test_one_data_set_is_too_few(tmp_path: Path) -> None:

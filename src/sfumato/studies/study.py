@@ -1,16 +1,24 @@
-"""What every study does: train or take up its runs, collect rows of published vs. measured, write the report."""
+"""What every study does: take up or train its runs, have everything measured, tell of it, write the reports.
+
+A study is a folder. `prepare` in its `plans.py` opens the data and says which runs are made on it; `measure` in its
+`measures.py` computes all that takes time, once, into a frozen dataclass; each of `SECTIONS` in its `sections.py` tells of
+those values in either language, and takes no time.
+"""
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..data.dataset import ImageData
-from ..engine.runtime import choose, hardware
+from ..engine.runtime import Runtime, choose, hardware
 from ..errors import SfumatoError
+from ..family import History
 from ..files import write_atomically, write_json
+from ..metrics.table import Evaluation, Words, table
 from ..reports.document import Report
 from ..reports.language import Language, Speaker
 from ..runs.folder import RunFolder
@@ -18,6 +26,27 @@ from ..runs.open import Run
 from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
 from ..version import __version__
+from .registry import StudyEntry
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Better = Literal["lower", "higher"] | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for; see `registry.study`."""
+
+    name: str
+    out: Path
+    source: tuple[str, ...]
+    full: bool
+    language: Language
+    seed: int
+    device: str
+    precision: str
+    features: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -34,87 +63,121 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What a study is made on: `data`, which its report names, the `plans` of its runs in order, and what else it reads.
+    `names`: of all its data, as its command line has them; `options`: what that has more than those of other studies."""
+
+    data: ImageData
+    plans: Sequence[Plan]
+    names: str
+    others: tuple[ImageData, ...] = ()
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run as sections tell of it: its plan, its log and what was measured at its end."""
+
+    plan: Plan
+    history: History
+    evaluation: Evaluation
+
+    @property
+    def seconds(self) -> float:
+        return self.history.rows[-1]["seconds"]
+
+    def series(self, key: str, along: str = "images") -> tuple[list[float], list[float]]:
+        """x and y of the curve of a scalar of its log."""
+        return [row[along] for row in self.history.rows], [row[key] for row in self.history.rows]
+
+    def label(self, say: Speaker) -> str:
+        """What it is called in text."""
+        return say(self.plan.en, self.plan.zh)
+
+    def figure_label(self, say: Speaker) -> str:
+        """What it is called in figures."""
+        return say.figure(self.plan.en, self.plan.zh)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What a study measures with: its settings, its data, and its finished runs by name."""
+
+    settings: Settings
+    setup: Setup
+    runtime: Runtime
+    runs: Mapping[str, Run]
+
+    @property
+    def data(self) -> ImageData:
+        return self.setup.data
+
+    def system(self, name: str) -> Any:
+        """The trained system of a run: of the kind that its plan says, which the study knows."""
+        return self.runs[name].system
+
+    def finished(self) -> dict[str, Finished]:
+        runs = [(plan, self.runs[plan.name]) for plan in self.setup.plans]
+        return {plan.name: Finished(plan, run.history, run.evaluation) for plan, run in runs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What every study tells of; each adds its own values. `notes`: what else results.json must say."""
+
+    data: ImageData
+    full: bool
+    runs: Mapping[str, Finished]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Row:
     """One measured number. `met` is None where there is nothing published, or nothing that can be compared."""
 
-    name: str
+    name: Words
     published: float | None
     measured: float
     unit: str
-    better: Literal["lower", "higher"] | None
+    better: Better
     met: bool | None
 
 
-class Study:
-    """A folder with runs, figures, one report in two formats, and results.json."""
+class StudyReport:
+    """A report in one of two languages, which collects rows of published and measured numbers as its sections are told."""
 
-    name: str
+    def __init__(self, title: Words, say: Speaker) -> None:
+        self.speaker, self.rows = say, list[Row]()
+        self.report = Report(title.by(say), say.language)
 
-    def __init__(
-        self, out: Path, data: ImageData, source: str | tuple[str, ...], full: bool, language: Language, seed: int, device: str,
-        precision: str,
-    ) -> None:  # fmt: skip
-        self.out, self.data, self.source, self.full, self.seed = out, data, source, full, seed
-        self.device = device
-        self.runtime = choose(device, precision)
-        self.say = Speaker(language)
-        self.rows: list[Row] = []
-        self.names: dict[str, str] = {}
-        self.data_names = data.name
-        self.options = ""  # of the command line, that this study has and others do not
-        self.notes: dict[str, Any] = {}  # what else results.json must say
-        self.plans: dict[str, Plan] = {}
-        self.runs: dict[str, Run] = {}
-        self.report = Report(self.title(), language)
-        if self.runtime.processes > 1:
-            raise SfumatoError("a study runs in one process: call it without torchrun")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SfumatoError(f"{out}: cannot be written to ({error.strerror})") from None
+    def heading(self, en: str, zh: str) -> None:
+        self.report.heading(self.speaker(en, zh))
 
-    def title(self) -> str:
-        raise AssertionError("each study has its own title")
+    def say(self, en: str, zh: str, loud: bool = False) -> None:
+        self.report.say(self.speaker(en, zh), loud)
 
-    def obtain(self, name: str, system: str, on: tuple[str, ImageData] | None = None, **fields: Any) -> Run:
-        """The finished run `name`: taken as it is, gone on with, or trained, whichever its folder calls for."""
-        path = self.out / "runs" / name
-        folder = RunFolder(path)
-        source, data = on or (self.source, self.data)
-        if not folder.is_run:
-            return train(
-                system, data=source, run=path, seed=self.seed, device=self.device,
-                precision=self.runtime.precision, opened=data, **fields,
-            )  # fmt: skip
-        if not fits(folder, system, data, self.seed, self.runtime.precision, fields):
-            raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
-        if (path / "evaluation.json").is_file():
-            return Run(path, self.runtime.device.type, data)
-        return resume(path, opened=data)
+    def code(self, text: str) -> None:
+        self.report.code(text)
 
-    def train_plans(self) -> None:
-        """Fills `runs` with a finished run of each plan."""
-        for plan in self.plans.values():
-            self.runs[plan.name] = self.obtain(plan.name, plan.system, plan.on, **plan.fields)
+    def picture(self, name: str, content: bytes, en: str, zh: str) -> None:
+        self.report.picture(name, content, self.speaker(en, zh))
 
-    def label(self, name: str) -> str:
-        """What the run `name` is called in text."""
-        return self.say(self.plans[name].en, self.plans[name].zh)
+    def film(self, name: str, frames: "Sequence[Image]", labels: Sequence[str], en: str, zh: str) -> None:
+        self.report.film(name, frames, labels, self.speaker(en, zh))
 
-    def figure_label(self, name: str) -> str:
-        """What the run `name` is called in figures."""
-        return self.say.figure(self.plans[name].en, self.plans[name].zh)
+    def table(
+        self, head: Sequence[str], rows: Sequence[Sequence[str]], en: str, zh: str, marks: Sequence[bool | None] = ()
+    ) -> None:
+        self.report.table(head, rows, self.speaker(en, zh), marks)
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """A table of what was measured of runs."""
+        self.report.table(*table(evaluation, self.speaker))
 
     def row(
-        self,
-        en: str,
-        zh: str,
-        measured: float,
-        unit: str,
-        published: float | None = None,
-        better: Literal["lower", "higher"] | None = None,
-        comparable: bool = True,
-    ) -> None:
+        self, en: str, zh: str, measured: float, unit: str = "", published: float | None = None,
+        better: Better = None, comparable: bool = True,
+    ) -> None:  # fmt: skip
         """Adds a measured number; `comparable`: whether it may be held against the published one.
 
         results.json has the English name in every language, the report's table the one of its language.
@@ -122,98 +185,138 @@ class Study:
         met = None
         if published is not None and better is not None and comparable:
             met = measured <= published if better == "lower" else measured >= published
-        self.rows.append(Row(en, published, measured, unit, better, met))
-        self.names[en] = self.say(en, zh)
-
-    def opening(self) -> None:
-        """What the report is on, the notice of the data in both languages, and which files were left out."""
-        say, data = self.say, self.data
-        side = data.shape[1]
-        self.report.subtitle = say(
-            f"Sfumato study, {'full' if self.full else 'quick'} scale, on {data.name}: {len(data.train):,} training and "
-            f"{len(data.test):,} test images of {side}×{side}. Seed {self.seed}, {self.runtime.describe()}.",
-            f"Sfumato 实验，{'完整' if self.full else '快速'}规模，数据 {data.name}：训练图像 {len(data.train):,} 张，"
-            f"测试图像 {len(data.test):,} 张，{side}×{side}。随机种子 {self.seed}，{self.runtime.describe()}。",
-        )
-        if data.notice:
-            self.report.say(say(data.notice, data.notice_zh or data.notice), loud=True)
-        if say.lacks_font:
-            self.report.say("此机器没有中文字体，图中的文字保留英文。", loud=True)
-
-    def left_out(self) -> None:
-        """A section on the files of the data that were not used, if there are any."""
-        say, files = self.say, self.data.left_out
-        if not files:
-            return
-        self.report.heading(say("Left out", "未使用的文件"))
-        more = say(f"; the first {MAX_LISTED}", f"，列出前 {MAX_LISTED} 个") if len(files) > MAX_LISTED else ""
-        self.report.table(
-            [say("file", "文件"), say("reason", "原因")],
-            [[item.file, item.reason] for item in files[:MAX_LISTED]],
-            say(
-                f"{len(files):,} files of the data that were not used{more}.", f"{len(files):,} 个未使用的文件{more}。"
-            ),
-        )
-
-    def finish(self, began: float) -> dict[str, Any]:
-        """Writes figures, results.json and both reports; returns what results.json holds."""
-        scale = "full" if self.full else "quick"
-        results = {
-            "study": self.name,
-            "command": (
-                f"sfumato study {self.name} --scale {scale} --data {self.data_names} --seed {self.seed} "
-                f"--device {self.runtime.device.type} --precision {self.runtime.precision}{self.options}"
-            ),
-            "scale": scale,
-            "seed": self.seed,
-            "data": {"name": self.data.name, "fingerprint": self.data.fingerprint, "train": len(self.data.train),
-                     "test": len(self.data.test)},
-            "hardware": hardware(),
-            "runtime": self.runtime.describe(),
-            "versions": {"sfumato": __version__, "torch": version("torch"), "torchmetrics": version("torchmetrics"),
-                         "scikit-learn": version("scikit-learn")},
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "seconds": {
-                "this call": round(time.monotonic() - began, 1),
-                **{name: run.metrics()[-1]["seconds"] for name, run in self.runs.items()},
-            },
-            **self.notes,
-            "rows": [asdict(row) for row in self.rows],
-        }  # fmt: skip
-        self.report.write_pictures(self.out / "figures")
-        write_json(self.out / "results.json", results)
-        html = self.report.html()
-        write_atomically(self.out / "report.html", lambda path: path.write_text(html, "utf-8"))
-        write_atomically(self.out / "report.docx", self.report.write_docx)
-        return results
+        self.rows.append(Row(Words(en, zh), published, measured, unit, better, met))
 
     def rows_table(self) -> None:
-        """The table of all rows in the report."""
-        say = self.say
+        """The table of all rows so far."""
+        say = self.speaker
         words = {True: say("yes", "是"), False: say("no", "否"), None: "–"}
         cells = [
-            [
-                self.names[row.name],
-                "–" if row.published is None else f"{row.published:g}",
-                f"{row.measured:.6g}",
-                row.unit,
-                words[row.met],
-            ]
+            [row.name.by(say), "–" if row.published is None else f"{row.published:g}", f"{row.measured:.6g}", row.unit,
+             words[row.met]]
             for row in self.rows
-        ]
-        head = [say("quantity", "量"), say("published", "发表值"), say("measured", "实测值"), say("unit", "单位"),
-                say("met", "达到")]  # fmt: skip
-        self.report.table(
-            head,
+        ]  # fmt: skip
+        self.table(
+            [say("quantity", "量"), say("published", "发表值"), say("measured", "实测值"), say("unit", "单位"), say("met", "达到")],
             cells,
-            say(
-                "Published vs. measured. «–» under «met»: nothing published, or not on the same data and budget.",
-                "发表值与实测值。“达到”一栏的“–”表示没有发表值，或数据、训练量不同而不可比较。",
-            ),
+            "Published vs. measured. «–» under «met»: nothing published, or not on the same data and budget.",
+            "发表值与实测值。“达到”一栏的“–”表示没有发表值，或数据、训练量不同而不可比较。",
             [row.met for row in self.rows],
-        )
+        )  # fmt: skip
+
+
+def run(entry: StudyEntry, settings: Settings) -> dict[str, Any]:
+    """Trains what is not there yet, measures, writes figures, results.json and both reports; returns what results.json
+    holds."""
+    began = time.monotonic()
+    setup: Setup = entry.part("plans").prepare(settings)
+    runtime = choose(settings.device, settings.precision)
+    if runtime.processes > 1:
+        raise SfumatoError("a study runs in one process: call it without torchrun")
+    try:
+        settings.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SfumatoError(f"{settings.out}: cannot be written to ({error.strerror})") from None
+    runs = {plan.name: obtain(plan, settings, setup, runtime) for plan in setup.plans}
+    lab = Lab(settings, setup, runtime, runs)
+    measured: Measured = entry.part("measures").measure(lab)
+    say = Speaker(settings.language)
+    report = StudyReport(entry.title, say)
+    opening(report, say, lab)
+    for section in entry.part("sections").SECTIONS:
+        section(report, say, measured)
+    return _written(report, lab, measured, began)
+
+
+def obtain(plan: Plan, settings: Settings, setup: Setup, runtime: Runtime) -> Run:
+    """The finished run of a plan: taken as it is, gone on with, or trained, whichever its folder calls for."""
+    path = settings.out / "runs" / plan.name
+    folder = RunFolder(path)
+    source, data = plan.on or (settings.source, setup.data)
+    if not folder.is_run:
+        return train(
+            plan.system, data=source, run=path, seed=settings.seed, device=settings.device,
+            precision=runtime.precision, opened=data, **plan.fields,
+        )  # fmt: skip
+    if not fits(folder, plan.system, data, settings.seed, runtime.precision, plan.fields):
+        raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
+    if (path / "evaluation.json").is_file():
+        return Run(path, runtime.device.type, data)
+    return resume(path, opened=data)
+
+
+def opening(report: StudyReport, say: Speaker, lab: Lab) -> None:
+    """What the report is on, the notice of the data in both languages, and whether figures lack a font."""
+    data, full, seed, runtime = lab.data, lab.settings.full, lab.settings.seed, lab.runtime.describe()
+    side = data.shape[1]
+    report.report.subtitle = say(
+        f"Sfumato study, {'full' if full else 'quick'} scale, on {data.name}: {len(data.train):,} training and "
+        f"{len(data.test):,} test images of {side}×{side}. Seed {seed}, {runtime}.",
+        f"Sfumato 实验，{'完整' if full else '快速'}规模，数据 {data.name}：训练图像 {len(data.train):,} 张，"
+        f"测试图像 {len(data.test):,} 张，{side}×{side}。随机种子 {seed}，{runtime}。",
+    )
+    notice(report, data)
+    if say.lacks_font:
+        report.say("", "此机器没有中文字体，图中的文字保留英文。", loud=True)
+
+
+def notice(report: StudyReport, data: ImageData) -> None:
+    """What must be known of `data`, if there is something."""
+    if data.notice:
+        report.say(data.notice, data.notice_zh or data.notice, loud=True)
+
+
+def left_out(report: StudyReport, say: Speaker, measured: Measured) -> None:
+    """A section on the files of the data that were not used, if there are any."""
+    files = measured.data.left_out
+    if not files:
+        return
+    report.heading("Left out", "未使用的文件")
+    more = say(f"; the first {MAX_LISTED}", f"，列出前 {MAX_LISTED} 个") if len(files) > MAX_LISTED else ""
+    report.table(
+        [say("file", "文件"), say("reason", "原因")],
+        [[item.file, item.reason] for item in files[:MAX_LISTED]],
+        f"{len(files):,} files of the data that were not used{more}.",
+        f"{len(files):,} 个未使用的文件{more}。",
+    )
+
+
+def about(data: ImageData) -> dict[str, Any]:
+    """What results.json says of a data set."""
+    return {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)}
 
 
 def whole_epochs(images: int, count: int) -> int:
     """`images`, rounded to whole epochs of `count`: a curve must not end on the mean of a few batches."""
     return max(1, round(images / count)) * count
+
+
+def _written(report: StudyReport, lab: Lab, measured: Measured, began: float) -> dict[str, Any]:
+    settings, runtime = lab.settings, lab.runtime
+    scale = "full" if settings.full else "quick"
+    results = {
+        "study": settings.name,
+        "command": (
+            f"sfumato study {settings.name} --scale {scale} --data {lab.setup.names} --seed {settings.seed} "
+            f"--device {runtime.device.type} --precision {runtime.precision}{lab.setup.options}"
+        ),
+        "scale": scale,
+        "seed": settings.seed,
+        "data": about(lab.data),
+        "hardware": hardware(),
+        "runtime": runtime.describe(),
+        "versions": {"sfumato": __version__, **{name: version(name) for name in ("torch", "torchmetrics", "scikit-learn")}},
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "seconds": {
+            "this call": round(time.monotonic() - began, 1),
+            **{name: finished.seconds for name, finished in measured.runs.items()},
+        },
+        **measured.notes,
+        "rows": [{**asdict(row), "name": row.name.en} for row in report.rows],
+    }  # fmt: skip
+    report.report.write_pictures(settings.out / "figures")
+    write_json(settings.out / "results.json", results)
+    html = report.report.html()
+    write_atomically(settings.out / "report.html", lambda path: path.write_text(html, "utf-8"))
+    write_atomically(settings.out / "report.docx", report.report.write_docx)
+    return results

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from ...autoencoders.autoencoder import Autoencoder
-from ...autoencoders.convolutional import Affine
-from ...nets.convolution import UpsampleConv
-from ...nets.mlp import NarrowLinear
+from ..nets.convolution import UpsampleConv
+from ..nets.mlp import NarrowLinear
+from .autoencoder import Autoencoder
+from .convolutional import Affine
 
 
 def layer_rows(system: Autoencoder) -> tuple[list[list[str]], int]:
@@ -48,8 +48,8 @@ def layer_name(layer: nn.Module) -> str:
 def multiply_adds(system: Autoencoder, as_printed: bool = True) -> int:
     """Multiply-adds of all convolutions and linear layers for one image.
 
-    `as_printed`: an upsampling and its convolution count as the convolution of the enlarged maps; else as `UpsampleConv`
-    computes them, with four products for nine.
+    `as_printed`: an upsampling and its convolution count as the convolution of the enlarged maps; else as
+    `UpsampleConv` computes them, with four products for nine.
     """
     total = 0
 

@@ -1,0 +1,160 @@
+"""What the handwriting study measures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...autoencoders.layers import layer_rows
+from ...autoencoders.measures import decode, encode, noisy_images, reconstruct
+from ...metrics.digit_reader import DigitReader, train_reader
+from ...metrics.plane import CodePlane, describe_codes
+from ...metrics.reconstruction import Row as Measures
+from ...metrics.reconstruction import entropy_floor, fidelity
+from ...ops.penalties import sum_of_norms
+from ...seeds import derive
+from ..study import Lab, Measured
+
+SIDE = 20  # cells along each axis of a sampled plane
+MARGIN = 0.5
+Extent = tuple[float, float, float, float]  # left, right, bottom, top
+L2_BOX: Extent = (-5.0, 5.0, -5.0, 5.0)
+PLANES = ("autoencoder", "weight-decay", "norm-penalty")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as text, as rows of a table, and the sum of its parameters."""
+
+    text: str
+    layers: list[list[str]]
+    parameters: int
+    bottleneck: int
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """One image per digit with noise and without it again; the measures of all test images, both times."""
+
+    noisy: Tensor
+    denoised: Tensor
+    before: Measures
+    after: Measures
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A square of decoded codes: images (SIDE², c, h, w), first row at the top, and which of them are legible."""
+
+    images: Tensor
+    legible: Tensor
+    extent: Extent
+
+    @property
+    def share(self) -> float:
+        return float(self.legible.float().mean())
+
+
+@dataclass(frozen=True)
+class Space:
+    """The codes (n, 2) of all test images in one run; planes over the range that they occupy and over `L2_BOX`; the sum
+    of the 2-norms of the run's parameters."""
+
+    codes: Tensor
+    numbers: CodePlane
+    around: Plane
+    boxed: Plane
+    norms: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The digit reader: its hash, its test accuracy, and what it finds legible: shares of real test images and of
+    uniform noise, and whether the mean image is."""
+
+    hash: str
+    accuracy: float
+    real: float
+    noise: float
+    mean: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handwriting(Measured):
+    """`originals` and, by run, `outputs`: one test image per digit; `fidelity`: of all test images, by run;
+    `floor`: the BCE that no reconstruction of them can be below; `training_bce`: of the autoencoder with its final
+    weights."""
+
+    network: Network
+    originals: Tensor
+    outputs: Mapping[str, Tensor]
+    fidelity: Mapping[str, Measures]
+    floor: float
+    training_bce: float
+    denoising: Denoised
+    labels: Tensor
+    spaces: Mapping[str, Space]
+    reading: Reading
+
+
+def measure(lab: Lab) -> Handwriting:
+    data, runtime = lab.data, lab.runtime
+    images, labels = data.test.images(), data.test.labels
+    assert labels is not None
+    chosen = [int((labels == digit).nonzero()[0]) for digit in range(len(data.classes))]
+    outputs = {name: reconstruct(lab.system(name), images, runtime) for name in lab.runs}
+    reader = train_reader(data, runtime, lab.settings.seed)
+    system = lab.system("autoencoder")
+    whole = data.train.images()
+    return Handwriting(
+        data=data,
+        full=lab.settings.full,
+        runs=lab.finished(),
+        network=Network(str(system), *layer_rows(system), system.config.bottleneck),
+        originals=images[chosen],
+        outputs={name: output[chosen] for name, output in outputs.items()},
+        fidelity={name: fidelity(images, output) for name, output in outputs.items()},
+        floor=entropy_floor(images),
+        training_bce=fidelity(whole, reconstruct(system, whole, runtime))["bce"],
+        denoising=denoise(lab, images, chosen),
+        labels=labels,
+        spaces={name: explore(lab, name, images, labels, reader) for name in PLANES},
+        reading=examine(reader, images, labels, lab.settings.seed),
+    )
+
+
+def denoise(lab: Lab, images: Tensor, chosen: list[int]) -> Denoised:
+    system = lab.system("denoising")
+    noisy = noisy_images(system, images)
+    denoised = reconstruct(system, noisy, lab.runtime)
+    before, after = fidelity(images, noisy.clamp(0, 1)), fidelity(images, denoised)
+    return Denoised(noisy[chosen], denoised[chosen], before, after)
+
+
+def explore(lab: Lab, name: str, images: Tensor, labels: Tensor, reader: DigitReader) -> Space:
+    """The code plane of the run `name`."""
+    system = lab.system(name)
+    codes = encode(system, images, lab.runtime)
+    numbers = describe_codes(codes, labels)
+    (left, bottom), (right, top) = numbers.low, numbers.high
+
+    def decoded(extent: Extent) -> Plane:
+        left, right, bottom, top = extent
+        x, y = torch.linspace(left, right, SIDE), torch.linspace(top, bottom, SIDE)
+        cells = decode(system, torch.stack([x.repeat(SIDE), y.repeat_interleave(SIDE)], dim=1), lab.runtime)
+        return Plane(cells, reader.legible(cells), extent)
+
+    around = decoded((left - MARGIN, right + MARGIN, bottom - MARGIN, top + MARGIN))
+    norms = float(sum_of_norms(parameter.detach() for parameter in system.parameters()))
+    return Space(codes, numbers, around, decoded(L2_BOX), norms)
+
+
+def examine(reader: DigitReader, images: Tensor, labels: Tensor, seed: int) -> Reading:
+    """What the digit reader finds legible."""
+    noise = torch.rand(400, 1, 28, 28, generator=torch.Generator().manual_seed(derive(seed, "uniform noise")))
+    accuracy, real, unreal = (
+        float(found.float().mean())
+        for found in (reader.probabilities(images).argmax(1) == labels, reader.legible(images), reader.legible(noise))
+    )
+    return Reading(reader.hash(), accuracy, real, unreal, bool(reader.legible(images.mean(0, keepdim=True))[0]))
