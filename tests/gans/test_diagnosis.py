@@ -7,7 +7,7 @@ import pytest
 
 from sfumato.engine.fields import to_json
 from sfumato.family import History
-from sfumato.gans import gan, wgan
+from sfumato.gans import dcgan, gan, wgan
 from sfumato.gans.diagnosis import diagnose
 from sfumato.gans.game import Adversarial
 from sfumato.metrics.table import Evaluation, Words, rows_of
@@ -64,6 +64,13 @@ def test_the_doctor_names_what_is_wrong_and_the_mend(
     numbers = re.compile(r"\d+(?:[.,]\d+)*")
     assert sorted(numbers.findall(chinese.finding)) == sorted(numbers.findall(finding.finding))
     assert change in chinese.change
+
+
+def test_a_critic_with_batch_norm_is_not_told_to_take_r1() -> None:
+    system = dcgan.DCGAN(dcgan.Config(resolution=16, width=4))
+    for rows in (logged(real=0.99, fake_before=0.01), [*logged()[:5], *logged(generator=900.0)[5:]]):
+        (finding,) = examined(system, rows, [], fine())
+        assert "--r1" not in finding.change
 
 
 def test_a_young_run_is_told_to_go_on() -> None:

@@ -38,19 +38,19 @@ class Finding:
 def diagnose(system: Adversarial, history: History, evaluation: Evaluation, say: Speaker = ENGLISH) -> list[Finding]:
     """The findings on the run of `system` with this history, in the speaker's language."""
     rows, measures = history.rows, history.measures
-    objective = history.config.get("objective", "wasserstein")
     late = rows[-max(1, len(rows) // LAST) :]
     mean = {key: fmean(row[key] for row in late) for key in ("real", "fake_before", "diversity")}
     return [
-        *_balance(mean, objective, say),
+        *_balance(mean, system, say),
         *_collapse(mean["diversity"], measures, evaluation, system, say),
-        *_divergence(rows, late, objective, say),
+        *_divergence(rows, late, system, say),
         *_decline(measures, say),
     ]
 
 
-def _balance(mean: dict[str, float], objective: str, say: Speaker) -> list[Finding]:
-    real, fake = mean["real"], mean["fake_before"]
+def _balance(mean: dict[str, float], system: Adversarial, say: Speaker) -> list[Finding]:
+    real, fake, objective = mean["real"], mean["fake_before"], system.config.objective
+    r1, r1_zh = ("", "") if system.apart else ("--r1 1, ", "--r1 1，")  # refused with batch norm
     if objective not in PROBABILITIES:
         return []
     gives = say(
@@ -71,8 +71,8 @@ def _balance(mean: dict[str, float], objective: str, say: Speaker) -> list[Findi
                 ),
                 other
                 + say(
-                    "a weaker discriminator, --r1 1, or a system that keeps it smooth: wgan_gp or sngan.",
-                    "更弱的判别器、--r1 1，或使判别器保持平滑的系统：wgan_gp 或 sngan。",
+                    f"a weaker discriminator, {r1}or a system that keeps it smooth: wgan_gp or sngan.",
+                    f"更弱的判别器、{r1_zh}或使判别器保持平滑的系统：wgan_gp 或 sngan。",
                 ),
             )
         ]
@@ -141,7 +141,9 @@ def distance_of(measures: Rows) -> str:
     return "fcd" if measures and "fcd" in measures[0] else "frechet"
 
 
-def _divergence(rows: Rows, late: Rows, objective: str, say: Speaker) -> list[Finding]:
+def _divergence(rows: Rows, late: Rows, system: Adversarial, say: Speaker) -> list[Finding]:
+    objective = system.config.objective
+    r1, r1_zh = ("", "") if system.apart else (", or --r1 1", " 或 --r1 1")  # refused with batch norm
     found = []
     early = rows[len(rows) // LAST : 2 * len(rows) // LAST]
     # The loss of a Wasserstein generator has no zero: it says nothing by itself.
@@ -156,8 +158,8 @@ def _divergence(rows: Rows, late: Rows, objective: str, say: Speaker) -> list[Fi
                         f"{PLAYERS_ZH[player]}的损失发散：早期 {before:.3g}，现在 {now:.3g}。",
                     ),
                     say(
-                        "Use a smaller --learning-rate, or a gradient penalty (wgan_gp, or --r1 1).",
-                        "请用更小的 --learning-rate，或梯度惩罚（wgan_gp 或 --r1 1）。",
+                        f"Use a smaller --learning-rate, or a gradient penalty (wgan_gp{r1}).",
+                        f"请用更小的 --learning-rate，或梯度惩罚（wgan_gp{r1_zh}）。",
                     ),
                 )
             )

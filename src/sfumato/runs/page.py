@@ -56,8 +56,12 @@ def write_page(
 
 def losses_curve(rows: Sequence[Mapping[str, Any]], apart: Sequence[str] = ()) -> bytes:
     """The losses of a run's log, and its learning rate. `apart`: scalars that are no losses."""
-    losses = [key for key in rows[-1] if key not in (*NOT_LOSSES, *apart) and "learning_rate" not in key]
+    keys = dict.fromkeys(key for row in rows for key in row)
+    series = {}
+    for key in keys:
+        if key not in (*NOT_LOSSES, *apart) and "learning_rate" not in key:
+            there = [row for row in rows if key in row]  # some losses are not computed in every step
+            series[f"{key} ({there[-1][key]:.4g})"] = [row["epoch"] for row in there], [row[key] for row in there]
     epochs = [row["epoch"] for row in rows]
-    series = {f"{key} ({rows[-1][key]:.4g})": (epochs, [row[key] for row in rows]) for key in losses}
     rate = ("learning rate", epochs, [row["learning_rate"] for row in rows]) if "learning_rate" in rows[-1] else None
     return curve(series, "epoch", "loss", rate)
