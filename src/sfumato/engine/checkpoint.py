@@ -135,9 +135,11 @@ def _migrated(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clock_of(state: State, system: System, where: str) -> Clock:
-    """Where training stood. Raises SfumatoError for a stage that had not begun, or that many images before any."""
+    """Where training stood. Raises SfumatoError for a stage that these images do not belong to."""
     reached, _ = stage_at(system.stages(), state.images)
-    if (state.stage is None) != (state.images == 0) or (state.stage or 0) > reached:
+    # The last step of a stage may draw images of the next, which is entered only with the step after.
+    known = state.images == 0 if state.stage is None else state.images > 0 and 0 <= reached - state.stage <= 1
+    if not known:
         raise SfumatoError(f"{where}: stage {state.stage}: cannot be after {state.images:,} images")
     return Clock(images=state.images, before=state.images, stage=state.stage)
 
