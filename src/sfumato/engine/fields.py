@@ -76,8 +76,8 @@ OWED = {"int": "of type int", "float": "of type float", "bool": "of type bool", 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a Config. `kind`: int, float, bool, text, choice; ints, floats, texts for a tuple of them; else values.
-    `text`: its help, a trailing comment in the source."""
+    """A field of a Config. `kind`: int, float, bool, text, choice; ints, floats, texts for a tuple of them; values for
+    anything else. `text`: its help, a trailing comment in the source."""
 
     name: str
     kind: str
