@@ -47,10 +47,20 @@ def test_train_help_offers_every_field(name: str, capsys: pytest.CaptureFixture[
         assert f"--{field.replace('_', '-')}" in shown
 
 
+def test_help_says_bounds_where_they_say_something(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["train", "wgan", "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Side of the square images, in pixels (from 1 to 1,024) [default: 28]" in shown
+    assert "over all processes (at least 2) [default: 64]" in shown
+    assert "Largest weight of the critic [default: 0.01]" in shown
+    assert "--beta1" not in shown  # of Adam, which wgan does without
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nonsense"], ["nonsense"]),
+        (["train", "wgan", "--run", "r", "--beta1", "0.5"], ["--beta1"]),
         (["train"], ["SYSTEM"]),
         (["train", "stackd", "--run", "r"], ["'stackd'", "stacked"]),
         (["train", "stacked:tiny", "--run", "r"], ["'tiny'", "digits"]),

@@ -76,8 +76,8 @@ OWED = {"int": "of type int", "float": "of type float", "bool": "of type bool", 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a Config. `kind`: int, float, bool, text, choice, or ints, floats, texts for a tuple of them.
-    `text`: its help, a trailing comment in the source."""
+    """A field of a Config. `kind`: int, float, bool, text, choice; ints, floats, texts for a tuple of them; values for
+    anything else. `text`: its help, a trailing comment in the source."""
 
     name: str
     kind: str
@@ -97,19 +97,23 @@ class Field:
 
 def fields_of(config: Any) -> list[Field]:
     """The fields of a Config, in order, with its values as defaults."""
-    described = _fields(type(config))
-    return [dataclasses.replace(field, default=getattr(config, field.name)) for field in described.values()]
+    texts = help_texts(type(config))
+    return [
+        dataclasses.replace(field, default=getattr(config, name), text=texts[name])
+        for name, field in _fields(type(config)).items()
+    ]
 
 
 @cache
 def _fields(config_class: type[Any]) -> Mapping[str, Field]:
-    kinds, texts, bounds = get_type_hints(config_class), help_texts(config_class), _bounds(config_class)
+    """By name; without their texts, which are read from the source: a check must do without it."""
+    kinds, bounds = get_type_hints(config_class), _bounds(config_class)
     found: dict[str, Field] = {}
     for field in dataclasses.fields(config_class):
         kind, origin = kinds[field.name], get_origin(kinds[field.name])
         choices = get_args(kind) if origin is Literal else ()
         word = "choice" if choices else f"{KINDS[get_args(kind)[0]]}s" if origin is tuple else KINDS.get(kind, "values")
-        found[field.name] = Field(field.name, word, choices, bounds.get(field.name), field.default, texts[field.name])
+        found[field.name] = Field(field.name, word, choices, bounds.get(field.name), field.default, "")
     return found
 
 
