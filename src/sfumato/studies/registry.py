@@ -91,4 +91,4 @@ def study(
 
     weights = None if features is None else Path(features)
     settings = Settings(name, Path(out), source, scale == "full", language, seed, device, precision, weights)
-    return run(entry, settings)
+    return run(entry.title, entry.part, settings)

@@ -6,11 +6,12 @@ those values in either language, and takes no time.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..data.dataset import ImageData
@@ -26,7 +27,6 @@ from ..runs.open import Run
 from ..runs.page import MAX_LISTED
 from ..runs.train import fits, resume, train
 from ..version import __version__
-from .registry import StudyEntry
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -205,11 +205,11 @@ class StudyReport:
         )  # fmt: skip
 
 
-def run(entry: StudyEntry, settings: Settings) -> dict[str, Any]:
+def run(title: Words, part: Callable[[str], ModuleType], settings: Settings) -> dict[str, Any]:
     """Trains what is not there yet, measures, writes figures, results.json and both reports; returns what results.json
-    holds."""
+    holds. `part`: gives the study's `plans`, `measures` and `sections`."""
     began = time.monotonic()
-    setup: Setup = entry.part("plans").prepare(settings)
+    setup: Setup = part("plans").prepare(settings)
     runtime = choose(settings.device, settings.precision)
     if runtime.processes > 1:
         raise SfumatoError("a study runs in one process: call it without torchrun")
@@ -219,11 +219,11 @@ def run(entry: StudyEntry, settings: Settings) -> dict[str, Any]:
         raise SfumatoError(f"{settings.out}: cannot be written to ({error.strerror})") from None
     runs = {plan.name: obtain(plan, settings, setup, runtime) for plan in setup.plans}
     lab = Lab(settings, setup, runtime, runs)
-    measured: Measured = entry.part("measures").measure(lab)
+    measured: Measured = part("measures").measure(lab)
     say = Speaker(settings.language)
-    report = StudyReport(entry.title, say)
+    report = StudyReport(title, say)
     opening(report, say, lab)
-    for section in entry.part("sections").SECTIONS:
+    for section in part("sections").SECTIONS:
         section(report, say, measured)
     return _written(report, lab, measured, began)
 
