@@ -20,12 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import SfumatoError
 from ..files import write_json
 from ..metrics.table import Evaluation
-from ..strict import read
 from .lock import owned
 from .manifest import Manifest, manifest_json, read_manifest
+from .results import read_evaluation
 
 
 class RunFolder:
@@ -55,9 +54,7 @@ class RunFolder:
 
     def evaluation(self) -> Evaluation:
         """evaluation.json. Raises SfumatoError if there is none, or naming what is wrong."""
-        if not self.is_finished:
-            raise SfumatoError(f"{self.path}: has no evaluation.json: its training has not ended")
-        return read(self.path / "evaluation.json", Evaluation)
+        return read_evaluation(self.path)
 
     def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, or of measures.jsonl; one cut short by a kill is passed over."""
