@@ -208,9 +208,9 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Draw images from a run's model into one PNG."""
+    from .data.pictures import to_picture, write_picture
     from .reports.grids import grid
     from .runs.open import open as open_run
-    from .runs.pictures import save_picture
 
     for name, value in (("count", count), ("columns", columns)):
         if value is not None and value < 1:
@@ -221,7 +221,9 @@ def sample(
         raise SfumatoError(f"--out {out}: must end in .png")
     opened = open_run(run, device)
     columns = columns or opened.columns
-    save_picture(grid(opened.sample(count or ROWS * columns, seed, label), columns), out)
+    sheet = grid(opened.sample(count or ROWS * columns, seed, label), columns)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(to_picture(sheet), out)
     print(out)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from ..data.batches import batches_for, check_cuts
 from ..data.dataset import ImageData
+from ..data.pictures import to_picture, write_picture
 from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
@@ -26,7 +27,6 @@ from .log import Log, LogState, Meter
 from .manifest import Manifest
 from .open import history_of
 from .page import write_page
-from .pictures import save_picture
 from .progress import TrainingProgress
 from .stopping import Stopped, StopSignals
 
@@ -153,7 +153,9 @@ class Training:
 
     def _draw(self) -> None:
         picture = self.entry.family.look(self.system.eval(), self.data, self.runtime).picture
-        save_picture(picture, self.folder.path / "samples" / f"{self.clock.images:012d}.png")
+        path = self.folder.path / "samples" / f"{self.clock.images:012d}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_picture(to_picture(picture), path)
         if self.log:
             self.log.picture("samples", picture, self.clock.images)
 
