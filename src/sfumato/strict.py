@@ -96,12 +96,17 @@ def _strays(values: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:
         for option in arguments:
             if dataclasses.is_dataclass(option):
                 yield from _strays(values, option, path)
-    elif origin in (tuple, list) and isinstance(values, list) and arguments:
+    elif origin in (tuple, list) and isinstance(values, list) and arguments and not _plain_kind(arguments[0]):
         for number, value in enumerate(values):
             yield from _strays(value, arguments[0], f"{path}{number}.")
     elif origin is dict and isinstance(values, Mapping):
         for name, value in values.items():
             yield from _strays(value, arguments[1], f"{path}{name}.")
+
+
+def _plain_kind(kind: Any) -> bool:
+    """Whether a value of it holds no dataclass: a list may have a million of them."""
+    return isinstance(kind, type) and not dataclasses.is_dataclass(kind)
 
 
 def _plain(message: str) -> str:
