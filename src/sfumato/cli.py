@@ -236,6 +236,13 @@ def evaluate(
         list[str] | None,
         Parameter(help="Measure on the test half of this, not of the run's own data.", consume_multiple=True),
     ] = None,
+    features: Annotated[
+        str,
+        Parameter(
+            help="Adversarial runs: the network that drawn pictures are measured with, instead of the usual one: "
+            "efficientnet_lite0, or a file of SqueezeNet weights."
+        ),
+    ] = "",
     inception: Annotated[
         Path | None, Parameter(help="Adversarial runs: torch-fidelity's Inception weights, to measure FID as well.")
     ] = None,
@@ -243,10 +250,11 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a run on held-out images, beside trivial baselines."""
+    from .family import Judges
     from .runs.open import open as open_run
 
     opened = open_run(run, device)
-    evaluation = opened.evaluate(opened.open_data(data) if data else None, inception)
+    evaluation = opened.evaluate(opened.open_data(data) if data else None, Judges(features, inception))
     if as_json:
         print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
     else:
@@ -423,7 +431,7 @@ def study(
         list[str] | None,
         Parameter(help="As for train; by default the study's own embedded data.", consume_multiple=True, negative=()),
     ] = None,
-    features: Annotated[Path | None, Parameter(help=f"SqueezeNet weights: {registry.features_in_words()}.")] = None,
+    features: Annotated[Path | None, Parameter(help=f"A network: {registry.features_in_words()}.")] = None,
     language: Annotated[Literal["en", "zh"], Parameter(help="Of the report.")] = "en",
     seed: Seed = 0,
     device: Device = "auto",

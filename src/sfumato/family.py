@@ -40,6 +40,18 @@ class History:
     looks: Sequence[Path] = field(default=())
 
 
+@dataclass(frozen=True)
+class Judges:
+    """The networks that drawn pictures are measured with. `features`: a name or a file in place of the usual one;
+    `inception`: the weights of the network that FID is defined by, to measure that as well."""
+
+    features: str = ""
+    inception: Path | None = None
+
+
+USUAL = Judges()
+
+
 class OpenRun(Protocol):
     """A run, opened for use, as subjects see it."""
 
@@ -61,7 +73,7 @@ class Family:
     """What a subject owes a run. `not_losses`: scalars of its steps that are drawn in figures of their own."""
 
     not_losses: Sequence[str] = ()
-    measures_fid: bool = False  # whether what its systems draw can be measured by the FID
+    judges_drawings: bool = False  # whether it measures what its systems draw by a network that one can choose
 
     def view(self, config: Any) -> View:
         """How pictures are read for a system with this Config."""
@@ -73,10 +85,10 @@ class Family:
 
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
-        inception: Path | None = None,
+        judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         """Measures on held-out images, beside trivial baselines. `history`: of the run, if it is its own data.
-        `inception`: weights to measure FID with, refused where nothing is drawn that it could be measured of."""
+        `judges`: only of a subject that `judges_drawings`."""
         raise SfumatoError(f"{type(system).__name__}: its subject has no measures")
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:

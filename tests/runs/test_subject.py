@@ -92,7 +92,7 @@ PACKAGE = {
 
 
         class Averages(Family):
-            def evaluate(self, system, data, runtime, history=None, inception=None):
+            def evaluate(self, system, data, runtime, history=None, judges=None):
                 images = data.test.images()
                 rows = []
                 for of, role, picture in (("ours", "ours", system.picture.detach().cpu()), ("black", "baseline", 0.0)):

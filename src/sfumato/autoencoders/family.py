@@ -1,6 +1,5 @@
 """What autoencoders owe a run."""
 
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
-from ..family import Family, History, Look
+from ..family import USUAL, Family, History, Judges, Look
 from ..metrics.table import Evaluation, Words
 from ..reports.grids import COLUMNS, sheet
 from .autoencoder import Autoencoder
@@ -24,7 +23,7 @@ CAPTION = Words(
 class Autoencoders(Family):
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
-        inception: Path | None = None,
+        judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         return measure(cast(Autoencoder, system), data, runtime)
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, cast
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..family import Family, History, Look
+from ..family import USUAL, Family, History, Judges, Look
 from ..metrics.table import Evaluation, Words
 from ..reports.document import Report, opened
 from ..reports.figures import curve, labelled_rows
@@ -29,7 +28,7 @@ BELIEFS = ("real", "fake_before", "fake_after", "diversity")
 
 class Adversaries(Family):
     not_losses = BELIEFS
-    measures_fid = True
+    judges_drawings = True
 
     def settle(self, config: Any, data: ImageData, system: str) -> Any:
         if config.channels == 2:
@@ -50,9 +49,9 @@ class Adversaries(Family):
 
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
-        inception: Path | None = None,
+        judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
-        found = measure(cast(Adversarial, system), data, runtime, inception)
+        found = measure(cast(Adversarial, system), data, runtime, judges)
         return (
             found
             if history is None or not history.rows

@@ -1,13 +1,13 @@
 """Measuring what an adversarial system draws: at the end beside trivial baselines, and on the way."""
 
 from math import prod
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
+from ..family import USUAL, Judges
 from ..metrics.digit_reader import DigitReader, train_reader
 from ..metrics.distance import Features, Inception, frechet
 from ..metrics.generation import DigitJudge, Judge, PictureJudge
@@ -29,23 +29,24 @@ NAMES = {
     "mean": Words("mean training image", "平均训练图像"),
 }
 _READERS: dict[str, tuple[DigitReader, float]] = {}
-_JUDGES: dict[tuple[str, str, int], Judge] = {}  # a study's runs share them
+_JUDGES: dict[tuple[str, str, int, str], Judge] = {}  # a study's runs share them
 
 
-def judge_of(data: ImageData, runtime: Runtime, count: int) -> Judge:
+def judge_of(data: ImageData, runtime: Runtime, count: int, features: str = "") -> Judge:
     """What measures made images against `count` test images: a digit reader for 28×28 grey images with classes, which
-    is trained on the training images, else the network that comes with the package."""
-    key = (data.fingerprint, str(data.shape), count)
+    is trained on the training images, else the network that comes with the package. `features`: another network, by its
+    name or file."""
+    key = (data.fingerprint, str(data.shape), count, features)
     if key not in _JUDGES:
         real = data.test.images(_spread(len(data.test), count))
-        if data.shape == READ and data.classes and data.test.labels is not None:
+        if not features and data.shape == READ and data.classes and data.test.labels is not None:
             if data.fingerprint not in _READERS:
                 reader = train_reader(data, runtime, SEED)
                 right = reader.probabilities(data.test.images()).argmax(1) == data.test.labels
                 _READERS[data.fingerprint] = reader, float(right.float().mean())
             _JUDGES[key] = DigitJudge(*_READERS[data.fingerprint], real, SEED)
         else:
-            _JUDGES[key] = PictureJudge(Features().to(runtime.device), real, SEED)
+            _JUDGES[key] = PictureJudge(Features(features).to(runtime.device), real, SEED)
     return _JUDGES[key]
 
 
@@ -54,12 +55,11 @@ def count_for(data: ImageData, limit: int = MAX_IMAGES) -> int:
     return max(2, min(len(data.test), limit, MAX_NUMBERS // prod(data.shape)))
 
 
-def measure(system: Adversarial, data: ImageData, runtime: Runtime, inception: Path | None = None) -> Evaluation:
-    """Drawn images, and beside them real training images, disturbed test images and the mean image. `inception`: the
-    weights of the network that FID is defined by, if it shall be measured too."""
-    fid = Inception(inception).to(runtime.device) if inception else None
+def measure(system: Adversarial, data: ImageData, runtime: Runtime, judges: Judges = USUAL) -> Evaluation:
+    """Drawn images, and beside them real training images, disturbed test images and the mean image."""
+    fid = Inception(judges.inception).to(runtime.device) if judges.inception else None
     count = count_for(data)
-    judge = judge_of(data, runtime, count)
+    judge = judge_of(data, runtime, count, judges.features)
     real = data.test.images(_spread(len(data.test), count))
     drawn = draw(system, count, runtime)
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(derive(SEED, "disturbed")))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -12,7 +11,7 @@ from ..data.sources import View
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..family import Family, History, Look, OpenRun
+from ..family import USUAL, Family, History, Judges, Look, OpenRun
 from ..metrics.table import Evaluation, Words
 from ..reports.document import Report
 from ..reports.figures import captioned, confusion_table, curve
@@ -53,7 +52,7 @@ class Recognition(Family):
 
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
-        inception: Path | None = None,
+        judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         return measure(cast(Recognizer, system), data, runtime)
 

@@ -12,7 +12,7 @@ from ..engine.checkpoint import load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System, Wishes
 from ..errors import SfumatoError
-from ..family import History
+from ..family import USUAL, History, Judges
 from ..metrics.table import Evaluation
 from ..seeds import derive
 from .catalog import CATALOG, configured, open_for
@@ -156,13 +156,12 @@ class Run:
         """What was measured when training ended: the content of evaluation.json."""
         return self.folder.evaluation()
 
-    def evaluate(self, data: ImageData | None = None, inception: Path | None = None) -> Evaluation:
-        """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `inception`: the
-        weights of the network that FID is defined by (adversarial runs, with the extra `metrics`)."""
+    def evaluate(self, data: ImageData | None = None, judges: Judges = USUAL) -> Evaluation:
+        """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `judges`: the
+        networks that drawn pictures are measured with (adversarial runs; FID with the extra `metrics`)."""
         family = self.entry.family
-        if inception and not family.measures_fid:
-            raise SfumatoError(
-                f"inception {inception}: FID is measured of what adversarial systems draw, not of {self.system_name}"
-            )
+        if judges != USUAL and not family.judges_drawings:
+            asked = f"inception {judges.inception}" if judges.inception else f"features {judges.features}"
+            raise SfumatoError(f"{asked}: is for what adversarial systems draw, not for {self.system_name}")
         measured = data or self.data
-        return family.evaluate(self.system, measured, self.runtime, None if data else self.history, inception)
+        return family.evaluate(self.system, measured, self.runtime, None if data else self.history, judges)

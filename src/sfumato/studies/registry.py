@@ -15,8 +15,8 @@ from ..reports.language import Language
 @dataclass(frozen=True)
 class StudyEntry:
     """A study in the folder of its name. `title`: of its report, and what it is about; `data`: the embedded sources that
-    it takes where nobody says, as many as it must be given; `features`: what it does with a file of SqueezeNet weights, if
-    it takes one."""
+    it takes where nobody says, as many as it must be given; `features`: what it does with a network that one
+    chooses, if it takes one."""
 
     name: str
     title: Words
@@ -32,13 +32,13 @@ STUDIES: Mapping[str, StudyEntry] = {
     entry.name: entry
     for entry in (
         StudyEntry("handwriting", Words("Handwriting: what a deep autoencoder learns", "手写数字：深度自编码器学到了什么"), ("digits",)),
-        StudyEntry("dogs", Words("Dogs: what a code of a photograph is", "狗的照片：编码是什么"), ("patches",), "measures with them"),
+        StudyEntry("dogs", Words("Dogs: what a code of a photograph is", "狗的照片：编码是什么"), ("patches",), "measures with it"),
         StudyEntry("restyle", Words("Restyle: the look of one picture on another", "风格迁移：用一张图的风格画另一张"),
                    ("photographs", "paintings")),
         StudyEntry("adversarial", Words("Adversarial networks: the game, its failures, and what it draws", "生成对抗网络：博弈、失败与所画"),
                    ("digits", "patches")),
         StudyEntry("recognition", Words("Recognition: names, boxes, pixels", "识别：名称、方框、像素"), ("faces", "scenes", "scenes"),
-                   "begins with them"),
+                   "begins with it"),
     )
 }  # fmt: skip
 
@@ -50,8 +50,10 @@ def in_words() -> str:
 
 
 def features_in_words() -> str:
-    """What a file of SqueezeNet weights is to the studies that take one, for the help."""
-    return ", ".join(f"{name} {entry.features}" for name, entry in STUDIES.items() if entry.features)
+    """What may be chosen, and what the studies that take it do with it, for the help."""
+    return "efficientnet_lite0, or a file of SqueezeNet weights: " + ", ".join(
+        f"{name} {entry.features}" for name, entry in STUDIES.items() if entry.features
+    )
 
 
 def study(
@@ -69,8 +71,9 @@ def study(
     """Runs the study `name` into the folder `out` and returns what results.json holds.
 
     `data`: the study's embedded default if none is given; restyle takes two, contents and styles, adversarial digits and
-    pictures, recognition three: pictures with names, with boxes, with masks. `features`: a file of SqueezeNet weights, for
-    the distances between sets of photographs (dogs), or to begin with (recognition).
+    pictures, recognition three: pictures with names, with boxes, with masks. `features`:
+    `efficientnet_lite0` or a file of SqueezeNet weights, for the distances between sets of photographs (dogs), or to begin
+    with (recognition).
     A study that was stopped goes on where it stopped when it is called again with the same arguments.
     Raises SfumatoError for unknown names and bad data.
     """

@@ -1,12 +1,11 @@
 """What style transfer owes a run."""
 
-from pathlib import Path
 from typing import cast
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
-from ..family import Family, History, Look
+from ..family import USUAL, Family, History, Judges, Look
 from ..metrics.table import Evaluation, Words
 from ..reports.grids import COLUMNS, sheet
 from .measures import measure, restyle
@@ -21,7 +20,7 @@ CAPTION = Words(
 class Style(Family):
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
-        inception: Path | None = None,
+        judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         return measure(cast(StyleSystem, system), data, runtime)
 

@@ -46,7 +46,9 @@ def measure(lab: Lab) -> Recognition:
         notes={
             "boxes": about(boxed),
             "masks": about(masked),
-            "pretrained": "SqueezeNet on ImageNet" if lab.settings.features else "the encoder of the package",
+            "pretrained": f"{features.stem} on ImageNet"
+            if (features := lab.settings.features)
+            else "the encoder of the package",
         },
         boxed=boxed,
         masked=masked,

@@ -7,6 +7,7 @@ from typing import Any
 from ...data.dataset import ImageData
 from ...data.sources import open_data
 from ...errors import SfumatoError
+from ...nets.encoders import EFFICIENTNET
 from ...runs.catalog import find
 from ..study import Plan, Settings, Setup
 
@@ -17,7 +18,8 @@ QUICK = {"names": 1_000, "boxes": 6_000, "masks": 1_000}  # training images draw
 def prepare(settings: Settings) -> Setup:
     """Raises SfumatoError for data that are not named, boxed and masked in turn, and for features that are not there."""
     features, source = settings.features, settings.source
-    if features is not None and not features.is_file():
+    network = "sfumato" if features is None else EFFICIENTNET if str(features) == EFFICIENTNET else "squeezenet1_0"
+    if features is not None and network != EFFICIENTNET and not features.is_file():
         raise SfumatoError(f"features {features}: there is no such file")
     opened = []
     for system, preset, name in zip(("finetune", "ssd", "unet"), PRESETS[settings.full], source, strict=True):
@@ -27,19 +29,19 @@ def prepare(settings: Settings) -> Setup:
     if len(data.classes) < 2 or data.test.labels is None:
         raise SfumatoError(f"data {source[0]!r}: the first data set must have classes, as faces has")
     data = replace(data, left_out=tuple(item for part in opened for item in part.left_out))
-    weights = "" if features is None else str(features.resolve())
-    made = plans(tuple(zip(source, (data, boxed, masked), strict=True)), weights, settings.full)
-    options = " --features FILE" if weights else ""
+    weights = str(features.resolve()) if features is not None and network != EFFICIENTNET else ""
+    made = plans(tuple(zip(source, (data, boxed, masked), strict=True)), network, weights, settings.full)
+    options = "" if features is None else f" --features {'FILE' if weights else network}"
     return Setup(data, made, " ".join(part.name for part in opened), (boxed, masked), options)
 
 
-def plans(on: Sequence[tuple[str, ImageData]], weights: str, full: bool) -> list[Plan]:
-    """The runs on pictures with names, boxes and masks; `weights`: a file with SqueezeNet's, if there is one."""
+def plans(on: Sequence[tuple[str, ImageData]], network: str, weights: str, full: bool) -> list[Plan]:
+    """The runs on pictures with names, boxes and masks, of a `network` that was trained before; `weights`: a file with
+    its weights, if they are not here."""
     named, boxed, masked = on
     names, boxes, masks = PRESETS[full]
     small = {kind: {} if full else {"images": count} for kind, count in QUICK.items()}
-    old = "squeezenet1_0" if weights else "sfumato"
-    net, back = {"network": old}, {"backbone": old, "weights": weights}
+    net, back = {"network": network}, {"backbone": network, "weights": weights}
     new = {"pretrained": False, "frozen": 0.0}
     fewer: dict[str, Any] = {"images": 20_000, "transfer": 0.3} if full else {"images": QUICK["boxes"] // 3}
     narrow = {} if full else {"width": 16}
