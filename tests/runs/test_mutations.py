@@ -11,13 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sfumato.engine.fields import from_json, to_json
 from sfumato.errors import SfumatoError
+from sfumato.runs.catalog import CATALOG, Entry
+from sfumato.strict import decode
 
 OLD = Path(__file__).parent / "old"
 FAMILIES = ("autoencoders", "gans", "recognition")
@@ -175,7 +180,7 @@ def with_answer(task: Callable[[Path], Any], run: Path) -> str:
     except Halt:
         return ""
     except SfumatoError as error:
-        said = str(error).replace(str(run), "")
+        said = str(error).removeprefix(str(run))
         return "" if said.isprintable() and 0 < len(said) < 1000 else f"says {said[:2000]!r}"
     except BaseException as error:
         return f"raises {type(error).__name__}: {str(error)[:300]!r}"
@@ -198,6 +203,26 @@ def in_a_process(first: int, last: int) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False, timeout=900)
     assert answer.returncode == 0, answer.stderr[-3000:]
     assert answer.stdout == ""
+
+
+@pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
+def test_every_field_takes_every_value_or_says_one_line(entry: Entry) -> None:
+    base = to_json(next(iter(entry.presets.values())))
+
+    def there_and_back(_: Path, changed: dict[str, Any]) -> None:
+        json.dumps(to_json(from_json(entry.config_class, changed, "here")))
+
+    for name in base:
+        for value in _read(fragment for fragment in FRAGMENTS if len(fragment) < 10_000):
+            task = partial(there_and_back, changed={**base, name: value})
+            assert not with_answer(task, Path()), (name, value)
+
+
+def _read(fragments: Iterable[str]) -> Iterator[Any]:
+    """Those that are JSON."""
+    for fragment in fragments:
+        with suppress(SfumatoError):
+            yield decode(fragment, Any, "here")
 
 
 def test_a_damaged_file_gets_an_answer_or_one_line() -> None:
