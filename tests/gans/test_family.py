@@ -14,6 +14,7 @@ from sfumato.cli import main
 from sfumato.data.dataset import ImageData
 from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
+from sfumato.family import Judges
 from sfumato.gans import cgan, drawing, gan, measures
 from sfumato.metrics import digit_reader
 from tests.conftest import Command, one_line
@@ -55,6 +56,18 @@ def test_a_run_is_measured_on_the_way_and_examined(toy: ImageData, tmp_path: Pat
     assert float(run.sample(3).min()) >= 0
     with pytest.raises(SfumatoError, match="gan cannot be asked for a class; cgan can"):
         run.sample(1, label=1)
+
+
+def test_another_network_may_judge(toy: ImageData, tmp_path: Path) -> None:
+    run = sfumato.train("gan", run=tmp_path / "run", opened=toy, evaluate=False, measure_every=10**6, **FIELDS)
+    found = run.evaluate(toy, Judges("efficientnet_lite0"))
+    assert "EfficientNet-Lite0" in found.network
+    assert found.value("frechet", "floor") < found.value("frechet", "mean")
+    with pytest.raises(SfumatoError, match="no such file"):
+        run.evaluate(toy, Judges("nowhere.pth"))
+    other = sfumato.train("stacked", run=tmp_path / "other", opened=toy, images=16, batch_size=8, evaluate=False)
+    with pytest.raises(SfumatoError, match="features efficientnet_lite0: is for what adversarial systems draw"):
+        other.evaluate(toy, Judges("efficientnet_lite0"))
 
 
 @pytest.mark.usefixtures("few")
