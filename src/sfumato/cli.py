@@ -237,12 +237,12 @@ def evaluate(
         Parameter(help="Measure on the test half of this, not of the run's own data.", consume_multiple=True),
     ] = None,
     features: Annotated[
-        str,
+        str | None,
         Parameter(
             help="Adversarial runs: the network that drawn pictures are measured with, instead of the usual one: "
             "efficientnet_lite0, or a file of SqueezeNet weights."
         ),
-    ] = "",
+    ] = None,
     inception: Annotated[
         Path | None, Parameter(help="Adversarial runs: torch-fidelity's Inception weights, to measure FID as well.")
     ] = None,
@@ -254,7 +254,7 @@ def evaluate(
     from .runs.open import open as open_run
 
     opened = open_run(run, device)
-    evaluation = opened.evaluate(opened.open_data(data) if data else None, Judges(features, inception))
+    evaluation = opened.evaluate(opened.open_data(data) if data else None, Judges(features or "", inception))
     if as_json:
         print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
     else:

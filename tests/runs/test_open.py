@@ -1,0 +1,32 @@
+"""What an opened run makes of values."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import sfumato
+from sfumato.autoencoders.codes import Codes
+from sfumato.data.dataset import ImageData
+from sfumato.errors import SfumatoError
+from sfumato.seeds import derive
+
+
+def test_codes_and_noise_are_drawn(tmp_path: Path, toy: ImageData) -> None:
+    common = {"opened": toy, "images": 16, "batch_size": 8, "precision": "fp32", "evaluate": False}
+    coded = sfumato.train("stacked", run=tmp_path / "stacked", widths=(8,), **common)
+    space = Codes(coded, 4)
+    assert torch.equal(coded.draw(space.codes), space.decode(space.codes))
+
+    played = sfumato.train("cgan", run=tmp_path / "cgan", classes=2, hidden=(8,), measure_every=10**6, **common)
+    noise = torch.randn(4, 100, generator=torch.Generator().manual_seed(derive(3, "sample")))
+    assert torch.equal(played.draw(noise), played.sample(4, seed=3)), "each class in turn"
+    assert torch.equal(played.draw(noise, torch.ones(4, dtype=torch.int64)), played.sample(4, seed=3, label=1))
+    low, high = played.draw(noise).aminmax()
+    assert 0 <= low < high <= 1
+
+
+def test_what_draws_nothing_says_so(tmp_path: Path) -> None:
+    run = sfumato.train("finetune", run=tmp_path / "run", images=8, batch_size=8, resolution=32, evaluate=False)
+    with pytest.raises(SfumatoError, match="draws no images of its own"):
+        run.draw(torch.zeros(1, 4))
