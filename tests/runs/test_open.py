@@ -1,5 +1,7 @@
 """What an opened run makes of values."""
 
+import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,17 @@ def test_what_draws_nothing_says_so(tmp_path: Path) -> None:
     run = sfumato.train("finetune", run=tmp_path / "run", images=8, batch_size=8, resolution=32, evaluate=False)
     with pytest.raises(SfumatoError, match="draws no images of its own"):
         run.draw(torch.zeros(1, 4))
+
+
+def test_a_config_that_asks_for_gigabytes_is_refused_before_they_are_taken(tmp_path: Path, toy: ImageData) -> None:
+    path = tmp_path / "run"
+    sfumato.train("stacked", run=path, opened=toy, widths=(8,), images=16, batch_size=8, evaluate=False)
+    manifest = json.loads((path / "config.json").read_text())
+    manifest["config"]["widths"] = [8192] * 64
+    (path / "config.json").write_text(json.dumps(manifest))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SfumatoError, match=r"has shape \(8, 784\), must be \(8192, 784\)"):
+        sfumato.open(path)
+    with pytest.raises(SfumatoError, match="does not fit"):
+        sfumato.resume(path, opened=toy)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100 * 1024

@@ -11,14 +11,14 @@ process has for itself, of the processes after the first.
 import hashlib
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -109,6 +109,24 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
             schedule.load(state.schedules[name])
     system.load_state_dict({key.removeprefix("system."): value for key, value in own.items()})
     return clock, state.log
+
+
+def check_shapes(folder: Path, build: Callable[[], System]) -> None:
+    """Raises SfumatoError, as `load_checkpoint` does, if the weights in `folder` are not those of what `build` returns.
+    Reads names and shapes alone and takes no memory: a config that was tampered with may ask for any network."""
+    state = read_state(folder / "state.json")
+    path = folder / "checkpoints" / state.weights
+    try:
+        with safe_open(path, "pt") as file:
+            keys = [key for key in file.keys() if key.startswith("system.")]  # noqa: SIM118 - no mapping
+            found = {key: torch.empty(file.get_slice(key).get_shape(), device="meta") for key in keys}
+    except FileNotFoundError:
+        return  # it went while a training wrote the next; `load_checkpoint` looks twice
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
+    with torch.device("meta"):
+        owed = {f"system.{key}": value for key, value in build().state_dict().items()}
+    _compare(found, owed, folder)
 
 
 def read_state(path: Path) -> State:

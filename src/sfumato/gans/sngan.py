@@ -60,7 +60,7 @@ class SpectralNorm(nn.Module):
 
     def value(self, weight: Tensor) -> Tensor:
         """σ, in fp32: bf16 would get its second digit wrong."""
-        with torch.autocast(weight.device.type, enabled=False):
+        with torch.autocast("cpu" if weight.is_meta else weight.device.type, enabled=False):  # meta: shapes alone
             matrix = weight.float().flatten(1)
             if self.training:
                 self._iterate(matrix.detach())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import ImageData
-from ..engine.checkpoint import load_checkpoint, load_snapshot
+from ..engine.checkpoint import check_shapes, load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System, Wishes
 from ..errors import SfumatoError
@@ -74,6 +74,7 @@ class Run:
     def system(self) -> System:
         """The trained system, in evaluation mode."""
         if self._system is None:
+            check_shapes(self.path, lambda: self.entry.build(self.config))
             system = self.entry.build(self.config)
             load_checkpoint(self.path, system, weights_only=True)
             runtime = self.runtime

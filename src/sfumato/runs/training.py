@@ -11,7 +11,7 @@ import torch
 from ..data.batches import batches_for, check_cuts
 from ..data.dataset import ImageData
 from ..data.pictures import to_picture, write_picture
-from ..engine.checkpoint import load_checkpoint, save_checkpoint, save_snapshot
+from ..engine.checkpoint import check_shapes, load_checkpoint, save_checkpoint, save_snapshot
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.memory import keep_freed_memory
@@ -50,9 +50,11 @@ class Training:
         self.seed = manifest.seed
         self.entry, config = configured(manifest, str(folder.path / "config.json"))
         self.save_every, self.log_every = save_every, log_every or len(data.train)
+        resumed = new is None and folder.has_checkpoint
+        if resumed:
+            check_shapes(folder.path, lambda: self.entry.build(config))
         torch.manual_seed(derive(self.seed, "weights"))
         self.system = self.entry.build(config)
-        resumed = new is None and folder.has_checkpoint
         if not resumed:  # a run that was killed before its first checkpoint begins anew
             self.system.begin()
         self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
