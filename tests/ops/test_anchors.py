@@ -9,14 +9,8 @@ from torchvision.ops import box_iou
 
 from sfumato.ops.anchors import assign, detect, offsets, prior_boxes, shifted, targets
 from sfumato.recognition.ssd import RATIOS, SIZES
-from sfumato.studies.recognition.experiments import (
-    FIVE,
-    FOUR,
-    OBJECTS,
-    PRINTED_ASSIGNED,
-    PRINTED_OFFSETS,
-    PRINTED_OVERLAPS,
-)
+from sfumato.studies.recognition.anchors import PRINTED_ASSIGNED, PRINTED_OFFSETS, PRINTED_OVERLAPS
+from sfumato.studies.recognition.experiments import FIVE, FOUR, OBJECTS
 
 SIDES = (32, 16, 8, 4, 1)
 
