@@ -1,4 +1,4 @@
-"""`python -m benchmarks.same_weights COMMIT [--teacher FILE]`: does a seed still give the same weights, bit for bit?
+"""`python -m benchmarks.same_weights COMMIT [--teacher FILE] [--only SYSTEM ...]`: does a seed still give the same weights, bit for bit?
 
 Installs this working tree and an earlier commit side by side in a temporary folder, trains every system of the catalog
 that both have for a few steps on the embedded data, in fp32 and in bf16, and compares what their checkpoints hold:
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ SHORT = {  # what makes a run of a system short
     "wgan_gp": ("--images", "500"),
     "sngan": ("--images", "1000"),
     "cgan": ("--images", "1000"),
-    "dcgan": ("--images", "256", "--resolution", "32", "--width", "16"),
+    "dcgan": ("--data", "patches", "--images", "256", "--resolution", "32", "--width", "16"),
     "encoder": ("--images", "16", "--resolution", "64", "--crop", "64", "--batch-size", "4"),
     "adain": ("--images", "16", "--resolution", "64", "--crop", "64", "--batch-size", "4"),
     "finetune": ("--images", "64", "--resolution", "64"),
@@ -71,9 +72,9 @@ def differences(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> l
     return sorted(names)
 
 
-def compare(homes: tuple[Path, Path], teacher: str, folder: Path) -> list[dict[str, object]]:
+def compare(homes: tuple[Path, Path], teacher: str, folder: Path, only: Sequence[str]) -> list[dict[str, object]]:
     rows = []
-    kinds = [*SHORT.items(), *MORE.items()]
+    kinds = [item for item in (*SHORT.items(), *MORE.items()) if not only or item[0] in only]
     for number, (name, fields) in enumerate(kinds):
         taught = ("--teacher-file", teacher) if name in TAUGHT else ()
         for precision in ("fp32", "bf16"):
@@ -94,8 +95,8 @@ def compare(homes: tuple[Path, Path], teacher: str, folder: Path) -> list[dict[s
                 )
             except subprocess.CalledProcessError as error:
                 row["failed"] = error.stderr.strip().splitlines()[-1]
-                continue
-            row["tensors"], row["different"] = len(new), differences(old, new)
+            else:
+                row["tensors"], row["different"] = len(new), differences(old, new)
             print(json.dumps(row), file=sys.stderr, flush=True)
     return rows
 
@@ -104,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commit")
     parser.add_argument("--teacher", default="")
+    parser.add_argument("--only", nargs="*", default=())
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -113,7 +115,7 @@ def main() -> None:
             homes = install(tree, folder / "old"), install(ROOT, folder / "new")
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
-        rows = compare(homes, arguments.teacher, folder)
+        rows = compare(homes, arguments.teacher, folder, arguments.only)
     print(json.dumps(rows, indent=1))
     sys.exit(any(row.get("different") or row.get("failed") for row in rows))
 

@@ -6,5 +6,5 @@ SYSTEMS = {
     "wgan_gp": ("WGANGP", ("digits",)),
     "sngan": ("SNGAN", ("digits",)),
     "cgan": ("CGAN", ("digits",)),
-    "dcgan": ("DCGAN", ("photographs",)),
+    "dcgan": ("DCGAN", ("patches",)),
 }
