@@ -1,9 +1,9 @@
 """`python -m benchmarks.same_weights COMMIT`: does a seed still give the same weights, bit for bit?
 
-Installs this working tree and an earlier commit side by side in a temporary folder, trains every system of the catalog
-for a few steps on the embedded data, in fp32 and in bf16, and compares what their checkpoints hold: weights, buffers and
-the state of optimisers. Prints JSON; the exit code is 1 if anything differs. `--teacher FILE`: weights of SqueezeNet 1.0,
-for the systems that learn from it; without them those are named and left out. `--only SYSTEM ...`: these alone.
+Installs this working tree and an earlier commit side by side in a temporary folder, trains every system of the
+catalog for a few steps on the embedded data, in fp32 and in bf16, and compares what their checkpoints hold: weights,
+buffers and the state of optimisers. Prints JSON; the exit code is 1 if anything differs. `--teacher FILE`: weights of
+SqueezeNet 1.0, for systems that learn from it; without them those are left out. `--only SYSTEM ...`: these alone.
 """
 
 import argparse
