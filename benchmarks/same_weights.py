@@ -110,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         tree = folder / "tree"
-        subprocess.run(["git", "worktree", "add", "--detach", str(tree), arguments.commit], cwd=ROOT, check=True)
+        subprocess.run(["git", "worktree", "add", "--detach", str(tree), arguments.commit], cwd=ROOT, check=True, capture_output=True)
         try:
             homes = install(tree, folder / "old"), install(ROOT, folder / "new")
         finally:
