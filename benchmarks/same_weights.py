@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from sfumato.runs.catalog import CATALOG
+
 ROOT = Path(__file__).parent.parent
 COMMON = ("--seed", "3", "--device", "cpu")
 SHORT = {  # what makes a run of a system short
@@ -74,7 +76,8 @@ def differences(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> l
 
 def compare(homes: tuple[Path, Path], teacher: str, folder: Path, only: Sequence[str]) -> list[dict[str, object]]:
     rows = []
-    kinds = [item for item in (*SHORT.items(), *MORE.items()) if not only or item[0] in only]
+    usual = {name: SHORT.get(name, ()) for name in CATALOG}
+    kinds = [item for item in (*usual.items(), *MORE.items()) if not only or item[0] in only]
     for number, (name, fields) in enumerate(kinds):
         taught = ("--teacher-file", teacher) if name in TAUGHT else ()
         for precision in ("fp32", "bf16"):
@@ -94,7 +97,7 @@ def compare(homes: tuple[Path, Path], teacher: str, folder: Path, only: Sequence
                     for side, home in zip(("old", "new"), homes, strict=True)
                 )
             except subprocess.CalledProcessError as error:
-                row["failed"] = error.stderr.strip().splitlines()[-1]
+                row["failed"] = (error.stderr.strip().splitlines() or ["nothing was said"])[-1]
             else:
                 row["tensors"], row["different"] = len(new), differences(old, new)
             print(json.dumps(row), file=sys.stderr, flush=True)
@@ -110,7 +113,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         tree = folder / "tree"
-        subprocess.run(["git", "worktree", "add", "--detach", str(tree), arguments.commit], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "worktree", "add", "--detach", str(tree), arguments.commit],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
         try:
             homes = install(tree, folder / "old"), install(ROOT, folder / "new")
         finally:

@@ -200,9 +200,11 @@ def sample(
     *,
     count: Annotated[int | None, Parameter(name=["--count", "-n"], help="How many images; 8 rows by default.")] = None,
     seed: Seed = 0,
-    columns: Annotated[int | None, Parameter(help="Images in a row; 8, or for cgan one of each class.")] = None,
+    columns: Annotated[
+        int | None, Parameter(help="Images in a row; 8, or of conditional systems one of each class.")
+    ] = None,
     label: Annotated[
-        int | None, Parameter(name=["--label", "--digit"], help="cgan: the class to draw, from 0.")
+        int | None, Parameter(name=["--label", "--digit"], help="Of conditional systems: the class to draw, from 0.")
     ] = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The PNG to write.")] = None,
     device: Device = "auto",
@@ -270,9 +272,11 @@ def predict(
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="What to draw the answer on: a picture, or a folder.")
     ] = None,
-    score: Annotated[float, Parameter(help="ssd: how sure a detection must be, from 0 to 1.")] = 0.5,
+    score: Annotated[
+        float, Parameter(help="Where objects are found: how sure a detection must be, from 0 to 1.")
+    ] = 0.5,
     mask: Annotated[
-        bool, Parameter(negative="", help="fcn, unet, deeplab: write class numbers (a palette PNG), not a drawing.")
+        bool, Parameter(negative="", help="Where pixels are named: write class numbers (a palette PNG), not a drawing.")
     ] = False,
     as_json: JSON = False,
     device: Device = "auto",

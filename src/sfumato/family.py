@@ -5,7 +5,7 @@ and the command line ask it, and never which class a system, a config or data is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,14 +30,13 @@ class Look:
 
 @dataclass(frozen=True)
 class History:
-    """What the log of a run says: the system's name, its config as JSON values, the rows of metrics.jsonl and of
+    """What the folder of a run says of its training: its config as JSON values, the rows of metrics.jsonl and of
     measures.jsonl, and its pictures on the way."""
 
-    system: str
     config: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]]
     measures: Sequence[Mapping[str, Any]] = ()
-    looks: Sequence[Path] = field(default=())
+    looks: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

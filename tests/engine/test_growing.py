@@ -234,6 +234,19 @@ def test_a_lazy_term_is_averaged_over_the_steps_that_have_it(runtime: Runtime) -
     assert means["loss"] == pytest.approx(float(torch.stack([values["loss"] for values in scalars]).mean()))
 
 
+def test_a_step_may_jump_over_a_stage(tmp_path: Path, runtime: Runtime) -> None:
+    class Short(Growing):
+        def stages(self) -> Sequence[Stage]:
+            return [replace(FIRST, images=10, batch_size=8), replace(FIRST, images=4), replace(FIRST, images=100)]
+
+    system, clock = Short(), Clock()
+    run(system, pictures(), clock, runtime, 2, Meter())
+    assert (clock.images, clock.stage) == (16, 0), "beyond the second stage, which was never entered"
+    save_checkpoint(tmp_path, system, clock, {})
+    clock, _ = load_checkpoint(tmp_path, Short())
+    assert (clock.images, clock.stage) == (16, 0)
+
+
 def test_every_stage_is_checked_before_the_run_begins() -> None:
     data = pictures()
     check_cuts(data, STAGES, processes=2)

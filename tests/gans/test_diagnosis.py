@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from sfumato.engine.fields import to_json
 from sfumato.family import History
 from sfumato.gans import dcgan, gan, wgan
 from sfumato.gans.diagnosis import diagnose
@@ -29,7 +28,7 @@ def fine(covered: float = 10, entropy: float = 0.99) -> Evaluation:
 
 
 def examined(system: Adversarial, rows: Any, measures: Any, evaluation: Evaluation, language: Language = "en") -> Any:
-    history = History("", to_json(system.config), rows, measures)
+    history = History({}, rows, measures)
     return diagnose(system, history, evaluation, Speaker(language))
 
 

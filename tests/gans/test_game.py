@@ -405,8 +405,14 @@ def test_samples_come_from_the_average() -> None:
         (lambda: gan.Config(dropout=-0.1), "dropout -0.1: must lie between 0 and 1"),
         (lambda: wgan.Config(clip=0.0), "clip 0.0: must be more than 0"),
         (lambda: wgan.Config(width=0), "width 0: must lie between 1"),
-        (lambda: dcgan.Config(r1=0.1), "r1 0.1: this critic has batch norm.* sngan or wgan_gp with --network dcgan"),
-        (lambda: wgan.Config(network="dcgan", r1=1.0), "r1 1.0: this critic has batch norm.* or wgan_gp"),
+        (
+            lambda: dcgan.DCGAN.refuse(dcgan.Config(r1=0.1)),
+            "r1 0.1: this critic has batch norm.* sngan or wgan_gp with --network dcgan",
+        ),
+        (
+            lambda: wgan.WGAN.refuse(wgan.Config(network="dcgan", r1=1.0)),
+            "r1 1.0: this critic has batch norm.* or wgan_gp",
+        ),
         (lambda: wgan_gp.Config(penalty_weight=-1.0), "penalty_weight -1.0: must not be negative"),
         (lambda: sngan.Config(bound=0.0), "bound 0.0: must be more than 0"),
         (lambda: cgan.Config(classes=1), "classes 1: must lie between 2"),

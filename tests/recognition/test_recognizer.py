@@ -158,6 +158,26 @@ def test_the_courses_loss_is_a_mean_over_all_anchors() -> None:
     assert (float(error), float(mae)) == pytest.approx((0.2, 0.2))
 
 
+@pytest.mark.parametrize(
+    ("system", "least"),
+    [
+        (lambda: finetune.FineTuned(finetune.Config(network=EFFICIENTNET, classes=2, resolution=32)), 2),
+        (lambda: finetune.FineTuned(finetune.Config(network=EFFICIENTNET, classes=2, resolution=33)), 1),
+        (lambda: finetune.FineTuned(finetune.Config(classes=2, resolution=32)), 1),
+        (lambda: fcn.FCN(fcn.Config(backbone="resnet18", pretrained=False, classes=2, resolution=32, crop=32)), 2),
+        (lambda: fcn.FCN(fcn.Config(backbone="resnet18", pretrained=False, classes=2, resolution=64, crop=64)), 1),
+    ],
+)
+def test_the_least_batch_is_what_training_takes(system: Any, least: int) -> None:
+    made = system()
+    assert made.least_batch == least
+    side = made.trained_side
+    if least == 2:
+        with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+            made(torch.rand(1, 3, side, side))
+    assert made(torch.rand(least, 3, side, side)).isfinite().all()
+
+
 @pytest.mark.parametrize("loss", ["mean", "hard_negatives", "focal"])
 def test_images_without_objects_train(loss: str) -> None:
     system = ssd.SSD(replace(ssd.PRESETS["scenes"], classes=2, resolution=64, batch_size=4, images=8, loss=loss))

@@ -134,6 +134,17 @@ def weights(run: Path) -> torch.Tensor:
     return load_file(path)["system.picture"]
 
 
+def test_a_package_that_is_broken_or_takes_a_name_is_left_out(place: Path, sfumato: Command) -> None:
+    (place / "site" / "averages" / "__init__.py").write_text('SYSTEMS = {"gan": ("Other", ("digits",))}')
+    (place / "site" / "averages-1.0.dist-info" / "entry_points.txt").write_text(
+        "[sfumato.subjects]\naverages = averages\nnone = not_there\n"
+    )
+    listed = sfumato("systems", "--json")
+    assert [row["name"] for row in json.loads(listed.stdout)].count("gan") == 1
+    assert "averages.gan: there is a system of that name" in listed.stderr
+    assert "subject not_there: ModuleNotFoundError" in listed.stderr
+
+
 def test_a_new_subject_takes_part_in_everything(place: Path, sfumato: Command) -> None:
     listed = json.loads(sfumato("systems", "--json").stdout)
     assert {"name": "mean_picture", "family": "averages"}.items() <= listed[-1].items()

@@ -22,6 +22,7 @@ from ..engine.descend import descend
 from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Natural, Positive, ShareInside, Units, check
 from ..engine.plateau import Plateau
 from ..engine.system import Scalars, Stage, System, Wishes
+from ..errors import SfumatoError
 from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy
 from ..ops.penalties import sum_of_norms
@@ -165,6 +166,8 @@ class Autoencoder(System):
     @torch.no_grad()
     def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """The images of codes, flat or shaped."""
+        if labels is not None:
+            raise SfumatoError(f"labels: {type(self).__name__} is told no classes")
         device = next(self.parameters()).device
         return self.decode(latents.to(device).view(-1, *self.code_shape)).float()
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from .. import strict
 from ..errors import SfumatoError
 from ..files import write_atomically, write_json
-from .clock import Clock, Count
+from .clock import Clock, Tally
 from .loop import stage_at
 from .plateau import PlateauState
 from .runtime import gather, place
@@ -43,8 +43,8 @@ class State:
     their parameters, the schedules, and `log`, what the run's log needs to go on."""
 
     format: int
-    images: Count
-    stage: Count | None  # that was entered last, from 0; None before the first step
+    images: Tally
+    stage: Tally | None  # that was entered last, from 0; None before the first step
     weights: str
     blake2b: str
     optimizers: dict[str, list[Group]]
@@ -114,14 +114,13 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
 def check_shapes(folder: Path, build: Callable[[], System]) -> None:
     """Raises SfumatoError, as `load_checkpoint` does, if the weights in `folder` are not those of what `build` returns.
     Reads names and shapes alone and takes no memory: a config that was tampered with may ask for any network."""
-    state = read_state(folder / "state.json")
-    path = folder / "checkpoints" / state.weights
+    path = folder / "checkpoints" / _current(folder).weights
     try:
         with safe_open(path, "pt") as file:
             keys = [key for key in file.keys() if key.startswith("system.")]  # noqa: SIM118 - no mapping
             found = {key: torch.empty(file.get_slice(key).get_shape(), device="meta") for key in keys}
     except FileNotFoundError:
-        return  # it went while a training wrote the next; `load_checkpoint` looks twice
+        raise SfumatoError(f"{path}: cannot be read (no such file)") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
     with torch.device("meta"):
@@ -154,9 +153,13 @@ def _migrated(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _clock_of(state: State, system: System, where: str) -> Clock:
     """Where training stood. Raises SfumatoError for a stage that these images do not belong to."""
-    reached, _ = stage_at(system.stages(), state.images)
-    # The last step of a stage may draw images of the next, which is entered only with the step after.
-    known = state.images == 0 if state.stage is None else state.images > 0 and 0 <= reached - state.stage <= 1
+    stages = system.stages()
+    reached, _ = stage_at(stages, state.images)
+    if state.stage is None:
+        known = state.images == 0
+    else:  # the last step of a stage may draw images of later ones, which are entered only with the step after
+        start = sum(stage.images for stage in stages[: state.stage])
+        known = state.stage < len(stages) and state.stage <= reached and start < state.images
     if not known:
         raise SfumatoError(f"{where}: stage {state.stage}: cannot be after {state.images:,} images")
     return Clock(images=state.images, before=state.images, stage=state.stage)
@@ -184,11 +187,17 @@ def load_snapshot(folder: Path, system: System, percent: int) -> None:
 
 
 def _read(folder: Path) -> tuple[State, dict[str, Tensor]]:
-    """state.json and the weights it names. Once more if they went in between: the run may be training."""
+    """state.json and the weights it names."""
+    state = _current(folder)
+    return state, _read_weights(folder / "checkpoints" / state.weights, state.blake2b)
+
+
+def _current(folder: Path) -> State:
+    """state.json. Once more if the weights that it names went in between: the run may be training."""
     state = read_state(folder / "state.json")
     if not (folder / "checkpoints" / state.weights).exists():
         state = read_state(folder / "state.json")
-    return state, _read_weights(folder / "checkpoints" / state.weights, state.blake2b)
+    return state
 
 
 def _same_names(owed: Collection[str], found: Mapping[str, Any], where: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Count = Annotated[int, Meta(ge=0, le=2**62)]  # as a state file may say it
+Tally = Annotated[int, Meta(ge=0, le=2**62)]  # as a state file may say it
 
 
 @dataclass

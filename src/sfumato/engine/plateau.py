@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from .clock import Count
+from .clock import Tally
 from .runtime import average_over_processes
 
 
@@ -15,10 +15,10 @@ class PlateauState:
     """Everything that a resumed run needs of a `Plateau`, as JSON values. `best`: None before the first epoch's end."""
 
     best: float | None
-    num_bad_epochs: Count
-    last_epoch: Count
+    num_bad_epochs: Tally
+    last_epoch: Tally
     total: float
-    count: Count
+    count: Tally
 
 
 class Plateau:

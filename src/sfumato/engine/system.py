@@ -68,6 +68,10 @@ class System(nn.Module, ABC):
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.schedules: dict[str, Plateau] = {}
 
+    @classmethod
+    def refuse(cls, config: Any) -> None:
+        """Raises SfumatoError for a Config that no new run may have. One that was begun before goes on with it."""
+
     def begin(self) -> None:
         """Called once, before the first step of a new run: loads what was trained before. A resumed or opened run has
         it in its checkpoint."""

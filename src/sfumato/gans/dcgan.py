@@ -33,7 +33,6 @@ class Config(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_resolution(self.resolution)
-        check_r1(self.r1, "use sngan or wgan_gp with --network dcgan")
 
 
 _DIGITS = Config(resolution=28, channels=1, width=32, flip=False)
@@ -42,6 +41,10 @@ PRESETS = {"photographs": Config(), "digits": _DIGITS, "mnist": _DIGITS, "fashio
 
 class DCGAN(Adversarial):
     config: Config
+
+    @classmethod
+    def refuse(cls, config: Config) -> None:
+        check_r1(config.r1, "use sngan or wgan_gp with --network dcgan")
 
     def build(self) -> tuple[nn.Module, nn.Module]:
         return dcgan_players(self.config, self.config.width, batch_norm=True)

@@ -21,6 +21,7 @@ POOR = 0.4  # diversity of a batch, as a share of the real one
 GROWN, LARGE = 5.0, 10.0  # how much a loss must have grown, and to what, to be called diverging
 SPENT = 1.3  # final distance over the best
 FALLING = 0.98  # mean distance of the last third of the run over that of the third before
+NEEDED = {"real", "fake_before", "diversity", "discriminator", "generator"}  # of a line of the log
 LACKING = 0.9  # entropy of classes, as a share of the real one
 PROBABILITIES = ("minimax", "non_saturating")
 PLAYERS_ZH = {"discriminator": "判别器", "generator": "生成器"}
@@ -37,7 +38,10 @@ class Finding:
 
 def diagnose(system: Adversarial, history: History, evaluation: Evaluation, say: Speaker = ENGLISH) -> list[Finding]:
     """The findings on the run of `system` with this history, in the speaker's language."""
-    rows, measures = history.rows, history.measures
+    rows = [row for row in history.rows if row.keys() >= NEEDED]
+    measures = followed(history.measures)
+    if not rows:
+        return []
     late = rows[-max(1, len(rows) // LAST) :]
     mean = {key: fmean(row[key] for row in late) for key in ("real", "fake_before", "diversity")}
     return [
@@ -134,6 +138,11 @@ def _still_falls(measures: Rows) -> bool:
     values = [row[distance_of(measures)] for row in measures]
     third = len(values) // 3
     return third > 0 and fmean(values[-third:]) < FALLING * fmean(values[-2 * third : -third])
+
+
+def followed(measures: Rows) -> Rows:
+    """The measurements that have the distance which a run is followed by."""
+    return [row for row in measures if distance_of(measures) in row]
 
 
 def distance_of(measures: Rows) -> str:

@@ -13,7 +13,7 @@ from ..metrics.table import Evaluation, Words
 from ..reports.document import Report, opened
 from ..reports.figures import curve, labelled_rows
 from ..reports.grids import COLUMNS, grid, shrunk
-from .diagnosis import diagnose, distance_of
+from .diagnosis import diagnose, distance_of, followed
 from .drawing import draw, walk
 from .game import Adversarial
 from .measures import glance, measure
@@ -52,11 +52,7 @@ class Adversaries(Family):
         judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         found = measure(cast(Adversarial, system), data, runtime, judges)
-        return (
-            found
-            if history is None or not history.rows
-            else found.with_more(**_in_hindsight(cast(Adversarial, system), history, found))
-        )
+        return found if history is None else found.with_more(**_in_hindsight(cast(Adversarial, system), history, found))
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
         return glance(cast(Adversarial, system), data, runtime)
@@ -74,12 +70,13 @@ class Adversaries(Family):
         evaluation: Evaluation,
     ) -> None:  # fmt: skip
         system = cast(Adversarial, system)
-        report.picture(
-            "beliefs",
-            beliefs_curve(history.rows),
-            "What the discriminator says: of real images, of made ones before its update, of new made ones after it. "
-            "Probabilities for minimax and non_saturating, plain logits otherwise.",
-        )
+        if history.rows:
+            report.picture(
+                "beliefs",
+                beliefs_curve(history.rows),
+                "What the discriminator says: of real images, of made ones before its update, of new made ones after "
+                "it. Probabilities for minimax and non_saturating, plain logits otherwise.",
+            )
         report.heading("Run doctor")
         for found in evaluation.more["findings"]:
             report.say(f"{found['finding']} {found['change']}", loud=True)
@@ -104,15 +101,16 @@ class Adversaries(Family):
 def _in_hindsight(system: Adversarial, history: History, evaluation: Evaluation) -> dict[str, Any]:
     """The best and the final distance over the run, and what the run doctor finds."""
     over: dict[str, Any] = {}
-    if history.measures:
-        key = distance_of(history.measures)
-        best = min(history.measures, key=lambda row: row[key])
-        over = {"measure": key, "best": best[key], "best_at": best["images"], "final": history.measures[-1][key]}
+    if measures := followed(history.measures):
+        key = distance_of(measures)
+        best = min(measures, key=lambda row: row[key])
+        over = {"measure": key, "best": best[key], "best_at": best["images"], "final": measures[-1][key]}
     return {"over_the_run": over, "findings": [asdict(finding) for finding in diagnose(system, history, evaluation)]}
 
 
 def beliefs_curve(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """What the discriminator said of real and of made images, before and after its own update."""
+    rows = [row for row in rows if row.keys() >= {"epoch", *BELIEFS}]
     epochs = [row["epoch"] for row in rows]
     names = {"real": "D(x)", "fake_before": "D(G(z)) before", "fake_after": "D(G(z)) after"}
     return curve({name: (epochs, [row[key] for row in rows]) for key, name in names.items()}, "epoch", "D")

@@ -232,6 +232,8 @@ class Adversarial(System):
         """The images (n, c, h, w) in [-1, 1] of noise vectors (n, latent); of a conditional system under labels (n,),
         by default each class in turn."""
         device = next(self.generator.parameters()).device
+        if labels is not None and not self.conditional:
+            raise SfumatoError(f"labels: {type(self).__name__} is told no classes")
         if self.conditional and labels is None:
             labels = torch.arange(len(latents)) % self.config.classes
         return told(self.maker, latents.to(device), None if labels is None else labels.to(device)).float()

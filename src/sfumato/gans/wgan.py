@@ -28,11 +28,6 @@ class Config(EitherConfig):
     discriminator_steps: int = 5  # updates of the critic for one of the generator
     batch_size: int = 64  # images per update, over all processes
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.network == "dcgan":
-            check_r1(self.r1, "use --network mlp, or wgan_gp")
-
 
 PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 
@@ -40,6 +35,11 @@ PRESETS = {"mlp": Config(), "dcgan": Config(network="dcgan", width=32)}
 class WGAN(Adversarial):
     steady = True
     config: Config
+
+    @classmethod
+    def refuse(cls, config: Config) -> None:
+        if config.network == "dcgan":
+            check_r1(config.r1, "use --network mlp, or wgan_gp")
 
     def build(self) -> tuple[nn.Module, nn.Module]:
         return players(self.config, batch_norm=True)

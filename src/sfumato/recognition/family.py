@@ -66,9 +66,9 @@ class Recognition(Family):
         evaluation: Evaluation,
     ) -> None:  # fmt: skip
         super().tell(report, system, data, runtime, history, evaluation)
-        report.picture(
-            "scores", scores_curve(history.rows), "On training images, as they were shown: cut, scaled, recoloured."
-        )
+        if history.rows:
+            caption = "On training images, as they were shown: cut, scaled, recoloured."
+            report.picture("scores", scores_curve(history.rows), caption)
         if shares := evaluation.more.get("per_class"):
             cells = [[name, "–" if share is None else f"{share:.3f}"] for name, share in shares.items()]
             report.table(["class", "IoU"], cells, "Intersection over union on the test images, of each class.")

@@ -22,6 +22,7 @@ from ..errors import SfumatoError
 
 MAX_CLASSES = 1000
 MAX_RESOLUTION = 2048
+SMALLEST = 32  # pixels of a side that five halvings leave one of
 CLIMB = 0.05  # of a run in which the rate climbs
 
 
@@ -73,6 +74,17 @@ class Recognizer(System):
         if config.optimizer == "adamw":
             return torch.optim.AdamW(groups, **common)
         return torch.optim.SGD(groups, momentum=config.momentum, **common)
+
+    @property
+    def least_batch(self) -> int:
+        """Batch norm cannot take a single number of each channel, which is what five halvings leave of small images."""
+        normed = any(type(layer) is nn.BatchNorm2d for layer in self.modules())
+        return 2 if normed and self.trained_side <= SMALLEST else 1
+
+    @property
+    def trained_side(self) -> int:
+        """Pixels of a side of what the network sees in training."""
+        return self.config.resolution
 
     def stages(self) -> Sequence[Stage]:
         return [Stage(self.config.images, self.config.batch_size, flip=self.config.flip, across=True)]

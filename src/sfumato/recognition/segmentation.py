@@ -63,6 +63,10 @@ class Segmenter(Recognizer):
         self.backbone, self.head = backbone, head
         self.learn(backbone.parameters(), head.parameters())
 
+    @property
+    def trained_side(self) -> int:
+        return self.config.crop
+
     def begin(self) -> None:
         if self.config.pretrained:
             self.backbone.load(self.config.weights)

@@ -6,6 +6,7 @@ the folders of this package, and packages that others have installed under the e
 """
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..family import Family
 
 GROUP = "sfumato.subjects"
+TRAITS = ("draws", "conditional", "names_classes", "grows")  # of a system's class: what it can do
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,22 @@ def _subjects() -> Iterator[str]:
 
 
 def _entries() -> Iterator[Entry]:
+    """Ours first. A package that cannot be imported, or takes a name that there is, is named and left out: it must not
+    break what others do."""
+    taken = set()
     for package in _subjects():
-        for name, (class_name, data) in import_module(package).SYSTEMS.items():
+        try:
+            systems = import_module(package).SYSTEMS
+        except Exception as error:  # whatever somebody else's package stumbles over
+            if package.startswith("sfumato."):
+                raise
+            print(f"sfumato: left out: subject {package}: {type(error).__name__}: {error}", file=sys.stderr)
+            continue
+        for name, (class_name, data) in systems.items():
+            if name in taken:
+                print(f"sfumato: left out: {package}.{name}: there is a system of that name", file=sys.stderr)
+                continue
+            taken.add(name)
             yield Entry(package, name, class_name, data)
 
 
@@ -94,7 +110,7 @@ CATALOG = {entry.name: entry for entry in _entries()}
 
 
 def systems() -> list[dict[str, Any]]:
-    """The catalog as plain values: name, family, idea, paper, presets."""
+    """The catalog as plain values: name, family, idea, paper, presets, traits."""
     return [
         {
             "name": entry.name,
@@ -102,6 +118,7 @@ def systems() -> list[dict[str, Any]]:
             "idea": entry.idea,
             "paper": entry.paper,
             "presets": list(entry.presets),
+            "traits": [name for name in TRAITS if getattr(entry.system_class, name)],
         }
         for entry in CATALOG.values()
     ]

@@ -14,17 +14,16 @@
 One process at a time owns a run that is being trained.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..files import write_json
 from ..metrics.table import Evaluation
 from .lock import owned
 from .manifest import Manifest, manifest_json, read_manifest
 from .results import read_evaluation
+from .rows import Line, read_rows
 
 
 class RunFolder:
@@ -56,16 +55,9 @@ class RunFolder:
         """evaluation.json. Raises SfumatoError if there is none, or naming what is wrong."""
         return read_evaluation(self.path)
 
-    def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, or of measures.jsonl; one cut short by a kill is passed over."""
-        rows = []
-        path = self.path / name
-        for line in path.read_text("utf-8").splitlines() if path.exists() else []:
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
-        return rows
+    def metrics(self, name: str = "metrics.jsonl") -> list[Line]:
+        """The lines of metrics.jsonl, or of measures.jsonl."""
+        return read_rows(self.path / name)
 
     def looks(self) -> list[Path]:
         """The pictures that were made on the way, in order."""

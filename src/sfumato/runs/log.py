@@ -1,6 +1,7 @@
 """The numbers of a run over time: means per interval, to metrics.jsonl and TensorBoard alike."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..engine.clock import Count
+from ..engine.clock import Tally
 from ..engine.loop import Tick
 from ..files import write_atomically
+from .rows import read_rows
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class MeterState:
     """A `Meter` as JSON values. Older runs have one count, `count`, of the images of every scalar."""
 
     sums: dict[str, float]
-    counts: dict[str, Count] = field(default_factory=dict)
-    count: Count | None = None
+    counts: dict[str, Tally] = field(default_factory=dict)
+    count: Tally | None = None
 
     def __post_init__(self) -> None:
         if not all(self.counts.get(name, self.count) for name in self.sums):
@@ -68,8 +70,7 @@ class Log:
         self.seconds_before, self.began = seconds, time.monotonic()
         for known in (self.path, self.measures):
             if known.exists():
-                kept = [line for line in known.read_text("utf-8").splitlines() if _images_of(line) <= images]
-                text = "".join(f"{line}\n" for line in kept)
+                text = "".join(f"{json.dumps(row)}\n" for row in read_rows(known) if row["images"] <= images)
                 write_atomically(known, lambda path, text=text: path.write_text(text, "utf-8"))
         self.events = SummaryWriter(str(folder), purge_step=images + 1 if images else None)
 
@@ -97,8 +98,9 @@ class Log:
             self.events.add_scalar(f"measured/{name}", value, images)
 
     def _append(self, path: Path, images: int, values: dict[str, float]) -> None:
+        there = {name: value for name, value in values.items() if math.isfinite(value)}  # JSON has no other
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"images": images, **values}) + "\n")
+            file.write(json.dumps({"images": images, **there}) + "\n")
 
     def picture(self, name: str, image: Tensor, images: int) -> None:
         """`image`: (c, h, w) in [0, 1]."""
@@ -106,10 +108,3 @@ class Log:
 
     def close(self) -> None:
         self.events.close()
-
-
-def _images_of(line: str) -> float:
-    try:
-        return json.loads(line)["images"]
-    except (ValueError, KeyError, TypeError):
-        return float("inf")

@@ -35,8 +35,7 @@ def open(path: str | Path, device: str = "auto") -> "Run":
 
 def history_of(folder: RunFolder) -> History:
     """What the log of a run says."""
-    manifest = folder.manifest()
-    return History(manifest.system, manifest.config, folder.metrics(), folder.metrics("measures.jsonl"), folder.looks())
+    return History(folder.manifest().config, folder.metrics(), folder.metrics("measures.jsonl"), folder.looks())
 
 
 class Run:
@@ -83,6 +82,7 @@ class Run:
 
     def snapshot(self, percent: int) -> System:
         """The system as it was after `percent` of its training, in evaluation mode."""
+        check_shapes(self.path, lambda: self.entry.build(self.config))
         system = self.entry.build(self.config)
         load_snapshot(self.path, system, percent)
         return system.to(self.runtime.device).eval()

@@ -35,8 +35,11 @@ def write_page(
     report.heading("The network")
     report.code(str(system))
     report.heading("Training")
-    caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1]['seconds']:.0f} s."
-    report.picture("curve", losses_curve(rows, entry.family.not_losses), caption)
+    if rows:
+        caption = f"Means per interval over {rows[-1]['images']:,} images in {rows[-1].get('seconds', 0):.0f} s."
+        report.picture("curve", losses_curve(rows, entry.family.not_losses), caption)
+    else:
+        report.say("Its log is gone: nothing can be said of how it went.")
     entry.family.tell(report, system, data, runtime, history, evaluation)
     report.heading("Measured")
     report.table(*table(evaluation))

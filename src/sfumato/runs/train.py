@@ -48,6 +48,7 @@ def train(
     names = (data,) if isinstance(data, str) else tuple(data)
     entry, preset = find(system, names)
     config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
+    entry.system_class.refuse(config)
     folder = RunFolder(run)
     runtime = choose(device, precision)
     if runtime.process == 0 and folder.is_run:

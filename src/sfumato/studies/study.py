@@ -84,7 +84,7 @@ class Finished:
 
     @property
     def seconds(self) -> float:
-        return self.history.rows[-1]["seconds"]
+        return self.history.rows[-1]["seconds"] if self.history.rows else 0.0
 
     def series(self, key: str, along: str = "images") -> tuple[list[float], list[float]]:
         """x and y of the curve of a scalar of its log."""
@@ -240,7 +240,7 @@ def obtain(plan: Plan, settings: Settings, setup: Setup, runtime: Runtime) -> Ru
         )  # fmt: skip
     if not fits(folder, plan.system, data, settings.seed, runtime.precision, plan.fields):
         raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
-    if (path / "evaluation.json").is_file():
+    if folder.is_finished:
         return Run(path, runtime.device.type, data)
     return resume(path, opened=data)
 
