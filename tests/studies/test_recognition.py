@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 import torch
 from docx import Document
-from torch import nn
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.nets.receptive import receptive_field
 from sfumato.studies.recognition import measures, plans
 from sfumato.studies.recognition.experiments import adjointness
 from sfumato.studies.study import Plan
@@ -90,21 +88,6 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         sfumato.study("recognition", out=tmp_path, data=("faces", "faces", "scenes"))
     with pytest.raises(SfumatoError, match="there is no such file"):
         sfumato.study("recognition", out=tmp_path, features=tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("layers", "field"),
-    [
-        ([nn.Conv2d(3, 4, 3)], 3),
-        ([nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)], 5),
-        ([nn.Conv2d(3, 4, 3, dilation=4)], 9),
-        ([nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(4, 4, 3)], 8),
-        ([nn.Conv2d(3, 4, 7, stride=2), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)], 11),
-        ([nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1)], 64),
-    ],
-)
-def test_receptive_fields_are_those_of_the_formula(layers: list[nn.Module], field: int) -> None:
-    assert receptive_field(nn.Sequential(*layers), 64) == field
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

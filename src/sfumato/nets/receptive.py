@@ -9,8 +9,9 @@ from torch import nn
 def receptive_field(network: nn.Module, side: int = 768) -> int:
     """Pixels along a side of the square that the middle number of the map depends on; `side` if it is all of them.
 
-    Found by differentiation: filters become means and poolings averages, so that nothing is cancelled or passed over
-    by chance; the gradient is then zero outside the field alone. `network`: from images (1, 3, h, w) to one map.
+    Found by differentiation: filters become means, poolings averages, and norms and rectifiers are left out, so that
+    nothing is cancelled or passed over by chance; the gradient is then zero outside the field alone. `network`: from
+    images (1, 3, h, w) to one map.
     """
     probe = copy.deepcopy(network).cpu().eval()
     for module in probe.modules():
@@ -19,7 +20,9 @@ def receptive_field(network: nn.Module, side: int = 768) -> int:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         for name, child in module.named_children():
-            if isinstance(child, nn.MaxPool2d):
+            if isinstance(child, nn.BatchNorm2d | nn.ReLU | nn.ReLU6):
+                setattr(module, name, nn.Identity())
+            elif isinstance(child, nn.MaxPool2d):
                 setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding, child.ceil_mode))
     images = torch.ones(1, 3, side, side, requires_grad=True)
     values = probe(images)
