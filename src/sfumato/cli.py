@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -136,28 +136,33 @@ def _offer_fields(tokens: Sequence[str]) -> None:
     spread = [part for token in tokens for part in (token.split("=", 1) if token.startswith("--data=") else [token])]
     index = spread.index("--data") + 1 if "--data" in spread else len(spread)
     entry, preset = find(system, spread[index : index + 1])
-    kinds = get_type_hints(entry.config_class)
     group = Group(f"Fields of {entry.name}:{preset}")
-    common = [item for name, item in inspect.signature(train).parameters.items() if name != "fields"]
-    own = []
-    for field in describe(entry, preset):
-        text = field.text[:1].upper() + field.text[1:]
-        if field.bounds and field.bounds.hint:
-            text += f" ({field.bounds.hint})"
-        about = Parameter(help=text, group=group, consume_multiple=True, negative_iterable=())
-        kind = Annotated[kinds[field.name], about]
-        own.append(
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kind)
-        )
+    kinds = get_type_hints(entry.config_class)
+    own = [_option(field, kinds[field.name], group=group, negative_iterable=()) for field in describe(entry, preset)]
+    _offer("train", train, own, f"Train {entry.idea[:1].lower()}{entry.idea[1:]}")
 
-    def train_with_fields(*positional: Any, **named: Any) -> None:
-        train(*positional, **named)
 
-    train_with_fields.__doc__ = f"Train {entry.idea[:1].lower()}{entry.idea[1:]}"
-    train_with_fields.__signature__ = inspect.Signature([*common, *own])  # pyright: ignore[reportFunctionMemberAccess]
-    train_with_fields.__annotations__ = {item.name: item.annotation for item in (*common, *own)}
-    del app["train"]
-    app.command(train_with_fields, name="train")
+def _option(field: Any, kind: Any, whose: str = "", **about: Any) -> inspect.Parameter:
+    """A field as an option. `about`: what else the command line is told of it."""
+    text = f"{whose}: {field.text}" if whose else field.text[:1].upper() + field.text[1:]
+    if field.bounds and field.bounds.hint:
+        text += f" ({field.bounds.hint})"
+    shown = None if field.default != () else False
+    annotation = Annotated[kind, Parameter(help=text, consume_multiple=True, show_default=shown, **about)]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
+
+
+def _offer(name: str, command: Callable[..., None], own: Iterable[inspect.Parameter], text: str | None) -> None:
+    """Makes `command`, whose last parameter takes any option, the one called `name`, with the options `own` instead."""
+
+    def offered(*positional: Any, **named: Any) -> None:
+        command(*positional, **named)
+
+    parameters = [*list(inspect.signature(command).parameters.values())[:-1], *own]
+    offered.__doc__, offered.__annotations__ = text, {item.name: item.annotation for item in parameters}
+    offered.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    del app[name]
+    app.command(offered, name=name)
 
 
 @app.command
@@ -384,25 +389,17 @@ def stylize(
 
 def _offer_options() -> None:
     """Gives `stylize` each option that a method has, and says of which methods it is."""
-    from .engine.fields import help_texts
-    from .style.options import METHODS, flag, having
+    from .engine.fields import fields_of
+    from .style.options import METHODS, PATHS, flag, having
 
-    own = {}
+    own, group = {}, Group("Options of the methods")
     for method in METHODS:
-        kinds = get_type_hints(method)
-        for name, text in help_texts(method).items():
-            owners = " and ".join(flag(kind).split()[-1] for kind in having(name))
-            text = f"{owners}: {text}." if len(having(name)) < len(METHODS) else f"{text[:1].upper()}{text[1:]}."
-            default = getattr(method, name)
-            about = Parameter(
-                help=text, consume_multiple=True, negative=(), show_default=False if default == () else None
-            )
-            kind = Annotated[kinds[name], about]
-            own[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-    common = [item for name, item in inspect.signature(stylize).parameters.items() if name not in {"options", *own}]
-    offered = [*common[:5], *own.values(), *common[5:]]  # behind `preset`
-    stylize.__signature__ = inspect.Signature(offered)  # pyright: ignore[reportFunctionMemberAccess]
-    stylize.__annotations__ = {item.name: item.annotation for item in offered}
+        kinds = get_type_hints(method) | dict.fromkeys(PATHS, Path | None)
+        for field in fields_of(method()):
+            owners = having(field.name)
+            whose = " and ".join(flag(kind).split()[-1] for kind in owners) if len(owners) < len(METHODS) else ""
+            own[field.name] = _option(field, kinds[field.name], whose, group=group, negative=())
+    _offer("stylize", stylize, own.values(), stylize.__doc__)
 
 
 @app.command

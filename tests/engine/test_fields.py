@@ -1,6 +1,7 @@
 """Fields of a Config as data: bounds, choices, help; values from JSON and from Python against them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -47,6 +48,8 @@ class Config(Base):
     flip: bool = False  # mirror images
     weights: str = ""  # a file
     images: Count = 100  # in all
+    size: Annotated[int | None, Bounds(32)] = None  # of results
+    keep: Literal["luma", "coral"] | None = None  # colours
 
 
 def test_fields_are_described_in_order_with_their_bounds_and_help() -> None:
@@ -57,8 +60,24 @@ def test_fields_are_described_in_order_with_their_bounds_and_help() -> None:
     assert fields["side"].bounds == Bounds(4, 64)  # declared anew for another default alone
     assert fields["loss"].choices == ("bce", "mse")
     assert fields["flip"].bounds is None
-    kinds = ["int", "float", "ints", "floats", "choice", "choice", "float", "float", "bool", "text", "int"]
+    kinds = [
+        "int",
+        "float",
+        "ints",
+        "floats",
+        "choice",
+        "choice",
+        "float",
+        "float",
+        "bool",
+        "text",
+        "int",
+        "int",
+        "choice",
+    ]
     assert [field.kind for field in fields.values()] == kinds
+    assert [field.name for field in fields.values() if field.optional] == ["size", "keep"]
+    assert (fields["size"].bounds, fields["keep"].choices) == (Bounds(32), ("luma", "coral"))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +129,10 @@ def test_bounds_hold_what_they_say(
         ({"weights": "a\nb"}, "here: weights 'a\\nb': must be one line of text"),
         ({"weights": "\ud800"}, "here: weights '\\ud800': must be one line of text"),
         ({"weights": "w" * 5000}, "must be one line of text, of 4,096 characters at most"),
+        ({"size": 31}, "here: size 31: must be at least 32"),
+        ({"size": "64"}, "here: size '64': must be of type int"),
+        ({"keep": "hue"}, "here: keep 'hue': must be luma or coral"),
+        ({"side": None}, "here: side None: must be of type int"),
         ({"flip": 1}, "here: flip 1: must be of type bool"),
         ({"colour": 1}, "here: unknown fields: colour; there are side, rate"),
         ({"c\n" * 999: 1}, "here: unknown fields: c?c?"),
@@ -129,6 +152,9 @@ def test_values_lie_on_top_of_a_base() -> None:
     assert built == Config(side=40, rate=1.0, hidden=(4,), decay=0.5)
     assert type(built.rate) is type(built.decay) is float
     assert build(Config, {"hidden": (4,)}, "here") == Config(hidden=(4,))
+    plain = build(Config, {"hidden": [np.int64(4)], "tail": (np.float32(0.5), 1), "weights": Path("a")}, "here")
+    assert plain == Config(hidden=(4,), tail=(0.5, 1.0), weights="a")
+    assert build(Config, {"size": None, "keep": None}, "here", Config(size=64, keep="luma")) == Config()
 
 
 def test_a_choice_is_checked_without_json_too() -> None:

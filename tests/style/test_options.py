@@ -1,8 +1,10 @@
 """Options of the methods: what cannot be is named, and who has what another method is asked for."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from sfumato import cli
@@ -18,11 +20,21 @@ OTHER = {"alpha": 0.5, "tile": 64, "run": "runs/mine", "recipe": "d2l", "steps":
     ("options", "words"),
     [
         ({"alpha": 1.5}, "alpha 1.5: must lie between 0 and 1"),
-        ({"coherence": float("nan")}, "coherence nan: must lie between 0 and 1"),
-        ({"weights": (0.0, 0.0)}, "must not be negative, nor all 0"),
-        ({"weights": (float("inf"), 1.0)}, "must not be negative"),
+        ({"coherence": float("nan")}, "coherence nan: must be a finite number"),
+        ({"weights": (0.0, 0.0)}, r"weights \(0.0, 0.0\): must not all be 0"),
+        ({"weights": (float("inf"), 1.0)}, "each must be a finite number"),
+        ({"weights": (-1.0, 2.0)}, "each must not be negative"),
+        ({"weights": 0.5}, "weights 0.5: must be a list of floats"),
+        ({"alpha": "x"}, "alpha 'x': must be of type float"),
+        ({"tile": "64"}, "tile '64': must be of type int"),
+        ({"content_size": 64.0}, "content_size 64.0: must be of type int"),
+        ({"keep_color": "hue"}, "keep_color 'hue': must be one of luma, coral, histogram"),
+        ({"method": "gatys", "steps": 2.5}, "steps 2.5: must be of type int"),
+        ({"method": "gatys", "init": 5}, "init 5: must be of type str"),
+        ({"method": ["gatys"]}, "method .'gatys'.: must be one of adain, gatys"),
         ({"style_size": 3}, "style_size 3: must be at least 32"),
         ({"method": "magic"}, "method 'magic': must be one of adain, gatys"),
+        ({"tile": 10**5000, "method": "gatys"}, "tile of type int: is for --method adain"),
         ({"encoder": "vgg19"}, "no decoder for it is shipped"),
         ({"method": "gatys", "encoder": "vgg20"}, "encoder 'vgg20': must be one of sfumato"),
         ({"tile": 100}, "tile 100: must be a multiple of 8"),
@@ -45,9 +57,16 @@ def test_an_option_is_taken_by_those_who_have_it_and_refused_by_the_others(kind:
             assert getattr(options_for(kind.method, kind.preset, **{name: value}), name) == value
             continue
         with pytest.raises(
-            SfumatoError, match=f"{name} {value}: is for {flag(having(name)[0])}.*, not for {flag(kind)}"
+            SfumatoError, match=f"{name} {value!r}: is for {flag(having(name)[0])}.*, not for {flag(kind)}"
         ):
             options_for(kind.method, kind.preset, **{name: value})
+
+
+def test_values_are_taken_as_python_has_them() -> None:
+    told = options_for(alpha=np.float32(0.5), tile=np.int64(64), weights=[1, np.float64(2)], run=Path("runs/mine"))
+    assert told == options_for(alpha=0.5, tile=64, weights=(1.0, 2.0), run=str(Path("runs/mine")))
+    chosen = options_for("gatys", weights_file=None, init=Path(__file__))
+    assert chosen == options_for("gatys", init=__file__)
 
 
 def test_a_usual_value_is_no_choice() -> None:
@@ -59,7 +78,10 @@ def test_the_command_offers_every_option(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     for kind in METHODS:
         assert all(f"--{field.name.replace('_', '-')} " in shown for field in fields(kind))
-    assert "gatys and fine: steps at full size" in " ".join(shown.replace("│", " ").split())
+    words = " ".join(shown.replace("│", " ").split())
+    assert "gatys and fine: steps at full size" in words
+    assert "adain: strength of the style (from 0 to 1)" in words
+    assert "--run PATH" in words
 
 
 def test_encoders_are_those_there_are() -> None:

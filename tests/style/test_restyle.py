@@ -57,6 +57,15 @@ def test_fine_goes_on_from_the_draft(photo: Image.Image, tmp_path: Path) -> None
     assert 0 < difference < 40
 
 
+def test_each_kind_of_line_is_said_once(photo: Image.Image, runtime: Runtime) -> None:
+    said: list[str] = []
+    chosen = options_for(preset="fine", tile=32, steps=1, recipe="d2l", style_size=32)
+    styles = Styles([photo], chosen, runtime, note=said.append)
+    for size in ((24, 16), (800, 40), (780, 44)):
+        styles.lay(photo.resize(size))
+    assert [line.split()[:3] for line in said] == [["800×40", "pixels:", "in"], ["800×40", "pixels:", "painted"]]
+
+
 def test_gatys_starts_from_what_it_is_told(photo: Image.Image, tmp_path: Path) -> None:
     painting("glass", 0, 64).save(tmp_path / "start.png")
     results = [

@@ -9,10 +9,13 @@ import inspect
 import io
 import math
 import tokenize
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import SfumatoError
 from ..strict import convert, short, shown
@@ -77,7 +80,7 @@ OWED = {"int": "of type int", "float": "of type float", "bool": "of type bool", 
 @dataclass(frozen=True)
 class Field:
     """A field of a Config. `kind`: int, float, bool, text, choice; ints, floats, texts for a tuple of them; values for
-    anything else. `text`: its help, a trailing comment in the source."""
+    anything else. `text`: its help, a trailing comment in the source. `optional`: it may be None."""
 
     name: str
     kind: str
@@ -85,6 +88,7 @@ class Field:
     bounds: Bounds | None
     default: Any
     text: str
+    optional: bool
 
     @property
     def owed(self) -> str:
@@ -110,10 +114,14 @@ def _fields(config_class: type[Any]) -> Mapping[str, Field]:
     kinds, bounds = get_type_hints(config_class), _bounds(config_class)
     found: dict[str, Field] = {}
     for field in dataclasses.fields(config_class):
-        kind, origin = kinds[field.name], get_origin(kinds[field.name])
+        kind = kinds[field.name]
+        parts = [part for part in get_args(kind) if part is not types.NoneType]
+        if optional := get_origin(kind) in (Union, types.UnionType) and len(parts) == 1:  # X | None
+            kind = parts[0]
+        origin = get_origin(kind)
         choices = get_args(kind) if origin is Literal else ()
         word = "choice" if choices else f"{KINDS[get_args(kind)[0]]}s" if origin is tuple else KINDS.get(kind, "values")
-        found[field.name] = Field(field.name, word, choices, bounds.get(field.name), field.default, "")
+        found[field.name] = Field(field.name, word, choices, bounds.get(field.name), field.default, "", optional)
     return found
 
 
@@ -138,6 +146,8 @@ def check(config: Any) -> None:
 
 
 def _fault(field: Field, value: Any) -> str:
+    if value is None and field.optional:
+        return ""
     where = f"{field.name} {shown(value)}: "
     if field.kind == "choice":
         return "" if value in field.choices else f"{where}must be {field.owed}"
@@ -176,15 +186,27 @@ def build(config_class: type[Any], values: Mapping[str, Any], where: str, base: 
     kinds = get_type_hints(config_class)
     checked: dict[str, Any] = {}
     for name, value in values.items():
-        plain = float(value) if isinstance(value, float) else value  # numpy's are floats too
         try:
-            checked[name] = convert(plain, kinds[name], where)
+            checked[name] = convert(_plain(value), kinds[name], where)
         except SfumatoError:
             raise SfumatoError(f"{where}: {name} {shown(value)}: must be {fields[name].owed}") from None
     try:
         return dataclasses.replace(base if base is not None else config_class(), **checked)
     except SfumatoError as error:
         raise SfumatoError(f"{where}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy and the like, alone or in a list, as Python's own; a path as text."""
+    if isinstance(value, list | tuple):
+        return [_number(item) for item in value]
+    return str(value) if isinstance(value, Path) else _number(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def from_json(config_class: type[Any], values: Mapping[str, Any], where: str) -> Any:

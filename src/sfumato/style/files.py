@@ -23,7 +23,7 @@ from ..version import __version__
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
 from .gatys import PictureTick
 from .network import Restyler, shipped
-from .options import MethodOptions, Options, PaintOptions
+from .options import PATHS, MethodOptions, Options, PaintOptions
 from .restyle import Styles, mask_of, sized
 
 LOOK, WATCHED = 5, 50  # steps of an optimisation between two looks at its losses, and at its picture
@@ -181,7 +181,7 @@ def described(options: MethodOptions, styles: Sequence[Path], masks: Sequence[Pa
     for name in ("method", "preset", *(field.name for field in fields(options))):
         value = getattr(options, name)
         if value != getattr(Options if name in ("method", "preset") else type(options), name):
-            found[name] = Path(value).name if name in ("run", "weights_file", "init") else value
+            found[name] = Path(value).name if name in (*PATHS, "init") else value
     return found
 
 

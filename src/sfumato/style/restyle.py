@@ -4,7 +4,6 @@ Large pictures are restyled tile by tile, or optimised small and enlarged; what 
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args
 
@@ -152,7 +151,7 @@ class Styles:
     """Styles, made ready once and laid on any number of contents.
 
     `masks`: one grey picture for each style, white where it goes; where none of them is white, the content stays.
-    `network`: gives the one of `options.run`. `note` hears no line twice: a clip has many frames.
+    `network`: gives the one of `options.run`. `note` hears each kind of line once: a folder has many sizes.
     """
 
     def __init__(
@@ -160,7 +159,7 @@ class Styles:
         masks: Sequence[Image.Image] = (), network: Callable[[], Restyler] = shipped, note: Note = lambda _: None,
         follow: Follow = lambda _: None,
     ) -> None:  # fmt: skip
-        self.options, self.runtime, note = options, runtime, cache(note)
+        self.options, self.runtime = options, runtime
         if not styles:
             raise SfumatoError("style: at least one is needed")
         if options.weights and len(options.weights) != len(styles):
@@ -175,16 +174,18 @@ class Styles:
         self.styles = [_tensor(sized(style, options.style_size, options.crop)) for style in styles]
         match options:
             case NetworkOptions():
-                self.method: Method = Network(network(), runtime, options.tile, shares, note, options.alpha, self.masks)
+                self.method: Method = Network(
+                    network(), runtime, options.tile, shares, once(note), options.alpha, self.masks
+                )
             case OptimisedOptions():
                 drawn = options.init in get_args(Start)
                 begin = None if drawn else _tensor(read_file(Path(options.init))[0])
                 changes = {"start": options.init} if drawn else {}
-                self.method = Optimised(options, runtime, shares, note, follow, begin, **changes)
+                self.method = Optimised(options, runtime, shares, once(note), follow, begin, **changes)
             case FineOptions():
                 changes = {"steps": FINE_STEPS, "scale_factor": 1.0}
-                draft = Network(network(), runtime, options.tile, shares, note)
-                self.method = Fine(draft, Optimised(options, runtime, shares, note, follow, **changes))
+                draft = Network(network(), runtime, options.tile, shares, once(note))
+                self.method = Fine(draft, Optimised(options, runtime, shares, once(note), follow, **changes))
 
     def lay(self, content: Image.Image, advance: Advance = lambda *_: None) -> Image.Image:
         """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise."""
@@ -227,6 +228,12 @@ def restyle(
     if alpha is not None:
         result.putalpha(sized(alpha, options.content_size, options.crop))
     return result  # pyright: ignore[reportReturnType]
+
+
+def once(note: Note) -> Note:
+    """`note`, which hears the first line and no other."""
+    notes = iter((note,))
+    return lambda line: next(notes, lambda _: None)(line)
 
 
 def blended(styles: Sequence[Statistics], shares: Sequence[float]) -> Statistics:
