@@ -143,6 +143,10 @@ class Split:
         chosen = torch.arange(len(self)) if indices is None else torch.as_tensor(indices)
         return self.parted(self.pictures.take(chosen))[0].float().div_(255)
 
+    def spread(self, count: int) -> Tensor:
+        """The places of `count` pictures, or of all if they are fewer, far apart."""
+        return spread(len(self), min(count, len(self)))
+
     def parted(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """Of bytes (n, c, h, w) or (c, h, w) the picture, and the mask without its channel if there is one."""
         return (pictures[..., :-1, :, :], pictures[..., -1, :, :]) if self.masked else (pictures, None)
@@ -196,6 +200,11 @@ class ImageData:
         """(c, h, w) of every picture."""
         channels, height, width = self.train.images([0]).shape[1:]
         return channels, height, width
+
+
+def spread(length: int, count: int) -> Tensor:
+    """`count` numbers from 0 to length - 1, far apart."""
+    return torch.linspace(0, length - 1, count).long()
 
 
 def fingerprint(*parts: Tensor | str) -> str:

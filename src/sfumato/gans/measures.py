@@ -3,7 +3,6 @@
 from math import prod
 
 import torch
-from torch import Tensor
 
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
@@ -38,7 +37,7 @@ def judge_of(data: ImageData, runtime: Runtime, count: int, features: str = "") 
     name or file."""
     key = (data.fingerprint, str(data.shape), count, features)
     if key not in _JUDGES:
-        real = data.test.images(_spread(len(data.test), count))
+        real = data.test.images(data.test.spread(count))
         if not features and data.shape == READ and data.classes and data.test.labels is not None:
             if data.fingerprint not in _READERS:
                 reader = train_reader(data, runtime, SEED)
@@ -60,7 +59,7 @@ def measure(system: Adversarial, data: ImageData, runtime: Runtime, judges: Judg
     fid = Inception(judges.inception).to(runtime.device) if judges.inception else None
     count = count_for(data)
     judge = judge_of(data, runtime, count, judges.features)
-    real = data.test.images(_spread(len(data.test), count))
+    real = data.test.images(data.test.spread(count))
     drawn = draw(system, count, runtime)
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(derive(SEED, "disturbed")))
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(derive(SEED, "floor")))
@@ -106,7 +105,3 @@ def glance(system: Adversarial, data: ImageData, runtime: Runtime) -> dict[str, 
     """The measures that are quick, of fewer images."""
     count = count_for(data, QUICK)
     return judge_of(data, runtime, count).measure(draw(system, count, runtime), quick=True)
-
-
-def _spread(length: int, count: int) -> Tensor:
-    return torch.linspace(0, length - 1, min(count, length)).long()

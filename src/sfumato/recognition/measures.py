@@ -266,7 +266,7 @@ def anchors_of(run: OpenRun, count: int) -> Iterator[tuple[str, bytes]]:
 def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int) -> list[Tensor]:
     """Rows of `count` test images, what is known of them, and what the system says: (n, 3, h, w) each in [0, 1]."""
     system.eval()
-    places = torch.linspace(0, len(data.test) - 1, min(count, len(data.test))).long()
+    places = data.test.spread(count)
     images, masks = data.test.parted(data.test.pictures.take(places))
     images = images.float() / 255
     at_once = max(1, AT_ONCE // images[0].numel())

@@ -51,10 +51,7 @@ def judged(system: StyleSystem, pictures: Tensor, content: Tensor, style: Tensor
 def test_pairs(data: ImageData, count: int) -> tuple[Tensor, Tensor]:
     """Each of `count` test contents with each of `count` test styles, spread over both sets: (count², 3, h, w) each."""
     assert data.second is not None
-    content, style = (
-        split.images(torch.linspace(0, len(split) - 1, min(count, len(split))).long())
-        for split in (data.test, data.second.test)
-    )
+    content, style = (split.images(split.spread(count)) for split in (data.test, data.second.test))
     return content.repeat_interleave(len(style), 0), style.repeat(len(content), 1, 1, 1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...data.dataset import ImageData
+from ...data.dataset import ImageData, spread
 from ...data.folder import FolderFiles, PictureReader, ZipFiles
 from ...data.photographs import photographs
 from ...data.pictures import to_bytes
@@ -109,7 +109,7 @@ def measure(lab: Lab) -> Restyle:
     own, given = learning[-1], TiledRestyler(shipped(), runtime, TILE)
     best = own if full else given
     contents = data.test.images(range(min(PAIRS[full], len(data.test))))
-    styles = data.second.test.images(_spread(len(data.second.test), 4))
+    styles = data.second.test.images(spread(len(data.second.test), 4))
     return Restyle(
         data=data,
         full=full,
@@ -264,14 +264,9 @@ def film(by: TiledRestyler, style: Tensor, count: int, side: int) -> Filmed:
         shown.append(before.output)
         if error.shown is not None and error.alone is not None:
             errors.append((error.shown, error.alone))
-    chosen = _spread(count, 4)
+    chosen = spread(count, 4).tolist()
     first, last = (torch.stack([frames[index] for index in chosen]) for frames in (filmed, shown))
     return Filmed(count, first, last, *_mean(errors))
-
-
-def _spread(length: int, count: int) -> list[int]:
-    """`count` numbers from 0 to length - 1, far apart."""
-    return torch.linspace(0, length - 1, count).long().tolist()
 
 
 def _bytes(image: Tensor) -> Tensor:
