@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..errors import SfumatoError
 from ..strict import content_of, decode, shown
+from .folder import RunFolder
 from .lock import owner_of
 from .manifest import NAME, Manifest, read_manifest
 
@@ -66,8 +67,9 @@ def look_at(folder: Path) -> Found:
         owner = owner_of(folder) or ""
     except SfumatoError as error:
         return Found(folder, "broken", manifest, str(error))
-    samples = () if (folder / "samples").is_symlink() else tuple(sorted((folder / "samples").glob("[0-9]*.png")))
-    ended = (folder / "evaluation.json").is_file() or (type(total) is int and 0 < total <= images)
+    run = RunFolder(folder)
+    samples = () if (folder / "samples").is_symlink() else tuple(run.looks())
+    ended = run.is_finished or (type(total) is int and 0 < total <= images)
     state = "running" if owner else "finished" if ended else "stopped"
     return Found(folder, state, manifest, images=images, rows=rows, samples=samples, owner=owner)
 

@@ -73,8 +73,7 @@ class Run:
     def system(self) -> System:
         """The trained system, in evaluation mode."""
         if self._system is None:
-            check_shapes(self.path, lambda: self.entry.build(self.config))
-            system = self.entry.build(self.config)
+            system = self._untrained()
             load_checkpoint(self.path, system, weights_only=True)
             runtime = self.runtime
             self._system = system.to(runtime.device).eval()
@@ -82,10 +81,14 @@ class Run:
 
     def snapshot(self, percent: int) -> System:
         """The system as it was after `percent` of its training, in evaluation mode."""
-        check_shapes(self.path, lambda: self.entry.build(self.config))
-        system = self.entry.build(self.config)
+        system = self._untrained()
         load_snapshot(self.path, system, percent)
         return system.to(self.runtime.device).eval()
+
+    def _untrained(self) -> System:
+        """The system that config.json asks for, once it is known to be the one whose weights are here."""
+        check_shapes(self.path, lambda: self.entry.build(self.config))
+        return self.entry.build(self.config)
 
     @property
     def data(self) -> ImageData:
