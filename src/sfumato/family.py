@@ -21,14 +21,6 @@ from .reports.document import Report
 
 
 @dataclass(frozen=True)
-class Look:
-    """A picture (c, h, w) in [0, 1] of what a system can, and what its rows are."""
-
-    picture: Tensor
-    caption: Words
-
-
-@dataclass(frozen=True)
 class History:
     """What the folder of a run says of its training: its config as JSON values, the rows of metrics.jsonl and of
     measures.jsonl, and its pictures on the way."""
@@ -94,8 +86,12 @@ class Family:
         """The cheap measures on the way; of a system whose `glance_every` is 0, none."""
         return {}
 
-    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
-        """A picture of what the system can, on the first test images."""
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
+        """A picture (c, h, w) in [0, 1] of what the system can."""
+        raise SfumatoError(f"{type(system).__name__}: its subject draws no pictures")
+
+    def caption(self, system: System) -> Words:
+        """What stands in the rows of such a picture."""
         raise SfumatoError(f"{type(system).__name__}: its subject draws no pictures")
 
     def tell(
@@ -106,8 +102,8 @@ class Family:
         if history.looks:
             from .reports.document import enlarged, opened
 
-            caption = self.look(system, data, runtime).caption
-            report.picture("samples", enlarged(opened(history.looks[-1])), f"At the end. {caption.en}")
+            caption = f"At the end. {self.caption(system).en}"
+            report.picture("samples", enlarged(opened(history.looks[-1])), caption)
 
     def reader(self, run: OpenRun, score: float) -> Any:
         """What reads pictures with a run. Raises SfumatoError for a run that recognises nothing."""

@@ -86,7 +86,7 @@ PACKAGE = {
     "averages/family.py": '''
         """What averages owe a run."""
 
-        from sfumato.family import Family, Look
+        from sfumato.family import Family
         from sfumato.metrics.table import Evaluation, Words, rows_of
         from sfumato.reports.grids import grid
 
@@ -108,7 +108,10 @@ PACKAGE = {
                 return {"mse": float((data.test.images() - system.picture.detach().cpu()).square().mean())}
 
             def look(self, system, data, runtime):
-                return Look(grid(system.sample(4), 4), Words("Noise around a mean.", "平均附近的噪声。"))
+                return grid(system.sample(4), 4)
+
+            def caption(self, system):
+                return Words("Noise around a mean.", "平均附近的噪声。")
 
 
         FAMILY = Averages()

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
-from ..family import USUAL, Family, History, Judges, Look
+from ..family import USUAL, Family, History, Judges
 from ..metrics.table import Evaluation, Words
 from ..reports.grids import COLUMNS, sheet
 from .autoencoder import Autoencoder
@@ -27,7 +27,7 @@ class Autoencoders(Family):
     ) -> Evaluation:  # fmt: skip
         return measure(cast(Autoencoder, system), data, runtime)
 
-    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         system = cast(Autoencoder, system)
         with torch.no_grad(), runtime.autocast():
             samples = system.sample(COLUMNS, generator=torch.Generator().manual_seed(0)).float().cpu()
@@ -36,7 +36,10 @@ class Autoencoders(Family):
         rows: list[Tensor] = [images, reconstruct(system, seen, runtime), samples]
         if seen is not images:
             rows.insert(1, seen.clamp(0, 1))
-        return Look(sheet(rows), CAPTION)
+        return sheet(rows)
+
+    def caption(self, system: System) -> Words:
+        return CAPTION
 
 
 FAMILY = Autoencoders()

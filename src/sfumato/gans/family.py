@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
+from torch import Tensor
+
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..family import USUAL, Family, History, Judges, Look
+from ..family import USUAL, Family, History, Judges
 from ..metrics.table import Evaluation, Words
 from ..reports.document import Report, opened
 from ..reports.figures import curve, labelled_rows
@@ -57,10 +59,9 @@ class Adversaries(Family):
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
         return glance(cast(Adversarial, system), data, runtime)
 
-    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
-        system = cast(Adversarial, system)
-        made = draw(system, COLUMNS * ROWS, runtime).nan_to_num()
-        return Look(grid(shrunk(made), COLUMNS), self.caption(system))
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
+        made = draw(cast(Adversarial, system), COLUMNS * ROWS, runtime).nan_to_num()
+        return grid(shrunk(made), COLUMNS)
 
     def caption(self, system: System) -> Words:
         return CLASS_CAPTION if system.conditional else CAPTION

@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from ..data.dataset import ImageData
 from ..data.sources import View
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..family import USUAL, Family, History, Judges, Look, OpenRun
+from ..family import USUAL, Family, History, Judges, OpenRun
 from ..metrics.table import Evaluation, Words
 from ..reports.document import Report
 from ..reports.figures import captioned, confusion_table, curve
@@ -56,10 +57,12 @@ class Recognition(Family):
     ) -> Evaluation:  # fmt: skip
         return measure(cast(Recognizer, system), data, runtime)
 
-    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         rows = shown_rows(cast(Recognizer, system), data, runtime, COLUMNS)
-        caption = {"labels": NAMED, "boxes": BOXED, "masks": COLOURED}[self.view(system.config).target]
-        return Look(sheet([shrunk(row) for row in rows]), caption)
+        return sheet([shrunk(row) for row in rows])
+
+    def caption(self, system: System) -> Words:
+        return {"labels": NAMED, "boxes": BOXED, "masks": COLOURED}[self.view(system.config).target]
 
     def tell(
         self, report: Report, system: System, data: ImageData, runtime: Runtime, history: History,

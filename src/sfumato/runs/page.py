@@ -6,24 +6,24 @@ from typing import Any
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
+from ..family import History
 from ..files import write_atomically
 from ..metrics.table import Evaluation, table
 from ..reports.document import Film, Report
 from ..reports.figures import curve
 from .catalog import Entry
 from .folder import RunFolder
-from .open import history_of
 
 MAX_LISTED = 200
 NOT_LOSSES = ("images", "epoch", "seconds")
 
 
 def write_page(
-    folder: RunFolder, entry: Entry, system: System, data: ImageData, runtime: Runtime, evaluation: Evaluation
-) -> None:
-    """Writes report.html from the run's own files and its `evaluation`."""
-    manifest, history = folder.manifest(), history_of(folder)
-    rows = history.rows
+    folder: RunFolder, entry: Entry, system: System, data: ImageData, runtime: Runtime, history: History,
+    evaluation: Evaluation,
+) -> None:  # fmt: skip
+    """Writes report.html from what the run is, its `history` and its `evaluation`."""
+    manifest, rows = folder.manifest(), history.rows
     report = Report(
         f"{entry.name} on {data.name}",
         subtitle=f"Sfumato {manifest.sfumato}, torch {manifest.torch}, seed {manifest.seed}, "

@@ -124,8 +124,9 @@ class Training:
         """Measures the finished run and writes its page."""
         if evaluate:
             system, family = self.system.eval(), self.entry.family
-            evaluation = family.evaluate(system, self.data, self.runtime, history_of(self.folder))
-            write_page(self.folder, self.entry, self.system, self.data, self.runtime, evaluation)
+            history = history_of(self.folder)
+            evaluation = family.evaluate(system, self.data, self.runtime, history)
+            write_page(self.folder, self.entry, system, self.data, self.runtime, history, evaluation)
             write_json(self.folder.path / "evaluation.json", asdict(evaluation))
 
     def _write_row(self) -> None:
@@ -154,7 +155,7 @@ class Training:
                 self.log.measured(self.clock.images, found)
 
     def _draw(self) -> None:
-        picture = self.entry.family.look(self.system.eval(), self.data, self.runtime).picture
+        picture = self.entry.family.look(self.system.eval(), self.data, self.runtime)
         path = self.folder.path / "samples" / f"{self.clock.images:012d}.png"
         path.parent.mkdir(exist_ok=True)
         write_picture(to_picture(picture), path)

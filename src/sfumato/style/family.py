@@ -2,10 +2,12 @@
 
 from typing import cast
 
+from torch import Tensor
+
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
-from ..family import USUAL, Family, History, Judges, Look
+from ..family import USUAL, Family, History, Judges
 from ..metrics.table import Evaluation, Words
 from ..reports.grids import COLUMNS, sheet
 from .measures import measure, restyle
@@ -24,12 +26,15 @@ class Style(Family):
     ) -> Evaluation:  # fmt: skip
         return measure(cast(StyleSystem, system), data, runtime)
 
-    def look(self, system: System, data: ImageData, runtime: Runtime) -> Look:
+    def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         assert data.second is not None
         count = min(COLUMNS, len(data.test), len(data.second.test))
         content, style = (split.images(range(count)) for split in (data.test, data.second.test))
         restyler = cast(StyleSystem, system).restyler
-        return Look(sheet([content, style, restyle(restyler, content, style, runtime)]), CAPTION)
+        return sheet([content, style, restyle(restyler, content, style, runtime)])
+
+    def caption(self, system: System) -> Words:
+        return CAPTION
 
 
 FAMILY = Style()
