@@ -8,7 +8,8 @@
     sfumato.stylize(photo, painting)               # PIL images or tensors
     sfumato.study("handwriting", out="handwriting", scale="quick")
 
-Names are imported on first use: `import sfumato` alone does not import torch.
+Names are imported on first use: `import sfumato` alone does not import torch. It asks OpenMP to wait passively, if
+torch is not loaded yet and the environment says nothing (see `threads`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .threads import settle
 from .version import __version__
+
+settle()
 
 if TYPE_CHECKING:
     from sfumato.autoencoders.codes import Codes

@@ -26,9 +26,8 @@ FIELDS: dict[str, Any] = {"images": 160, "batch_size": 8, "hidden": (16,), "prec
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that is trained for a moment."""
     monkeypatch.setattr(measures, "_JUDGES", {})
-    monkeypatch.setattr(measures, "_READERS", {})
     train = digit_reader.train_reader
-    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=256))
+    monkeypatch.setattr(digit_reader, "train_reader", lambda *arguments: train(*arguments, images=256))
 
 
 @pytest.mark.usefixtures("few")
@@ -43,7 +42,7 @@ def test_a_run_is_measured_on_the_way_and_examined(toy: ImageData, tmp_path: Pat
     assert evaluation.more["over_the_run"] == {
         "measure": "fcd", "best": best["fcd"], "best_at": best["images"], "final": run.measures()[-1]["fcd"]
     }  # fmt: skip
-    assert "LeNet-128" in evaluation.network
+    assert "LeNet-96" in evaluation.network
     assert evaluation.images == 8
     assert run.evaluate().rows == evaluation.rows, "measured again, the same"
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 20, "a look at each step: there are fewer than 40"

@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from sfumato.data.dataset import ImageData
 from sfumato.data.digits import read_digits
 from sfumato.engine.runtime import Runtime
-from sfumato.metrics.digit_reader import train_reader
+from sfumato.metrics.digit_reader import reader_for
 from sfumato.metrics.distance import Features, frechet
 from sfumato.metrics.generation import (
     DigitJudge,
@@ -30,9 +30,7 @@ def digits() -> ImageData:
 
 @pytest.fixture(scope="module")
 def judge(digits: ImageData) -> DigitJudge:
-    reader = train_reader(digits, Runtime(torch.device("cpu"), "fp32"), 0, images=12_000)
-    assert digits.test.labels is not None
-    return DigitJudge(reader, 0.9, digits.test.images(), 0)
+    return DigitJudge(*reader_for(digits, Runtime(torch.device("cpu"), "fp32"), 0), digits.test.images())
 
 
 def test_the_distance_of_two_gaussians_is_the_closed_form() -> None:
@@ -52,7 +50,7 @@ def test_measures_follow_noise_and_blur(judge: DigitJudge, digits: ImageData) ->
         [(real + level * noise).clamp(0, 1) for level in (0.0, 0.2, 0.4, 0.8)],
         [real, *(gaussian_blur(real, [9, 9], [sigma]) for sigma in (1.0, 2.0, 4.0))],
     ):
-        found = [judge.measure(images) for images in sets]
+        found = [judge.measure(judge.see(images)) for images in sets]
         distances = [row["fcd"] for row in found]
         assert distances == sorted(distances)
         assert [row["kernel"] for row in found] == sorted(row["kernel"] for row in found)
@@ -63,14 +61,14 @@ def test_measures_follow_noise_and_blur(judge: DigitJudge, digits: ImageData) ->
 def test_a_lost_class_is_seen(judge: DigitJudge, digits: ImageData) -> None:
     assert digits.train.labels is not None
     chosen = digits.train.images((digits.train.labels < 3).nonzero()[:, 0])
-    found = judge.measure(chosen)
+    found = judge.measure(judge.see(chosen))
     assert found["covered"] in (3, 4)
     assert found["entropy"] < 0.65
-    whole = judge.measure(digits.train.images())
+    whole = judge.measure(judge.see(digits.train.images()))
     assert whole["covered"] == 10
     assert whole["entropy"] > 0.97
-    assert judge.accuracy(digits.train.images(), digits.train.labels) > 0.8
-    assert "kernel" not in judge.measure(chosen, quick=True)
+    assert judge.accuracy(judge.see(digits.train.images()), digits.train.labels) > 0.95
+    assert "kernel" not in judge.measure(judge.see(chosen), quick=True)
     assert judge.reader.hash() in judge.name
 
 
@@ -110,10 +108,11 @@ def test_neighbourhoods_by_hand() -> None:
 
 def test_pictures_are_measured_by_the_network_that_ships() -> None:
     pictures = torch.rand(24, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    judge = PictureJudge(Features(), pictures[:12], 0)
-    found = judge.measure(pictures[12:])
+    judge = PictureJudge(Features(), pictures[:12])
+    real, made = (judge.see(part) for part in pictures.split(12))
+    found = judge.measure(made)
     assert found.keys() == {"frechet", "kernel", "precision", "recall", "density", "coverage"}
     assert all(math.isfinite(value) for value in found.values())
-    assert judge.measure(pictures[:12])["frechet"] == pytest.approx(0, abs=1e-3)
-    assert judge.measure(pictures[12:], quick=True).keys() == {"frechet"}
+    assert judge.measure(real)["frechet"] == pytest.approx(0, abs=1e-3)
+    assert judge.measure(made, quick=True).keys() == {"frechet"}
     assert "the encoder of Sfumato" in judge.name

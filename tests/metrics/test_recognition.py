@@ -77,6 +77,29 @@ def test_average_precision_of_what_can_be_counted() -> None:
     assert scores["map"] == pytest.approx((6 / 10 + 1) / 2)
 
 
+def test_average_precision_is_torchmetrics() -> None:
+    from torchmetrics.detection import MeanAveragePrecision
+
+    generator = torch.Generator().manual_seed(0)
+    true, said = [], []
+    for _ in range(12):
+        corners = torch.rand(5, 2, generator=generator) * 0.6
+        boxes = torch.cat([corners, corners + 0.1 + 0.3 * torch.rand(5, 2, generator=generator)], 1)
+        labels = torch.randint(3, (5,), generator=generator)
+        true.append(torch.cat([labels[:, None], boxes], 1))
+        moved = boxes + 0.03 * torch.randn(5, 4, generator=generator)
+        said.append(Detections(moved, torch.where(torch.rand(5, generator=generator) < 0.8, labels, 0),
+                               torch.rand(5, generator=generator)))  # fmt: skip
+    metric = MeanAveragePrecision(backend="faster_coco_eval")
+    metric.update(
+        [{"boxes": 1000 * item.boxes, "scores": item.scores, "labels": item.classes} for item in said],
+        [{"boxes": 1000 * item[:, 1:], "labels": item[:, 0].long()} for item in true],
+    )
+    expected = {name: float(metric.compute()[name]) for name in ("map", "map_50")}
+    assert 0 < expected["map"] < expected["map_50"] < 1
+    assert average_precision(said, true) == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_surer_wrong_detection_costs_precision() -> None:
     true = [torch.tensor([[0, 0.1, 0.1, 0.5, 0.5]])]
     said = found((0, 0.9, 0.6, 0.6, 0.9, 0.9), (0, 0.8, 0.1, 0.1, 0.5, 0.5))

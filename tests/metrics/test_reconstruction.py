@@ -21,6 +21,20 @@ def pictures(count: int = 5) -> torch.Tensor:
     return F.interpolate(noise, size=(28, 28), mode="bilinear")
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 28, 28), (2, 3, 11, 40)])
+def test_psnr_and_ssim_are_torchmetrics(shape: tuple[int, ...]) -> None:
+    from torchmetrics.functional.image import peak_signal_noise_ratio as theirs
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    images, outputs = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).unbind()
+    outputs = torch.lerp(images, outputs, 0.2)
+    found = fidelity(images, outputs)
+    expected = structural_similarity_index_measure(outputs, images, data_range=1.0)
+    assert found["ssim"] == pytest.approx(float(expected), abs=1e-5)  # pyright: ignore[reportArgumentType]
+    each = theirs(outputs, images, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean")
+    assert found["psnr"] == pytest.approx(float(each), abs=1e-4)
+
+
 def test_psnr_and_ssim_are_scikit_images() -> None:
     images = pictures()
     outputs = (images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 1)

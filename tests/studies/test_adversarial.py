@@ -19,7 +19,6 @@ from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.gans import game, measures
-from sfumato.metrics import digit_reader
 from sfumato.studies.adversarial import experiments, plans
 from sfumato.studies.study import Plan
 
@@ -52,9 +51,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(game.Adversarial, "looks", 3)
     monkeypatch.setattr(game, "GLANCES", 2)
     monkeypatch.setattr(measures, "_JUDGES", {})
-    monkeypatch.setattr(measures, "_READERS", {})
-    train = digit_reader.train_reader
-    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=640))
     whole = plans.plans
 
     def narrow(*arguments: Any) -> list[Plan]:

@@ -13,8 +13,7 @@ import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.metrics import digit_reader
-from sfumato.studies.handwriting import measures, plans
+from sfumato.studies.handwriting import plans
 
 SECTIONS = 7
 FIGURES = {
@@ -36,8 +35,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "open_data", lambda *_, **__: data)
     monkeypatch.setattr(plans, "QUICK_IMAGES", 400)
     monkeypatch.setattr(plans, "QUICK_ABLATION_IMAGES", 200)
-    train = digit_reader.train_reader
-    monkeypatch.setattr(measures, "train_reader", lambda *arguments: train(*arguments, images=2000))
 
 
 @pytest.mark.usefixtures("tiny")

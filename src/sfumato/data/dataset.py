@@ -9,7 +9,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2.functional import resize
 
 from ..errors import SfumatoError
 
@@ -231,7 +230,22 @@ def reduced(pictures: Tensor, side: int, masked: bool) -> Tensor:
     if factor * side == shorter and height % factor == 0 and width % factor == 0:
         return F.avg_pool2d(pictures.float(), factor).round_().to(torch.uint8)
     size = [round(length * side / shorter) for length in (height, width)]
-    return resize(pictures, size, antialias=True)
+    return resized(pictures, size)
+
+
+def resized(pictures: Tensor, size: Sequence[int], mode: str = "bilinear") -> Tensor:
+    """Bytes (n, c, h, w) or (c, h, w) brought to `size`, height and width, with antialiasing: torchvision's `resize`,
+    which takes a second to load."""
+    if tuple(pictures.shape[-2:]) == tuple(size):
+        return pictures
+    batch = pictures if pictures.dim() == 4 else pictures[None]
+    return F.interpolate(batch, size=tuple(size), mode=mode, antialias=True).view(*pictures.shape[:-2], *size)
+
+
+def grey(pictures: Tensor) -> Tensor:
+    """Bytes (..., 3, h, w) as (..., 1, h, w): BT.601's luma, rounded down as torchvision does it."""
+    red, green, blue = pictures.unbind(-3)
+    return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).to(torch.uint8).unsqueeze(-3)
 
 
 def central_square(picture: Tensor) -> Tensor:

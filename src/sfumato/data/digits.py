@@ -5,10 +5,14 @@ it: 8×8 pixels, 17 grey levels. Like MNIST, each digit is enlarged to a 20×20 
 It stands in for MNIST where there is no network; it is not MNIST, and every report on it says so.
 """
 
+import gzip
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from .bundled import bundled
 from .dataset import ImageData, InMemory, Split, fingerprint
 
 TEST = 360  # the last images, in the file's order
@@ -21,11 +25,9 @@ NOTICE_ZH = "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字�
 
 def read_digits() -> ImageData:
     """1,437 training and 360 test images, uint8 (n, 1, 28, 28), white on black; always the same split."""
-    from sklearn.datasets import load_digits
-
-    pixels, targets = load_digits(return_X_y=True)
-    images = enlarge(torch.from_numpy(pixels).view(-1, 8, 8))
-    labels = torch.from_numpy(targets).long()
+    with gzip.open(bundled("sklearn", "datasets/data/digits.csv.gz"), "rt") as file:
+        rows = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.int64))  # 64 levels, then the digit
+    images, labels = enlarge(rows[:, :-1].view(-1, 8, 8)), rows[:, -1].contiguous()
     train, test = (Split(InMemory(images[part]), labels[part]) for part in (slice(-TEST), slice(-TEST, None)))
     classes = tuple(str(digit) for digit in range(10))
     return ImageData("digits", train, test, classes, fingerprint(images, labels), NOTICE, notice_zh=NOTICE_ZH)

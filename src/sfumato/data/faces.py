@@ -4,8 +4,10 @@ They are grey, cut from Labelled Faces in the Wild (Huang et al. 2007), and stan
 things with names; every report on them says so.
 """
 
+import numpy as np
 import torch
 
+from .bundled import bundled
 from .dataset import ImageData, InMemory, Split, fingerprint
 
 EACH = 100  # faces come first
@@ -20,9 +22,8 @@ NOTICE_ZH = "这里用的是 scikit-image 自带的 200 张 25×25 小图（人�
 
 def read_faces() -> ImageData:
     """150 training and 50 test pictures, uint8 (n, 1, 25, 25); always the same split."""
-    from skimage.data import lfw_subset
-
-    images = torch.from_numpy(lfw_subset()).float().mul(255).round().to(torch.uint8)[:, None]
+    greys = np.load(bundled("skimage", "data/lfw_subset.npy"), allow_pickle=False)
+    images = torch.from_numpy(greys).float().mul(255).round().to(torch.uint8)[:, None]
     labels = (torch.arange(len(images)) >= EACH).long()
     is_test = torch.arange(len(images)) % EVERY == 0
     train, test = (Split(InMemory(images[part]), labels[part]) for part in (~is_test, is_test))

@@ -7,9 +7,8 @@ they stand in where there is no other, and every report on them says so.
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import resize
 
-from .dataset import ImageData, InMemory, Split, fingerprint
+from .dataset import ImageData, InMemory, Split, fingerprint, resized
 from .photographs import photographs
 
 SIDE = 64
@@ -51,7 +50,7 @@ def halves(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 def smaller(picture: Tensor, shrink: int) -> Tensor:
     height, width = (side // shrink for side in picture.shape[1:])
-    return resize(picture, [height, width], antialias=True)
+    return resized(picture, (height, width))
 
 
 def cut_patches(picture: Tensor, stride: int) -> Tensor:

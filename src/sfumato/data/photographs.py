@@ -5,9 +5,9 @@ As a data set they are squares cut from each of them at two scales; two photogra
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import resize
 
-from .dataset import ImageData, InMemory, Split, central_square, fingerprint
+from .bundled import photograph
+from .dataset import ImageData, InMemory, Split, central_square, fingerprint, resized
 
 SIDE = 256
 TEST = ("coffee", "flower")
@@ -21,15 +21,14 @@ NOTICE_ZH = "这里用的是 scikit-image 和 scikit-learn 自带的七张照片
 
 def photographs() -> dict[str, Tensor]:
     """uint8 (3, h, w) by name."""
-    from skimage import data
-    from sklearn.datasets import load_sample_images
-
-    china, flower = load_sample_images().images
-    pictures = {
-        "astronaut": data.astronaut(), "cat": data.chelsea(), "coffee": data.coffee(), "rocket": data.rocket(),
-        "motorcycle": data.stereo_motorcycle()[0], "china": china, "flower": flower,
+    files = {
+        "astronaut": "astronaut.png", "cat": "chelsea.png", "coffee": "coffee.png", "rocket": "rocket.jpg",
+        "motorcycle": "motorcycle_left.png",
     }  # fmt: skip
-    return {name: torch.tensor(picture).permute(2, 0, 1) for name, picture in pictures.items()}
+    return {
+        **{name: photograph("skimage", f"data/{file}") for name, file in files.items()},
+        **{name: photograph("sklearn", f"datasets/images/{name}.jpg") for name in ("china", "flower")},
+    }
 
 
 def read_photographs(resolution: int = SIDE) -> ImageData:
@@ -39,7 +38,8 @@ def read_photographs(resolution: int = SIDE) -> ImageData:
     for label, (name, picture) in enumerate(pictures.items()):
         squares, labels = halves[name in TEST]
         for scale in SCALES if name not in TEST else SCALES[:1]:
-            sized = resize(picture, [round(scale * resolution)], antialias=True)
+            shorter, side = min(picture.shape[1:]), round(scale * resolution)
+            sized = resized(picture, [int(side * length / shorter) for length in picture.shape[1:]])
             cut = _squares(sized, resolution) if name not in TEST else central_square(sized)[None]
             squares.append(cut)
             labels += [label] * len(cut)

@@ -185,13 +185,12 @@ def _suited(data: ImageData, view: View) -> ImageData:
 
 def _fit(split: Split, shape: tuple[int, int, int]) -> Split:
     import torch
-    from torchvision.transforms.v2.functional import resize, rgb_to_grayscale
 
-    from .dataset import InMemory
+    from .dataset import InMemory, grey, resized
 
     images = split.pictures.take(torch.arange(len(split)))
     if images.shape[-2:] != shape[1:]:
-        images = resize(images, list(shape[1:]), antialias=True)
+        images = resized(images, shape[1:])
     if shape[0] < images.shape[1]:
-        images = rgb_to_grayscale(images)
+        images = grey(images)
     return replace(split, pictures=InMemory(images.expand(-1, shape[0], -1, -1).contiguous()))

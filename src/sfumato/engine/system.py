@@ -86,6 +86,11 @@ class System(nn.Module, ABC):
         return 0
 
     @property
+    def glances_asked(self) -> bool:
+        """Whether somebody wants all of these measurements, whatever time they take."""
+        return False
+
+    @property
     def least_batch(self) -> int:
         """Images that each process must have of a batch."""
         return 1

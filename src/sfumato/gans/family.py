@@ -1,7 +1,7 @@
 """What adversarial networks owe a run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from torch import Tensor
@@ -53,8 +53,15 @@ class Adversaries(Family):
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
         judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
-        found = measure(cast(Adversarial, system), data, runtime, judges)
-        return found if history is None else found.with_more(**_in_hindsight(cast(Adversarial, system), history, found))
+        system = cast(Adversarial, system)
+        if history is None:
+            return measure(system, data, runtime, judges)
+        end = system.config.images
+        open_end = bool(history.measures) and history.measures[-1]["images"] < end and not judges.features
+        found = measure(system, data, runtime, judges, followed=open_end)
+        if open_end:
+            history = replace(history, measures=[*history.measures, {"images": end, **found.more["glance"]}])
+        return found.with_more(**_in_hindsight(system, history, found))
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
         return glance(cast(Adversarial, system), data, runtime)

@@ -120,6 +120,10 @@ class Adversarial(System):
     def glance_every(self) -> int:
         return self.config.measure_every or max(1, self.config.images // GLANCES)
 
+    @property
+    def glances_asked(self) -> bool:
+        return bool(self.config.measure_every)
+
     @abstractmethod
     def build(self) -> tuple[nn.Module, nn.Module]:
         """The generator and the discriminator for `config`."""

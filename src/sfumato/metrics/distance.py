@@ -11,7 +11,6 @@ features of `Inception` is FID.
 """
 
 import tempfile
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from ..data.pictures import to_bytes
 from ..errors import SfumatoError
 from ..nets.encoders import EFFICIENTNET, Encoder, build_encoder
 from ..ops.statistics import moments
-from ..seeds import derive
 from ..weights.load import read_weights
 from .reconstruction import CHUNK, in_chunks
 
@@ -35,8 +33,7 @@ LAYERS = {  # that are looked at, and pixels of a side to which images are broug
     "squeezenet1_1": ("fire9", SIDE),
     "efficientnet_lite0": ("block16", 224),
 }
-SUBSETS = 100
-SUBSET = 1000  # images in each subset of the kernel distance, or four fifths of the smaller set
+ROWS = 1000  # of kernels that are computed at once
 UNUSUAL = 0.05
 AT_ONCE = 50  # images that a network is given that enlarges them to 224² or, as Inception does, to 299²
 
@@ -125,49 +122,49 @@ class Inception(nn.Module):
         return torch.cat([in_chunks(lambda chunk: self(chunk.to(device)), part) for part in images.split(AT_ONCE)])
 
 
-class _AsTheyAre(nn.Module):
-    """torchmetrics takes images and a network; this one lets ready-made features pass. What is measured here is
-    measured by one process, which must not wait for others."""
-
-    def __init__(self, numbers: int) -> None:
-        super().__init__()
-        self.num_features = numbers
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features
-
-
 def frechet(first: Tensor, second: Tensor) -> float:
-    """Fréchet distance of (n, d) and (m, d) features."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(feature=_AsTheyAre(first.shape[1]), sync_on_compute=False).set_dtype(
-        torch.float64
+    """Fréchet distance of (n, d) and (m, d) features: |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½) of their means and
+    covariances (Heusel et al. 2017, https://arxiv.org/abs/1706.08500, equation 6)."""
+    (mean, own), (other, covariance) = (
+        (features.mean(0), features.T.cov()) for features in (first.double(), second.double())
     )
-    metric.update(first.double(), real=True)
-    metric.update(second.double(), real=False)
-    return float(metric.compute())
+    values, vectors = torch.linalg.eigh(own)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    # root C₂ root has the eigenvalues of C₁ C₂, and is symmetric.
+    shared = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0).sqrt().sum()
+    return float((mean - other).square().sum() + own.trace() + covariance.trace() - 2 * shared)
 
 
-def kernel(first: Tensor, second: Tensor, seed: int = 0) -> tuple[float, float]:
-    """Kernel distance of (n, d) and (m, d) features: mean and standard deviation over 100 subsets.
+def kernel(first: Tensor, second: Tensor, within: Tensor | None = None) -> tuple[float, float]:
+    """Kernel distance of (n, d) and (m, d) features, and its standard error.
 
-    A subset has 1,000 images of each set, or four fifths of the smaller set if that is less.
+    The unbiased squared maximum mean discrepancy of all images (Gretton et al. 2012, equation 3,
+    https://jmlr.org/papers/v13/gretton12a.html) with the kernel (x·y / d + 1)³ of Bińkowski et al. 2018,
+    https://arxiv.org/abs/1801.01401, who take means over subsets instead; the error is that of first order.
+    `within`: `similarities(first)`, if somebody has it.
     """
-    from torchmetrics.image.kid import KernelInceptionDistance
+    within, others = similarities(first) if within is None else within, similarities(second)
+    rows, columns = torch.zeros(len(first)).double(), torch.zeros(len(second)).double()
+    for part, total in zip(first.split(ROWS), rows.split(ROWS), strict=True):
+        values = _kernel(part, second)
+        total += values.sum(1, dtype=torch.float64)
+        columns += values.sum(0, dtype=torch.float64)
+    across, back = rows / len(second), columns / len(first)
+    value = within.mean() + others.mean() - 2 * across.mean()
+    variance = 4 * (within - across).var() / len(first) + 4 * (others - back).var() / len(second)
+    return float(value), float(variance.sqrt())
 
-    size = min(SUBSET, len(first) * 4 // 5, len(second) * 4 // 5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: it must
-        metric = KernelInceptionDistance(
-            feature=_AsTheyAre(first.shape[1]), subsets=SUBSETS, subset_size=size, sync_on_compute=False
-        )
-    metric.update(first, real=True)
-    metric.update(second, real=False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "subsets"))
-        mean, spread = metric.compute()
-    return float(mean), float(spread)
+
+def similarities(features: Tensor) -> Tensor:
+    """float64 (n,): the mean kernel of each of (n, d) features with all others."""
+    total = torch.cat([_kernel(part, features).sum(1, dtype=torch.float64) for part in features.split(ROWS)])
+    own = (features.square().sum(1).double() / features.shape[1] + 1) ** 3
+    return (total - own) / (len(features) - 1)
+
+
+def _kernel(features: Tensor, others: Tensor) -> Tensor:
+    values = (features @ others.T).div_(features.shape[1]).add_(1)
+    return values.square().mul_(values)
 
 
 def nearest_distance(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,8 +175,8 @@ def nearest_distance(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a set of images lies to held-out ones: `frechet`; `kernel` with its `spread` over subsets; for each image its
-    nearest known image (`rows`), `nearest` the median root mean squared difference to it, and `closer` the share of
+    """How a set of images lies to held-out ones: `frechet`; `kernel` with its standard error `spread`; for each image
+    its nearest known image (`rows`), `nearest` the median root mean squared difference to it, and `closer` the share of
     images that lie closer to a known one than all but a twentieth of the held-out images do."""
 
     frechet: float
@@ -197,17 +194,18 @@ class Yardstick:
     held-out image to its nearest known one, `limit` the distance that a twentieth of them stays below.
     """
 
-    def __init__(self, real: Tensor, known: Tensor, features: Features, seed: int) -> None:
-        self.known, self.features, self.seed = known, features, seed
+    def __init__(self, real: Tensor, known: Tensor, features: Features) -> None:
+        self.known, self.features = known, features
         found = features.of(real)
         self.scale = found.square().mean().rsqrt()
         self.real = self.scale * found
+        self.within = similarities(self.real)
         _, distances = nearest_distance(real, known)
         self.usual, self.limit = float(distances.median()), float(distances.quantile(UNUSUAL))
 
     def measure(self, images: Tensor) -> Comparison:
         found = self.scale * self.features.of(images)
-        mean, spread = kernel(self.real, found, self.seed)
+        mean, spread = kernel(self.real, found, self.within)
         rows, distances = nearest_distance(images, self.known)
         return Comparison(
             frechet(self.real, found), mean, spread, rows, float(distances.median()),

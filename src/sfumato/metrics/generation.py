@@ -13,13 +13,14 @@ and says little about digits.
   al. 2020, https://arxiv.org/abs/2002.09797): by balls around features that reach to the 5th nearest neighbour.
 """
 
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .digit_reader import CONFIDENT, DigitReader
-from .distance import Features, frechet, kernel
+from .digit_reader import CONFIDENT, FEATURES, DigitReader
+from .distance import Features, frechet, kernel, similarities
 from .reconstruction import in_chunks
 
 NEIGHBOURS = 5
@@ -27,65 +28,82 @@ COVERED = 0.1
 
 
 class Judge(Protocol):
-    """Measures sets of images (n, c, h, w) in [0, 1] against the real ones that it was made with.
-
-    `name`: of the network, with its hash. `quick` leaves out what is slow.
-    """
+    """Measures sets of images against the real ones that it was made with. `name`: of the network, with its hash."""
 
     name: str
 
-    def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]: ...
+    def see(self, images: Tensor) -> Tensor:
+        """What the network sees of images (n, c, h, w) in [0, 1]: a row each."""
+        ...
+
+    def measure(self, seen: Tensor, quick: bool = False) -> dict[str, float]:
+        """The measures of the images of which this is seen; `quick` leaves out what is slow."""
+        ...
 
 
 class DigitJudge:
     """A classifier's view of 28×28 grey images."""
 
-    def __init__(self, reader: DigitReader, accuracy: float, real: Tensor, seed: int) -> None:
-        self.reader, self.seed = reader, seed
-        self.name = f"LeNet-128 ({reader.hash()}, reads {accuracy:.2%} of the test images right)"
-        features, self.real_chances = self._see(real)
+    def __init__(self, reader: DigitReader, accuracy: float, real: Tensor) -> None:
+        self.reader = reader
+        self.name = f"LeNet-{FEATURES} ({reader.hash()}, reads {accuracy:.2%} of the test images right)"
+        features, self.real_chances = self._parted(self.see(real))
         self.scale = features.square().mean().rsqrt()
         self.real = self.scale * features
 
-    def _see(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, 128) and probabilities (n, classes)."""
-        device = next(self.reader.parameters()).device
-        features = in_chunks(lambda chunk: self.reader.features(chunk.to(device)), images)
-        return features, in_chunks(lambda chunk: self.reader.classify(chunk.to(device)).softmax(1), features)
+    @cached_property
+    def within(self) -> Tensor:
+        return similarities(self.real)
 
-    def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]:
-        features, chances = self._see(images)
+    def see(self, images: Tensor) -> Tensor:
+        """(n, FEATURES + classes): features, and probabilities of classes."""
+        device = next(self.reader.parameters()).device
+
+        def of(chunk: Tensor) -> Tensor:
+            features = self.reader.features(chunk.to(device)).float()
+            return torch.cat([features, self.reader.classify(features).softmax(1)], 1)
+
+        return in_chunks(of, images)
+
+    def _parted(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        return seen[:, :FEATURES], seen[:, FEATURES:]
+
+    def measure(self, seen: Tensor, quick: bool = False) -> dict[str, float]:
+        features, chances = self._parted(seen)
         features = self.scale * features
         shares, real = class_shares(chances), class_shares(self.real_chances)
         return {
             "fcd": frechet(self.real, features),
-            **({} if quick else {"kernel": kernel(self.real, features, self.seed)[0]}),
+            **({} if quick else {"kernel": kernel(self.real, features, self.within)[0]}),
             "score": classifier_score(chances),
             "entropy": entropy(shares) / entropy(real) if entropy(real) else 1.0,
             "covered": float(((shares >= COVERED * real) & (real > 0)).sum()),
             "confident": float((chances.max(1).values >= CONFIDENT).float().mean()),
         }
 
-    def accuracy(self, images: Tensor, labels: Tensor) -> float:
+    def accuracy(self, seen: Tensor, labels: Tensor) -> float:
         """The share of images that are read as what they were asked to be."""
-        return float((self.reader.probabilities(images).argmax(1) == labels).float().mean())
+        return float((self._parted(seen)[1].argmax(1) == labels).float().mean())
 
 
 class PictureJudge:
     """An image network's view of photographs of any size."""
 
-    def __init__(self, features: Features, real: Tensor, seed: int) -> None:
-        self.features, self.name, self.seed = features, features.name, seed
+    def __init__(self, features: Features, real: Tensor) -> None:
+        self.features, self.name = features, features.name
         found = features.of(real)
         self.scale = found.square().mean().rsqrt()
         self.real = self.scale * found
 
-    def measure(self, images: Tensor, quick: bool = False) -> dict[str, float]:
-        features = self.scale * self.features.of(images)
+    def see(self, images: Tensor) -> Tensor:
+        return self.features.of(images)
+
+    def measure(self, seen: Tensor, quick: bool = False) -> dict[str, float]:
+        features = self.scale * seen
         distance = {"frechet": frechet(self.real, features)}
         if quick:
             return distance
-        return {**distance, "kernel": kernel(self.real, features, self.seed)[0], **neighbourhoods(self.real, features)}
+        return {**distance, "kernel": kernel(self.real, features)[0], **neighbourhoods(self.real, features)}
 
 
 def class_shares(chances: Tensor) -> Tensor:

@@ -3,8 +3,11 @@
 Confusion matrices are (k, k): rows are what is true, columns what was said.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,11 +39,11 @@ class Share:
 
 def accuracy(matrix: Tensor) -> Share:
     """Right answers over all, with the interval of Wilson 1927 (https://doi.org/10.1080/01621459.1927.10502953)."""
-    from scipy.stats import binomtest
-
     right, count = int(matrix.diagonal().sum()), int(matrix.sum())
-    interval = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
-    return Share(right / count, float(interval.low), float(interval.high))
+    share, z = right / count, NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return Share(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def intersection_over_union(matrix: Tensor) -> Tensor:
@@ -64,19 +67,41 @@ def pixel_scores(matrix: Tensor) -> dict[str, float]:
 
 
 def average_precision(found: Sequence[Detections], boxes: Sequence[Tensor]) -> dict[str, float]:
-    """COCO's mean average precision of detections, by pycocotools' rules (torchmetrics).
+    """COCO's mean average precision of detections, by pycocotools' rules.
 
     `boxes`: of each image (n, 5), class, left, top, right, bottom. `map`: over overlaps of 0.5 to 0.95; `map_50`: at an
     overlap of 0.5, as VOC has it, with COCO's 101 points on the curve; -1 becomes NaN.
     """
-    from torchmetrics.detection import MeanAveragePrecision
+    from faster_coco_eval import COCO, COCOeval_faster
 
-    metric = MeanAveragePrecision(box_format="xyxy", backend="faster_coco_eval")
-    metric.warn_on_many_detections = False
     scale = 1000.0  # COCO thinks in pixels; sizes matter to nothing that is read here
-    metric.update(
-        [{"boxes": scale * item.boxes, "scores": item.scores, "labels": item.classes} for item in found],
-        [{"boxes": scale * item[:, 1:], "labels": item[:, 0].long()} for item in boxes],
-    )
-    values = metric.compute()
-    return {name: float("nan") if float(values[name]) < 0 else float(values[name]) for name in ("map", "map_50")}
+
+    def rows(image: int, places: Tensor, classes: Tensor, scores: Sequence[float] = ()) -> list[dict[str, Any]]:
+        corners = scale * places.double().cpu()
+        sized = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1)
+        known = zip(sized.tolist(), classes.long().tolist(), strict=True)
+        return [
+            {"image_id": image, "category_id": label, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+            | ({"score": scores[place]} if scores else {})
+            for place, (box, label) in enumerate(known)
+        ]
+
+    true = [row for image, item in enumerate(boxes) for row in rows(image, item[:, 1:], item[:, 0])]
+    said = [
+        row for image, item in enumerate(found) for row in rows(image, item.boxes, item.classes, item.scores.tolist())
+    ]
+    names = sorted({row["category_id"] for row in (*true, *said)})
+    images = [{"id": image} for image in range(len(boxes))]
+
+    def told(of: list[dict[str, Any]]) -> Any:
+        numbered = [{"id": number, **row} for number, row in enumerate(of, 1)]
+        return COCO({"images": images, "categories": [{"id": name} for name in names], "annotations": numbered})
+
+    judged = COCOeval_faster(told(true), told(said), iouType="bbox", print_function=_unsaid)
+    judged.run()
+    values = zip(("map", "map_50"), judged.stats[:2], strict=True)
+    return {name: math.nan if value < 0 else float(value) for name, value in values}
+
+
+def _unsaid(*_: object) -> None:
+    """What the library would print."""

@@ -8,10 +8,10 @@ of class -1, which no anchor is ever assigned to.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, box_convert, box_iou
 
 VARIANCES = (0.1, 0.2)  # by which offsets of centres and of logarithmic sizes are divided
 NONE = -1
@@ -34,6 +34,31 @@ def prior_boxes(height: int, width: int, sizes: Sequence[float], ratios: Sequenc
     return torch.cat([centres - halves, centres + halves], -1).view(-1, 4)
 
 
+def overlaps_of(boxes: Tensor, others: Tensor) -> Tensor:
+    """(n, m): intersection over union of each of (n, 4) boxes with each of (m, 4). NaN of two empty ones."""
+    shared = torch.min(boxes[:, None, 2:], others[:, 2:]) - torch.max(boxes[:, None, :2], others[:, :2])
+    areas, of_others = ((part[:, 2:] - part[:, :2]).prod(1) for part in (boxes, others))
+    both = shared.clamp(min=0).prod(2)
+    return both / (areas[:, None] + of_others - both)
+
+
+def _centred(boxes: Tensor) -> Tensor:
+    """(…, 4): centre and sides of boxes by their edges."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], -1)
+
+
+def _suppressed(boxes: Tensor, classes: Tensor, overlap: float) -> Tensor:
+    """The places of those of (n, 4) boxes, surest first, that overlap no surer one that is kept and is of the same of
+    `classes` (n,) by more than `overlap`."""
+    clash = ((overlaps_of(boxes, boxes) > overlap) & (classes[:, None] == classes)).cpu().numpy()
+    kept = np.ones(len(boxes), dtype=bool)
+    for place in range(len(boxes)):
+        if kept[place]:
+            kept[place + 1 :] &= ~clash[place, place + 1 :]
+    return torch.from_numpy(kept.nonzero()[0]).to(boxes.device)
+
+
 def assign(boxes: Tensor, classes: Tensor, anchors: Tensor, threshold: float = 0.5) -> Tensor:
     """(b, a): the number of the object that each of `anchors` (a, 4) is trained for, or -1.
 
@@ -44,7 +69,7 @@ def assign(boxes: Tensor, classes: Tensor, anchors: Tensor, threshold: float = 0
     count, most = classes.shape
     if not most:
         return torch.full((count, len(anchors)), NONE, device=anchors.device)
-    overlaps = box_iou(anchors, boxes.reshape(-1, 4)).view(len(anchors), count, most).transpose(0, 1).contiguous()
+    overlaps = overlaps_of(anchors, boxes.reshape(-1, 4)).view(len(anchors), count, most).transpose(0, 1).contiguous()
     overlaps = overlaps.nan_to_num().masked_fill((classes < 0)[:, None], -1.0)
     best, assigned = overlaps.max(2)
     assigned = assigned.masked_fill(best < threshold, NONE)
@@ -61,7 +86,7 @@ def assign(boxes: Tensor, classes: Tensor, anchors: Tensor, threshold: float = 0
 def offsets(anchors: Tensor, boxes: Tensor) -> Tensor:
     """What leads from `anchors` to `boxes`, both (…, 4): shifts of the centre in sides of the anchor, and logarithms of
     quotients of sides, divided by VARIANCES."""
-    origin, target = box_convert(anchors, "xyxy", "cxcywh"), box_convert(boxes, "xyxy", "cxcywh")
+    origin, target = _centred(anchors), _centred(boxes)
     shift = (target[..., :2] - origin[..., :2]) / origin[..., 2:] / VARIANCES[0]
     growth = torch.log(EPS + target[..., 2:] / origin[..., 2:]) / VARIANCES[1]
     return torch.cat([shift, growth], -1)
@@ -69,7 +94,7 @@ def offsets(anchors: Tensor, boxes: Tensor) -> Tensor:
 
 def shifted(anchors: Tensor, offset: Tensor) -> Tensor:
     """The boxes that `offset` leads to: `offsets` the other way round."""
-    origin = box_convert(anchors, "xyxy", "cxcywh")
+    origin = _centred(anchors)
     centre = origin[..., :2] + offset[..., :2] * VARIANCES[0] * origin[..., 2:]
     sides = origin[..., 2:] * torch.exp((offset[..., 2:] * VARIANCES[1]).clamp(max=10.0))
     return torch.cat([centre - sides / 2, centre + sides / 2], -1)
@@ -126,6 +151,6 @@ def detect(
         order = order[likely >= score]
         likely, label = likely[: len(order)], order % chances.shape[1]
         place = places[order // chances.shape[1]]
-        kept = batched_nms(place, likely, label, overlap)[:most]
+        kept = _suppressed(place, label, overlap)[:most]
         found.append(Detections(place[kept], label[kept], likely[kept]))
     return found

@@ -16,7 +16,6 @@ from typing import Annotated, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms import v2
 
 from ..data.batches import Batch
 from ..engine.clock import Clock
@@ -153,6 +152,8 @@ class FineTuned(Recognizer):
 
 def varied(images: Tensor, config: Config) -> Tensor:
     """The batch with each image cut, enlarged and recoloured on its own. Random numbers: the global generator's."""
+    from torchvision.transforms import v2
+
     side = images.shape[-1]
     steps: list[v2.Transform] = []
     if config.smallest < 1:

@@ -11,8 +11,6 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from ..data.batches import Batch
 from ..data.dataset import VOID
@@ -117,6 +115,9 @@ def varied(images: Tensor, masks: Tensor, config: SegmentationConfig) -> tuple[T
     """The batch with each image cut, scaled and recoloured on its own, and its mask along with it.
 
     Random numbers: the global generator's, which every step seeds."""
+    from torchvision import tv_tensors
+    from torchvision.transforms import v2
+
     steps: list[v2.Transform] = []
     if config.smallest < 1:
         steps.append(v2.RandomResizedCrop(config.crop, (config.smallest, 1.0), RATIO, antialias=True))

@@ -16,8 +16,6 @@ from typing import Annotated, ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from ..data.batches import Batch
 from ..data.pictures import Fit
@@ -201,6 +199,9 @@ def said_wrong(logits: Tensor, offset: Tensor, wanted: Targets) -> tuple[Tensor,
 def varied(images: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """The batch with each image zoomed out, cut and recoloured on its own, and its boxes along with it (section 2.2 of
     the paper). Random numbers: the global generator's, which every step seeds."""
+    from torchvision import tv_tensors
+    from torchvision.transforms import v2
+
     side = images.shape[-1]
     change = v2.Compose(
         [

@@ -4,10 +4,10 @@ import colorsys
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from .language import CJK, cjk_font
 
@@ -52,9 +52,9 @@ def framed(picture: Tensor, right: bool) -> Tensor:
 
 def boxed(picture: Tensor, boxes: Tensor, classes: Tensor, names: Sequence[str]) -> Tensor:
     """(3, h, w) in [0, 1]: `picture` with a frame around each of `boxes` (n, 4), shares of the sides, and its name."""
-    drawn = to_pil_image((picture.clamp(0, 1) * 255).round().to(torch.uint8))
+    drawn = Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
     draw_boxes(drawn, boxes, classes.tolist(), names, [str(names[number]) for number in classes.tolist()])
-    return pil_to_tensor(drawn).float() / 255
+    return torch.from_numpy(np.array(drawn)).permute(2, 0, 1).float() / 255
 
 
 def draw_boxes(

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..engine.clock import Tally
 from ..engine.loop import Tick
 from ..files import write_atomically
+from ..reports.events import Events
 from .rows import read_rows
 
 
@@ -60,19 +61,23 @@ class Meter:
         return {"sums": {name: float(value) for name, value in self.sums.items()}, "counts": dict(self.counts)}
 
 
+def append_row(path: Path, images: int, values: Mapping[str, float]) -> None:
+    there = {name: value for name, value in values.items() if math.isfinite(value)}  # JSON has no other
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"images": images, **there}) + "\n")
+
+
 class Log:
     """Writes a row per interval. On resume, rows from after the checkpoint are dropped: they will come again."""
 
     def __init__(self, folder: Path, images: int, seconds: float) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self.path, self.measures = folder / "metrics.jsonl", folder / "measures.jsonl"
         self.seconds_before, self.began = seconds, time.monotonic()
         for known in (self.path, self.measures):
             if known.exists():
                 text = "".join(f"{json.dumps(row)}\n" for row in read_rows(known) if row["images"] <= images)
                 write_atomically(known, lambda path, text=text: path.write_text(text, "utf-8"))
-        self.events = SummaryWriter(str(folder), purge_step=images + 1 if images else None)
+        self.events = Events(folder, images)
 
     @property
     def seconds(self) -> float:
@@ -87,24 +92,17 @@ class Log:
         self.began += time.monotonic() - began
 
     def write(self, images: int, epoch: float, scalars: dict[str, float]) -> None:
-        self._append(self.path, images, {"epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)})
-        for name, value in scalars.items():
-            self.events.add_scalar(name, value, images)
+        append_row(self.path, images, {"epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)})
+        self.events.scalars(scalars, images)
 
     def measured(self, images: int, values: dict[str, float]) -> None:
         """What was measured on the way, to measures.jsonl."""
-        self._append(self.measures, images, values)
-        for name, value in values.items():
-            self.events.add_scalar(f"measured/{name}", value, images)
+        append_row(self.measures, images, values)
+        self.events.scalars({f"measured/{name}": value for name, value in values.items()}, images)
 
-    def _append(self, path: Path, images: int, values: dict[str, float]) -> None:
-        there = {name: value for name, value in values.items() if math.isfinite(value)}  # JSON has no other
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"images": images, **there}) + "\n")
-
-    def picture(self, name: str, image: Tensor, images: int) -> None:
-        """`image`: (c, h, w) in [0, 1]."""
-        self.events.add_image(name, image, images)
+    def picture(self, name: str, path: Path, images: int) -> None:
+        """`path`: of a PNG."""
+        self.events.picture(name, path.read_bytes(), images)
 
     def close(self) -> None:
         self.events.close()

@@ -2,10 +2,20 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from ..engine.loop import Tick
@@ -55,6 +65,16 @@ class TrainingProgress:
             line = f"{self.title}: {share:4.0%}, {speed:,.0f} images/s, {_losses(tick)}, {self.place}"
             print(line, file=sys.stderr, flush=True)
             self.next_line += self.total / 10
+
+
+@contextmanager
+def measuring(title: str) -> Iterator[None]:
+    """A moving bar with the seconds so far, on a terminal."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        bar.add_task(title, total=None)
+        yield
 
 
 def _losses(tick: Tick) -> str:

@@ -23,12 +23,15 @@ from ..seeds import derive
 from ..strict import convert
 from .catalog import configured
 from .folder import RunFolder
-from .log import Log, LogState, Meter
+from .log import Log, LogState, Meter, append_row
 from .manifest import Manifest
 from .open import history_of
 from .page import write_page
-from .progress import TrainingProgress
+from .progress import TrainingProgress, measuring
 from .stopping import Stopped, StopSignals
+
+MEASURING = 0.05  # of the seconds trained so far may go into measures on the way
+PATIENCE = 5.0  # seconds of training before the first of them
 
 
 class Training:
@@ -67,6 +70,7 @@ class Training:
             self.meter, self.seconds = Meter(kept.meter), kept.seconds
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
+        self.glance_took = self.glances_took = 0.0  # seconds: the last measurement on the way, and all of them
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
@@ -122,10 +126,15 @@ class Training:
 
     def finish(self, evaluate: bool) -> None:
         """Measures the finished run and writes its page."""
-        if evaluate:
-            system, family = self.system.eval(), self.entry.family
+        if not evaluate:
+            return
+        system, family = self.system.eval(), self.entry.family
+        with measuring(f"measuring {self.entry.name}"):
             history = history_of(self.folder)
             evaluation = family.evaluate(system, self.data, self.runtime, history)
+            if glanced := evaluation.more.get("glance"):  # the end of its curve
+                append_row(self.folder.path / "measures.jsonl", self.clock.images, glanced)
+                history = history_of(self.folder)
             write_page(self.folder, self.entry, system, self.data, self.runtime, history, evaluation)
             write_json(self.folder.path / "evaluation.json", asdict(evaluation))
 
@@ -148,11 +157,21 @@ class Training:
         every = self.system.glance_every
         if not every or self.log is None:
             return
-        if self.clock.crossed(every) or self.clock.images >= self.total:
+        if self.clock.crossed(every) and self.clock.images < self.total and self._may_measure(self.log.seconds):
             self._finite(self.meter.state()["sums"])
+            began = time.monotonic()
             with self.log.aside():
                 found = self.entry.family.glance(self.system, self.data, self.runtime)
                 self.log.measured(self.clock.images, found)
+            self.glance_took = time.monotonic() - began
+            self.glances_took += self.glance_took
+
+    def _may_measure(self, trained: float) -> bool:
+        """Whether measuring once more takes no more than its share of the seconds trained so far. What the first time
+        will take is unknown: it waits for a while."""
+        if self.system.glances_asked:
+            return True
+        return trained >= PATIENCE and self.glances_took + self.glance_took <= MEASURING * trained
 
     def _draw(self) -> None:
         picture = self.entry.family.look(self.system.eval(), self.data, self.runtime)
@@ -160,7 +179,7 @@ class Training:
         path.parent.mkdir(exist_ok=True)
         write_picture(to_picture(picture), path)
         if self.log:
-            self.log.picture("samples", picture, self.clock.images)
+            self.log.picture("samples", path, self.clock.images)
 
     def _keep_snapshots(self) -> None:
         for share in self.system.snapshots:

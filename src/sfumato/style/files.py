@@ -19,6 +19,7 @@ from ..data.jobs import jobs, read_file
 from ..data.pictures import to_picture, write_picture
 from ..engine.runtime import choose
 from ..errors import SfumatoError
+from ..reports.events import Events
 from ..version import __version__
 from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
 from .gatys import PictureTick
@@ -43,14 +44,12 @@ class Bars:
         self.all = self.bar.add_task("pictures", total=pictures, losses="", visible=pictures > 1)
         self.one = self.bar.add_task("", total=None, losses="")
         self.watch = watch
-        self.events: Any = None
+        self.events: Events | None = None
 
     def __enter__(self) -> "Bars":
         if self.watch:
-            from torch.utils.tensorboard import SummaryWriter
-
             self.watch.mkdir(parents=True, exist_ok=True)
-            self.events = SummaryWriter(str(self.watch))
+            self.events = Events(self.watch)
         self.bar.start()
         return self
 
@@ -72,12 +71,11 @@ class Bars:
             self.bar.update(
                 self.one, losses=", ".join(f"{key} {float(value):.4g}" for key, value in tick.scalars.items())
             )
-        if self.watch and (tick.images % WATCHED == 0 or tick.images == tick.total):
-            image = tick.canvas.image[0]
-            write_picture(to_picture(image), self.watch / "progress.png")
-            self.events.add_image("picture", image, tick.images)
-            for name, value in tick.scalars.items():
-                self.events.add_scalar(name, value, tick.images)
+        if self.watch and self.events and (tick.images % WATCHED == 0 or tick.images == tick.total):
+            path = self.watch / "progress.png"
+            write_picture(to_picture(tick.canvas.image[0]), path)
+            self.events.picture("picture", path.read_bytes(), tick.images)
+            self.events.scalars({name: float(value) for name, value in tick.scalars.items()}, tick.images)
 
 
 def stylize_files(

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.dataset import fingerprint
+from ..data.dataset import fingerprint, resized
 from ..data.jobs import read_file
 from ..data.pictures import MAX_PIXELS, layers_of, to_bytes, to_picture, to_tensor
 from ..engine.runtime import Runtime, choose
@@ -117,12 +117,12 @@ class Optimised:
         size, working = content.shape[2:], content
         if self.options.content_size is None and max(size) > PAINTED:
             scale = PAINTED / max(size)
-            working = _resized(content, (round(size[0] * scale), round(size[1] * scale)))
+            working = resized(content, (round(size[0] * scale), round(size[1] * scale)), "bicubic")
             self.note(
                 f"{size[1]}×{size[0]} pixels: painted at {working.shape[3]}×{working.shape[2]} and enlarged; "
                 f"--content-size sets another size"
             )
-        start = None if begin is None else _floats(_resized(begin, working.shape[2:]))
+        start = None if begin is None else _floats(resized(begin, working.shape[2:], "bicubic"))
         tick = None
         for tick in paint(
             _floats(working), [_floats(style) for style in styles], self.encoder, self.recipe, self.runtime,
@@ -133,7 +133,7 @@ class Optimised:
         assert tick is not None
         if not tick.canvas.image.isfinite().all():
             raise SfumatoError("the optimisation diverged: try another --recipe, or --precision fp32")
-        return _resized(to_bytes(tick.canvas.image), size)
+        return resized(to_bytes(tick.canvas.image), size, "bicubic")
 
 
 class Fine:
@@ -286,12 +286,3 @@ def _tensor(image: Image.Image) -> Tensor:
 
 def _floats(image: Tensor) -> Tensor:
     return image.float() / 255
-
-
-def _resized(image: Tensor, size: Sequence[int]) -> Tensor:
-    """uint8 (1, 3, h, w) in another size."""
-    if image.shape[2:] == torch.Size(size):
-        return image
-    from torchvision.transforms.v2.functional import InterpolationMode, resize
-
-    return resize(image, list(size), InterpolationMode.BICUBIC, antialias=True)

@@ -53,7 +53,7 @@ def measure(lab: Lab) -> AdversarialNetworks:
     judge: Any = judge_of(data, runtime, count)
     digits = [name for name in runs if name != "dcgan"]
     best = min((name for name in digits if name != "cgan"), key=lambda name: distance(runs[name]))
-    held_out = data.test.images(range(count))
+    held_out = judge.see(data.test.images(range(count)))
     assert data.test.labels is not None
     asked = runs["cgan"].evaluation.has("accuracy")
     shown = {name: 2 * SHOWN if name == "dcgan" else SHOWN for name in runs}

@@ -213,9 +213,9 @@ def explore(spaces: Mapping[str, Codes]) -> Explored:
 
 def generate(lab: Lab, spaces: Mapping[str, Codes], train: Tensor, test: Tensor, features: Features) -> Generation:
     """Every set of images against held-out ones."""
-    data, seed = lab.data, lab.settings.seed
+    data = lab.data
     known = data.train.images(range(min(len(data.train), MAX_KNOWN)))
-    yardstick = Yardstick(test, known, features, seed)
+    yardstick = Yardstick(test, known, features)
     sets = image_sets(lab, spaces, train, test)
     found = {words.en: yardstick.measure(images) for words, images in sets}
     pictures = {

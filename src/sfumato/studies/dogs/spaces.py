@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...autoencoders.codes import OFFSETS, SHARE
-from ...metrics.distance import SUBSETS, UNUSUAL
+from ...metrics.distance import UNUSUAL
 from ...reports.figures import code_pictures, labelled_rows
 from ...reports.language import Speaker
 from ..study import StudyReport
@@ -109,13 +109,13 @@ def generation(report: StudyReport, say: Speaker, measured: Dogs) -> None:
          say("nearest training image", "最近训练图像"), say("closer than usual", "异常接近")],
         cells,
         f"Distance of each set of {count} images to {count} held-out images, in the features of {made.network}, "
-        f"scaled so that those of the held-out images have mean square 1; kernel: mean ± standard deviation over "
-        f"{SUBSETS} subsets. Neither is the FID or KID of papers; Fréchet with {made.numbers} features is "
+        f"scaled so that those of the held-out images have mean square 1; kernel: ± its standard error. "
+        f"Neither is the FID or KID of papers; Fréchet with {made.numbers} features is "
         f"biased upwards for so few images, alike in all rows. Nearest: median over images of the root mean "
         f"squared pixel difference to the closest of {made.known:,} training images; closer than usual: nearer than "
         f"{1 - UNUSUAL:.0%} of held-out images are ({made.limit:.4f}).",
         f"每组 {count} 张图像与 {count} 张留出图像的距离，特征网络为 {made.network}（缩放到留出图像特征的均方为 1）；"
-        f"核距离为 {SUBSETS} 个子集上的均值 ± 标准差。两者都不是论文中的 FID 或 KID；{made.numbers} 维特征的 Fréchet 距离在图像数少时偏大，各行相同。最近：与 {made.known:,} 张训练图像中最近者的"
+        f"核距离后为标准误差。两者都不是论文中的 FID 或 KID；{made.numbers} 维特征的 Fréchet 距离在图像数少时偏大，各行相同。最近：与 {made.known:,} 张训练图像中最近者的"
         f"均方根像素差的中位数；异常接近：比 {1 - UNUSUAL:.0%} 的留出图像更接近（{made.limit:.4f}）。",
     )  # fmt: skip
     _verdict(report, measured)
@@ -141,7 +141,7 @@ def _verdict(report: StudyReport, measured: Dogs) -> None:
     best = min(drawn, key=lambda name: drawn[name].kernel)
     restored = found["reconstructions, reference"]
     margin = drawn[best].kernel - restored.kernel
-    if margin > drawn[best].spread + restored.spread:
+    if margin > 2 * (drawn[best].spread + restored.spread):
         en = (
             "Drawing codes gives images that are clearly farther from photographs than reconstructions are: this does "
             "not generate photographs. It makes patterns with their colours and edges."

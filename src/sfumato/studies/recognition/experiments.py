@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import box_iou
 
 from ...data.photographs import photographs
-from ...ops.anchors import assign, detect, offsets, prior_boxes
+from ...ops.anchors import assign, detect, offsets, overlaps_of, prior_boxes
 from ...recognition.fcn import bilinear
 from ...recognition.ssd import RATIOS, SIZES
 
@@ -79,7 +78,7 @@ def assign_five() -> Five:
     positive = [place for place, owner in enumerate(assigned) if owner >= 0]
     found = offsets(FIVE[positive], OBJECTS[[assigned[place] for place in positive]])
     (kept,) = detect((CHANCES + 1e-9).log()[None], torch.zeros(1, 4, 4), FOUR, score=0.5, overlap=0.5)
-    return Five(box_iou(FIVE, OBJECTS), assigned, found, len(kept.boxes))
+    return Five(overlaps_of(FIVE, OBJECTS), assigned, found, len(kept.boxes))
 
 
 def transpose() -> Transposed:

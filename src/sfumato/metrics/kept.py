@@ -1,0 +1,26 @@
+"""Measures of data sets alone, such as baselines: computed once, and kept between calls."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from .. import strict
+from ..cache import cache_folder
+from ..data.dataset import fingerprint
+from ..errors import SfumatoError
+from ..files import write_json
+
+VERSION = 1  # of how they are computed: a new one forgets what was kept
+Numbers = dict[str, dict[str, float]]  # by what was measured, then by measure
+
+
+def kept(compute: Callable[[], Numbers], *of: object) -> Numbers:
+    """What `compute` gives, for the same values `of` computed once: they must tell all that it depends on. A file that
+    is not what was written is computed anew, and so is everything where none can be written."""
+    path = cache_folder("measures") / f"{fingerprint(repr((VERSION, *of)))}.json"
+    with suppress(SfumatoError):
+        return strict.read(path, Numbers)
+    found = compute()
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, found)
+    return found
