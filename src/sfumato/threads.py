@@ -25,6 +25,17 @@ def wait_actively() -> bool:
     return os.environ.get("OMP_WAIT_POLICY", "").upper() != "PASSIVE"
 
 
+def warning() -> str:
+    """What to say where threads spin beside other work, and it is too late to change that; nothing elsewhere."""
+    busy = getattr(os, "getloadavg", lambda: (0.0,))()[0] >= 1
+    if not (wait_actively() and busy and usable_cores() > 1):
+        return ""
+    return (
+        "other work keeps this machine busy, and OpenMP's threads spin while they wait: import sfumato before torch, or "
+        "set OMP_WAIT_POLICY=PASSIVE, and training may be twice as fast"
+    )
+
+
 def usable_cores() -> int:
     """The cores that this process may use: those that it is bound to, and no more than its control groups' quota."""
     affinity = getattr(os, "sched_getaffinity", None)

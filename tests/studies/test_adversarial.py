@@ -20,7 +20,7 @@ from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.gans import game, measures
 from sfumato.studies.adversarial import experiments, plans
-from sfumato.studies.study import Plan
+from sfumato.studies.plan import Plan
 
 FIGURES = {
     "apart", "apart-gradients", "one-for-two", "optimal", "ring-modes", "lattice-modes", "saturation", "digits", "fcd",

@@ -14,9 +14,9 @@ import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
+from sfumato.studies.plan import Plan
 from sfumato.studies.recognition import measures, plans
 from sfumato.studies.recognition.experiments import adjointness
-from sfumato.studies.study import Plan
 
 RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
 FIGURES = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sfumato.runs.catalog import find
+from sfumato.studies.plan import Settings
 from sfumato.studies.registry import STUDIES, in_words
-from sfumato.studies.study import Settings
 
 ROOT = Path(__file__).parents[2]
 

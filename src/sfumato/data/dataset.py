@@ -1,6 +1,7 @@
 """What every source of images becomes: two splits of 8-bit pictures of one shape, and what must be said of them."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -193,6 +194,12 @@ class ImageData:
     left_out: tuple[LeftOut, ...] = field(default=())
     notice_zh: str = ""
     second: "ImageData | None" = None
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of all pictures, at the size that they have."""
+        each = math.prod(self.shape) * (len(self.train) + len(self.test))
+        return each + (self.second.bytes_held if self.second else 0)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .eager import step
 from .runtime import average_gradients
 
 
@@ -21,7 +22,7 @@ def descend(loss: Tensor, optimizer: torch.optim.Optimizer, clip: float | None =
         average_gradients(parameters)
         if clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
+        step(optimizer)
     # Autocast keeps bf16 copies of weights until its outermost block ends; a second update in the same step must not
     # see those from before this one.
     torch.clear_autocast_cache()

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import SfumatoError
+from ..threads import usable_cores
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def choose(device: str = "auto", precision: str = "auto") -> Runtime:
     process = int(os.environ.get("RANK", "0"))
     index = int(os.environ.get("LOCAL_RANK", "0")) if kind == "cuda" else None
     place = torch.device(kind, index) if index is not None else torch.device(kind)
+    if kind == "cpu" and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > usable_cores():
+        torch.set_num_threads(usable_cores())  # torch knows of no quota
     if kind == "cuda":
         torch.cuda.set_device(place)
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
@@ -186,7 +189,7 @@ def hardware() -> dict[str, str | int | None]:
     """What a measured number has to name: processor, cores, accelerator, system, versions."""
     return {
         "processor": _processor_name(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "bf16": cpu_multiplies_bf16(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

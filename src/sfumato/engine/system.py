@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from ..errors import SfumatoError
 from .clock import Clock
+from .eager import do_without_compiler
 from .plateau import Plateau
 
 Scalars = dict[str, Tensor]
+do_without_compiler()
 
 
 @dataclass(frozen=True)

@@ -151,8 +151,8 @@ def train_reader(
 
 
 def no_digits(images: Tensor) -> Tensor:
-    """As many images (n, 1, 28, 28) that nobody can read, of the pixels of some that one can: halves of two digits on one
-    another and half as bright, pixels in disorder, noise of three kinds of grain."""
+    """As many images that nobody can read as there are (n, 1, 28, 28) that one can: two of these on one another and
+    half as bright, their pixels in disorder, noise, and smooth blotches of any contrast."""
     parts = images.tensor_split(4)
     blends = (parts[0] + parts[0].roll(1, 0).flip(2)) / 2
     disorder = parts[1].flatten(1)[:, torch.randperm(parts[1][0].numel())].view_as(parts[1])

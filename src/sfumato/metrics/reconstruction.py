@@ -77,7 +77,7 @@ def _similarity(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _windows(side: int) -> Tensor:
-    """(side, side): a row for the window at each pixel; beyond the border it sees the image mirrored at the pixel there."""
+    """(side, side): a row for the window at each pixel; beyond the border it sees the image mirrored."""
     weights = torch.exp(-((torch.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) ** 2) / (2 * SSIM_SIGMA**2))
     places = torch.arange(side)[:, None] + torch.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     mirrored = side - 1 - (side - 1 - places.abs()).abs()

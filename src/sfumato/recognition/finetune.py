@@ -29,6 +29,7 @@ from ..weights.load import load_network
 from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 OURS: Literal["sfumato"] = "sfumato"
+KNOWN = (OURS, EFFICIENTNET, "squeezenet1_0", "resnet18")  # without a look at torchvision's
 UNFIT = ("googlenet", "inception_v3")  # they have more than one head
 FIXED, SIDE = ("vit_", "maxvit_"), 224  # networks that read images of one size
 LEAST = 32  # pixels of a side
@@ -48,7 +49,7 @@ class Config(RecognitionConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.network not in (OURS, EFFICIENTNET):
+        if self.network not in KNOWN:
             from torchvision import models
 
             if self.network not in models.list_models(module=models) or self.network in UNFIT:

@@ -11,7 +11,7 @@ class Stopped(Exception):
 
     def __init__(self, signum: int, images: int, path: Path) -> None:
         super().__init__(f"stopped after {images:,} images; saved: go on with `sfumato resume {path}`")
-        self.signum = signum
+        self.signum, self.images = signum, images
 
 
 class StopSignals:

@@ -18,7 +18,7 @@ from .catalog import configured, find, open_for
 from .folder import RunFolder
 from .manifest import DataRecord, Manifest
 from .open import Run
-from .training import Training
+from .training import Training, Watch
 
 
 def train(
@@ -34,6 +34,7 @@ def train(
     log_every: int | None = None,
     evaluate: bool = True,
     opened: ImageData | None = None,
+    watch: Watch | None = None,
     **fields: Any,
 ) -> Run:
     """Trains `system` (`NAME` or `NAME:PRESET`) on `data` and returns the finished run.
@@ -41,8 +42,8 @@ def train(
     `data`: a name or path as `open_data` takes it, two of them for a system that learns from two sets side by side, or
     nothing for the embedded data of the system. `run`: the folder to make. `save_every`: seconds between checkpoints.
     `log_every`: images between two rows of metrics.jsonl, an epoch by default. `evaluate`: measure it at the end and
-    write report.html. `opened`: `data`, if the caller has opened it already. `fields`: any field of the system's
-    Config, e.g. `images=100_000`.
+    write report.html. `opened`: `data`, if the caller has opened it already. `watch`: told of the images drawn, after
+    every step, in place of a progress bar. `fields`: any field of the system's Config, e.g. `images=100_000`.
     Raises SfumatoError for bad input and Stopped after SIGINT or SIGTERM, when everything is saved.
     """
     names = (data,) if isinstance(data, str) else tuple(data)
@@ -75,7 +76,7 @@ def train(
         processes=runtime.processes,
     )
     _writable(folder.path)
-    return _train(folder, runtime, opened, manifest, save_every, log_every, evaluate)
+    return _train(folder, runtime, opened, manifest, save_every, log_every, evaluate, watch)
 
 
 def resume(
@@ -85,6 +86,7 @@ def resume(
     log_every: int | None = None,
     evaluate: bool = True,
     opened: ImageData | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Goes on with a run exactly where its last checkpoint stands; returns it finished.
 
@@ -107,7 +109,7 @@ def resume(
             f"(fingerprint {opened.fingerprint}, was {manifest.data.fingerprint})"
         )
     entry.family.settle(config, opened, entry.name)
-    return _train(folder, runtime, opened, None, save_every, log_every, evaluate)
+    return _train(folder, runtime, opened, None, save_every, log_every, evaluate, watch)
 
 
 def _train(
@@ -118,6 +120,7 @@ def _train(
     save_every: float,
     log_every: int | None,
     evaluate: bool,
+    watch: Watch | None,
 ) -> Run:
     """`new`: what a run to begin is; None goes on with the one that is there."""
     try:
@@ -128,7 +131,7 @@ def _train(
                 training = Training(folder, runtime, data, save_every, log_every, new)
                 if new is not None:
                     folder.write_manifest(new)
-                training.consume()
+                training.consume(watch)
                 training.finish(evaluate)
         else:
             Training(folder, runtime, data, save_every, log_every, new).consume()

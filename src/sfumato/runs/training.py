@@ -1,8 +1,9 @@
 """A run in training: it is fed, logged, drawn, saved and stopped here."""
 
 import math
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..errors import SfumatoError
 from ..files import write_json
 from ..seeds import derive
 from ..strict import convert
+from ..threads import warning
 from .catalog import configured
 from .folder import RunFolder
 from .log import Log, LogState, Meter, append_row
@@ -30,6 +32,7 @@ from .page import write_page
 from .progress import TrainingProgress, measuring
 from .stopping import Stopped, StopSignals
 
+Watch = Callable[[int], object]
 MEASURING = 0.05  # of the seconds trained so far may go into measures on the way
 PATIENCE = 5.0  # seconds of training before the first of them
 
@@ -113,12 +116,15 @@ class Training:
             if self.log:
                 self.log.close()
 
-    def consume(self) -> None:
-        """Runs `ticks()` to the end under a progress bar."""
-        if self.runtime.process:
-            for _ in self.ticks():
-                pass
+    def consume(self, watch: Watch | None = None) -> None:
+        """Runs `ticks()` to the end under a progress bar, or tells `watch` of the images drawn."""
+        if self.runtime.process or watch:
+            for tick in self.ticks():
+                if watch:
+                    watch(tick.images)
             return
+        if self.runtime.device.type == "cpu" and (said := warning()):
+            print(f"sfumato: {said}", file=sys.stderr)
         title = f"{self.entry.name} on {self.data.name}"
         with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
             for tick in self.ticks():

@@ -16,12 +16,13 @@ from ..reports.language import Language
 class StudyEntry:
     """A study in the folder of its name. `title`: of its report, and what it is about; `data`: the embedded sources that
     it takes where nobody says, as many as it must be given; `features`: what it does with a network that one
-    chooses, if it takes one."""
+    chooses, if it takes one; `seconds`: that the runs of its quick scale may train, on any machine."""
 
     name: str
     title: Words
     data: tuple[str, ...]
     features: str = ""
+    seconds: float = 210.0
 
     def part(self, name: str) -> ModuleType:
         """Its `plans`, `measures` or `sections`: see `study.py`."""
@@ -31,7 +32,7 @@ class StudyEntry:
 STUDIES: Mapping[str, StudyEntry] = {
     entry.name: entry
     for entry in (
-        StudyEntry("handwriting", Words("Handwriting: what a deep autoencoder learns", "手写数字：深度自编码器学到了什么"), ("digits",)),
+        StudyEntry("handwriting", Words("Handwriting: what a deep autoencoder learns", "手写数字：深度自编码器学到了什么"), ("digits",), seconds=105.0),
         StudyEntry("dogs", Words("Dogs: what a code of a photograph is", "狗的照片：编码是什么"), ("patches",), "measures with it"),
         StudyEntry("restyle", Words("Restyle: the look of one picture on another", "风格迁移：用一张图的风格画另一张"),
                    ("photographs", "paintings")),
@@ -94,4 +95,4 @@ def study(
 
     weights = None if features is None else Path(features)
     settings = Settings(name, Path(out), source, scale == "full", language, seed, device, precision, weights)
-    return run(entry.title, entry.part, settings)
+    return run(entry.title, entry.part, settings, entry.seconds)

@@ -5,12 +5,12 @@ A study is a folder. `prepare` in its `plans.py` opens the data and says which r
 those values in either language, and takes no time.
 """
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,57 +21,18 @@ from ..family import History
 from ..files import write_atomically, write_json
 from ..metrics.table import Evaluation, Words, table
 from ..reports.document import Report
-from ..reports.language import Language, Speaker
-from ..runs.folder import RunFolder
+from ..reports.language import Speaker
 from ..runs.open import Run
 from ..runs.page import MAX_LISTED
-from ..runs.train import fits, resume, train
 from ..version import __version__
+from .budget import Fitted, budget_for
+from .crew import few_threads, room, threads_for, train_all
+from .plan import Plan, Settings, Setup, cut, obtain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Better = Literal["lower", "higher"] | None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What was asked for; see `registry.study`."""
-
-    name: str
-    out: Path
-    source: tuple[str, ...]
-    full: bool
-    language: Language
-    seed: int
-    device: str
-    precision: str
-    features: Path | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One run of a study: its folder's name, what to train, its two names in the report, and what it is trained on if
-    not on the study's data: the source and the same, opened."""
-
-    name: str
-    system: str
-    fields: dict[str, Any]
-    en: str
-    zh: str
-    on: tuple[str, ImageData] | None = None
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a study is made on: `data`, which its report names, the `plans` of its runs in order, and what else it reads.
-    `names`: of all its data, as its command line has them; `options`: what that has more than those of other studies."""
-
-    data: ImageData
-    plans: Sequence[Plan]
-    names: str
-    others: tuple[ImageData, ...] = ()
-    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +68,7 @@ class Lab:
     setup: Setup
     runtime: Runtime
     runs: Mapping[str, Run]
+    fitted: Fitted
 
     @property
     def data(self) -> ImageData:
@@ -205,9 +167,9 @@ class StudyReport:
         )  # fmt: skip
 
 
-def run(title: Words, part: Callable[[str], ModuleType], settings: Settings) -> dict[str, Any]:
+def run(title: Words, part: Callable[[str], ModuleType], settings: Settings, wanted: float) -> dict[str, Any]:
     """Trains what is not there yet, measures, writes figures, results.json and both reports; returns what results.json
-    holds. `part`: gives the study's `plans`, `measures` and `sections`."""
+    holds. `part`: gives the study's `plans`, `measures` and `sections`. `wanted`: seconds that a quick study may train."""
     began = time.monotonic()
     setup: Setup = part("plans").prepare(settings)
     runtime = choose(settings.device, settings.precision)
@@ -217,8 +179,14 @@ def run(title: Words, part: Callable[[str], ModuleType], settings: Settings) -> 
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SfumatoError(f"{settings.out}: cannot be written to ({error.strerror})") from None
+    with few_threads(threads_for(setup, runtime)):
+        budget = budget_for(settings, setup, runtime, wanted, room(setup, runtime))
+    setup = cut(setup, budget.cut)
+    if budget.fitted.share < 1:
+        print(f"study {settings.name}: {in_words(budget.fitted).en}", file=sys.stderr)
+    train_all(settings, setup, runtime, budget)
     runs = {plan.name: obtain(plan, settings, setup, runtime) for plan in setup.plans}
-    lab = Lab(settings, setup, runtime, runs)
+    lab = Lab(settings, setup, runtime, runs, budget.fitted)
     measured: Measured = part("measures").measure(lab)
     say = Speaker(settings.language)
     report = StudyReport(title, say)
@@ -226,23 +194,6 @@ def run(title: Words, part: Callable[[str], ModuleType], settings: Settings) -> 
     for section in part("sections").SECTIONS:
         section(report, say, measured)
     return _written(report, lab, measured, began)
-
-
-def obtain(plan: Plan, settings: Settings, setup: Setup, runtime: Runtime) -> Run:
-    """The finished run of a plan: taken as it is, gone on with, or trained, whichever its folder calls for."""
-    path = settings.out / "runs" / plan.name
-    folder = RunFolder(path)
-    source, data = plan.on or (settings.source, setup.data)
-    if not folder.is_run:
-        return train(
-            plan.system, data=source, run=path, seed=settings.seed, device=settings.device,
-            precision=runtime.precision, opened=data, **plan.fields,
-        )  # fmt: skip
-    if not fits(folder, plan.system, data, settings.seed, runtime.precision, plan.fields):
-        raise SfumatoError(f"{path}: holds a run with other settings: give another --out, or remove that folder")
-    if folder.is_finished:
-        return Run(path, runtime.device.type, data)
-    return resume(path, opened=data)
 
 
 def opening(report: StudyReport, say: Speaker, lab: Lab) -> None:
@@ -255,9 +206,22 @@ def opening(report: StudyReport, say: Speaker, lab: Lab) -> None:
         f"Sfumato 实验，{'完整' if full else '快速'}规模，数据 {data.name}：训练图像 {len(data.train):,} 张，"
         f"测试图像 {len(data.test):,} 张，{side}×{side}。随机种子 {seed}，{runtime}。",
     )
+    if lab.fitted.share < 1:
+        words = in_words(lab.fitted)
+        report.say(words.en, words.zh, loud=True)
     notice(report, data)
     if say.lacks_font:
         report.say("", "此机器没有中文字体，图中的文字保留英文。", loud=True)
+
+
+def in_words(fitted: Fitted) -> Words:
+    """What was cut so that a quick study ends in time."""
+    return Words(
+        f"To end within minutes on this machine, every run was given {fitted.share:.0%} of its images: in a trial it drew "
+        f"{min(fitted.images_per_second.values()):,.0f} to {max(fitted.images_per_second.values()):,.0f} images a second.",
+        f"为在几分钟内完成，每个训练只用了其图像数的 {fitted.share:.0%}：试运行中每秒 "
+        f"{min(fitted.images_per_second.values()):,.0f} 至 {max(fitted.images_per_second.values()):,.0f} 张图像。",
+    )
 
 
 def notice(report: StudyReport, data: ImageData) -> None:
@@ -286,11 +250,6 @@ def about(data: ImageData) -> dict[str, Any]:
     return {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)}
 
 
-def whole_epochs(images: int, count: int) -> int:
-    """`images`, rounded to whole epochs of `count`: a curve must not end on the mean of a few batches."""
-    return max(1, round(images / count)) * count
-
-
 def _written(report: StudyReport, lab: Lab, measured: Measured, began: float) -> dict[str, Any]:
     settings, runtime = lab.settings, lab.runtime
     scale = "full" if settings.full else "quick"
@@ -304,8 +263,9 @@ def _written(report: StudyReport, lab: Lab, measured: Measured, began: float) ->
         "seed": settings.seed,
         "data": about(lab.data),
         "hardware": hardware(),
+        "budget": asdict(lab.fitted),
         "runtime": runtime.describe(),
-        "versions": {"sfumato": __version__, **{name: version(name) for name in ("torch", "torchmetrics", "scikit-learn")}},
+        "versions": {"sfumato": __version__, **{name: version(name) for name in ("torch", "scikit-learn")}},
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seconds": {
             "this call": round(time.monotonic() - began, 1),

@@ -6,7 +6,7 @@ from typing import Any
 from ...data.dataset import ImageData
 from ...data.sources import View, open_data
 from ...errors import SfumatoError
-from ..study import Plan, Settings, Setup
+from ..plan import Plan, Settings, Setup
 
 FULL_IMAGES, QUICK_IMAGES = 2_400_000, 80_000
 FULL_PICTURES, QUICK_PICTURES = 150_000, 6_000

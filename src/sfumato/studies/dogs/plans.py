@@ -3,7 +3,7 @@
 from ...data.sources import View, open_data
 from ...errors import SfumatoError
 from ...metrics.distance import Features
-from ..study import Plan, Settings, Setup, whole_epochs
+from ..plan import Plan, Settings, Setup, whole_epochs
 
 LEVELS = (0.05, 0.1, 0.15)  # standard deviations of the noise on codes
 NOISY = {**{f"noise-{level:.2f}": level for level in LEVELS}, "better": LEVELS[0]}  # by run

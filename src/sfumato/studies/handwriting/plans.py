@@ -4,7 +4,7 @@ from typing import Any
 
 from ...data.sources import View, open_data
 from ...errors import SfumatoError
-from ..study import Plan, Settings, Setup, whole_epochs
+from ..plan import Plan, Settings, Setup, whole_epochs
 
 QUICK_IMAGES = 180_000
 QUICK_ABLATION_IMAGES = 90_000

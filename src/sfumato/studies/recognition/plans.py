@@ -9,7 +9,7 @@ from ...data.sources import open_data
 from ...errors import SfumatoError
 from ...nets.encoders import EFFICIENTNET
 from ...runs.catalog import find
-from ..study import Plan, Settings, Setup
+from ..plan import Plan, Settings, Setup
 
 PRESETS = {True: ("photographs", "cards", "camvid"), False: ("faces", "scenes", "scenes")}
 QUICK = {"names": 1_000, "boxes": 6_000, "masks": 1_000}  # training images drawn

@@ -2,7 +2,7 @@
 
 from ...data.sources import View, open_data
 from ...errors import SfumatoError
-from ..study import Plan, Settings, Setup
+from ..plan import Plan, Settings, Setup
 
 SIDE = 256
 FULL_IMAGES, QUICK_IMAGES = 80_000, 2_400  # 10,000 steps and 300
