@@ -1,7 +1,9 @@
 """Named files, in a folder or in a zip, opened one at a time."""
 
+import os
 import zipfile
-from pathlib import Path, PurePosixPath
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from ..errors import SfumatoError
@@ -29,11 +31,18 @@ class FolderFiles:
         self.root = root
 
     def names(self) -> list[str]:
-        return sorted(
-            path.relative_to(self.root).as_posix()
-            for path in self.root.rglob("*")
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(self.root).parts)
-        )
+        found, folders = list[str](), [""]
+        while folders:
+            inside = folders.pop()
+            with suppress(OSError), os.scandir(self.root / inside) as entries:  # of one that may not be looked into
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{inside}{entry.name}/")
+                    elif entry.is_file():
+                        found.append(inside + entry.name)
+        return sorted(found)
 
     def refused(self) -> list[LeftOut]:
         return []
@@ -116,8 +125,9 @@ def stamp_of(path: Path) -> str:
 
 def leads_out(name: str) -> bool:
     """Whether a member of an archive would be written outside of the folder that it is unpacked to."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    return not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+    name = name.replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return not parts or name.startswith("/") or ".." in parts or ":" in parts[0]
 
 
 def is_hidden(name: str) -> bool:

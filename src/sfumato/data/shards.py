@@ -10,7 +10,8 @@ place. Links, devices, sparse members and names that lead out are left out; a da
 import io
 import tarfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import normpath
 from typing import NamedTuple
 
 from ..errors import SfumatoError
@@ -49,14 +50,14 @@ class TarFiles:
 
     def _add(self, name: str, member: Member, top: str, label: str | None) -> None:
         """Takes a member of a shard under its name; `top`: the half of the split that the shard's name says."""
-        path = PurePosixPath(name)
-        if path.parts[0].lower() not in ("train", *TEST_NAMES):
-            path = PurePosixPath(top) / path
-        if path.as_posix() in self.members:  # shards that count their pictures from 0 each
-            path = path.with_name(f"{self.shards[member.shard].stem} {path.name}")
-        self.members[path.as_posix()] = member
+        if name.split("/")[0].lower() not in ("train", *TEST_NAMES):
+            name = top + name
+        if name in self.members:  # shards that count their pictures from 0 each
+            folder, slash, file = name.rpartition("/")
+            name = f"{folder}{slash}{self.shards[member.shard].stem} {file}"
+        self.members[name] = member
         if label is not None:
-            self.labels[path.as_posix()] = label
+            self.labels[name] = label
 
     def _index(self, number: int) -> tuple[dict[str, Member], dict[str, str]]:
         """Where the members of a shard lie, by name, and the classes by key. Raises SfumatoError if it is damaged."""
@@ -70,7 +71,7 @@ class TarFiles:
                 with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
                     while (member := file.next_of(tar)) is not None:
                         fault = _fault(member)
-                        name = "" if fault else PurePosixPath(member.name).as_posix()  # no ./ before it
+                        name = "" if fault else normpath(member.name)  # no ./ before it
                         if fault:
                             self.bad.append(LeftOut(f"{path.name}/{member.name}", fault))
                         elif name.endswith(".cls") and not is_hidden(name):
