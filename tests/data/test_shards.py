@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import sfumato
+from benchmarks.growth import jpegs, write_tar
 from sfumato.data.batches import Batch, Batches
 from sfumato.data.dataset import ImageData
 from sfumato.data.shards import TarFiles
@@ -92,6 +93,16 @@ def test_a_folder_inside_a_tar(tmp_path: Path) -> None:
     ]
     assert len(opened[0].train) + len(opened[0].test) == 40
     assert_same(*opened)
+
+
+def test_the_tars_of_the_benchmark_are_tars(tmp_path: Path) -> None:
+    files = jpegs(8)
+    write_tar(tmp_path / "a.tar", 300, files)
+    found = TarFiles([tmp_path / "a.tar"])
+    assert len(found.names()) == 300
+    assert found.content("1/0000257.jpg") == files[1]
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert len(tar.getmembers()) == 300
 
 
 @pytest.mark.parametrize("numbers", [True, False])

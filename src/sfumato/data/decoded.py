@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -58,7 +59,7 @@ class Decoded:
     files: int
     shape: Shape
 
-    @property
+    @cached_property
     def path(self) -> Path:
         return cache_folder("decoded") / f"{fingerprint(f'{FORMAT} {PIL.__version__} ', *self.known_by)}.pixels"
 
