@@ -454,7 +454,8 @@ def data_list() -> None:
 
     for name, source in SOURCES.items():
         print(f"{name:<16}{source.about:<52}{state_of(name)}")
-    print("DIR or FILE.zip your own pictures, class = first sub-folder; or a folder of four IDX files")
+    print("DIR, FILE.zip   your own pictures, class = first sub-folder; or a folder of four IDX files")
+    print("or FILE.tar     or of .tar shards, with KEY.cls beside KEY.jpg")
     print("                with boxes: VOC, COCO or a table; with masks: VOC, CamVid, or images/ beside masks/")
 
 

@@ -31,8 +31,8 @@ def warning() -> str:
     if not (wait_actively() and busy and usable_cores() > 1):
         return ""
     return (
-        "other work keeps this machine busy, and OpenMP's threads spin while they wait: import sfumato before torch, or "
-        "set OMP_WAIT_POLICY=PASSIVE, and training may be twice as fast"
+        "other work keeps this machine busy, and OpenMP's threads spin while they wait: import sfumato before torch, "
+        "or set OMP_WAIT_POLICY=PASSIVE, and training may be twice as fast"
     )
 
 

@@ -14,7 +14,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -22,8 +21,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import SfumatoError
+from .archives import Files
 from .dataset import LeftOut
-from .folder import TEST_NAMES, Files
+from .halves import TEST_NAMES, half_of
 from .pictures import ENDINGS
 
 FILE_COLUMNS, LABEL_COLUMNS = ("img_name", "filename", "file", "image"), ("label", "class")
@@ -219,14 +219,6 @@ def listed(files: Files, names: Iterable[str], task: str) -> Iterator[tuple[str,
             for line in files.content(name).decode("utf-8", "replace").splitlines():
                 if line.strip():
                     yield line.split()[0], path.stem in TEST_NAMES
-
-
-def half_of(name: str) -> bool | None:
-    """Whether a word in `name` says that it belongs to the test half; None if it says nothing."""
-    words = re.split(r"[^a-z]+", name.lower())
-    if not {"train", "training"}.isdisjoint(words):
-        return False
-    return True if any(word in TEST_NAMES for word in words) else None
 
 
 def in_words(box: Sequence[float]) -> str:

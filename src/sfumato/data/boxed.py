@@ -14,8 +14,10 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from .annotations import Annotated, Annotations, Object, in_words
+from .archives import Files, FolderFiles
 from .dataset import ImageData, LeftOut, Split, fingerprint
-from .folder import Files, FolderFiles, PictureReader, halves_of, open_files, refuse_if, taken
+from .folder import PictureReader, open_files, refuse_if, taken
+from .halves import halves_of
 from .pictures import picture_size
 
 ENDINGS = (".csv", ".json", ".xml")  # of annotations

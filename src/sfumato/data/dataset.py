@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from ..errors import SfumatoError
 
 VOID = 255  # in a mask: a pixel that is neither trained nor measured on
-THREADS = 4  # that decode pictures
+MOST_THREADS = 16  # that decode pictures: more wait for the interpreter
 AT_ONCE = 256  # pictures that are made smaller at once: their floats take memory
 
 
@@ -85,6 +86,34 @@ class Varied:
         return Varied([reduced(image[None], side, masked)[0] for image in self.images])
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """The `rows` (n,) of pictures (m, c, h, w) that lie in a file and are read from it when they are needed: the same,
+    bit for bit, as if they were decoded then. Smaller ones are made anew each time: memory may not hold them."""
+
+    images: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: Tensor) -> Tensor:
+        return self.images.index_select(0, self.rows[indices])
+
+    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        """Drawn one after the other, as those of streamed pictures are."""
+        return torch.cat([random_crops(picture[None], side, generator) for picture in self.take(indices)])
+
+    def whole(self, index: int) -> Tensor:
+        return self.images[self.rows[index]]
+
+    def prepare(self, indices: Tensor) -> None:
+        """Nothing: the system reads ahead."""
+
+    def reduced(self, side: int, masked: bool) -> "Streamed":
+        return Streamed(self.whole, len(self)).reduced(side, masked)
+
+
 class Streamed:
     """Pictures decoded when they are asked for, by a few threads; `prepare` starts on a batch ahead of time.
 
@@ -94,7 +123,7 @@ class Streamed:
     def __init__(self, read: Callable[[int], Tensor], count: int, pool: ThreadPoolExecutor | None = None) -> None:
         self.read = read
         self.count = count
-        self.pool = pool or ThreadPoolExecutor(THREADS, thread_name_prefix="sfumato-decode")
+        self.pool = pool or ThreadPoolExecutor(threads(), thread_name_prefix="sfumato-decode")
         self.ahead: dict[tuple[int, ...], list[Future[Tensor]]] = {}
 
     def __len__(self) -> int:
@@ -206,6 +235,12 @@ class ImageData:
         """(c, h, w) of every picture."""
         channels, height, width = self.train.images([0]).shape[1:]
         return channels, height, width
+
+
+def threads() -> int:
+    """How many decode pictures: one for each core that this process may use."""
+    mine = getattr(os, "sched_getaffinity", None)
+    return min(len(mine(0)) if mine else os.cpu_count() or 1, MOST_THREADS)
 
 
 def spread(length: int, count: int) -> Tensor:

@@ -1,115 +1,32 @@
-"""A tree of pictures, in a folder or inside a zip: class = first sub-folder.
+"""A tree of pictures, in a folder, a zip or tars: class = first sub-folder.
 
 Top folders named `train` and `test` (or `val`) are the split; without them, a tenth of the files (chosen by a hash of
-their names) is the test set. A zip is read where it lies and never unpacked. Files that cannot be used are left out,
-each with its reason.
+their names) is the test set. Archives are read where they lie and never unpacked. Files that cannot be used are left
+out, each with its reason.
 """
 
-import hashlib
 import io
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .dataset import ImageData, InMemory, LeftOut, Pictures, Split, Streamed, Varied, fingerprint
+from .archives import Files, FolderFiles, ZipFiles
+from .dataset import ImageData, InMemory, LeftOut, Mapped, Pictures, Split, Streamed, Varied, fingerprint, threads
+from .decoded import Decoded
+from .halves import TEST_NAMES, hashed_half
 from .pictures import ENDINGS, Fit, read_picture, to_tensor
+from .shards import TarFiles, is_tar, shards_in
 
-MEMORY = 2 * 2**30  # bytes of decoded pictures; a larger set streams
+MEMORY = 2 * 2**30  # bytes of decoded pictures; of a larger set they are mapped from a file, or streamed
+AHEAD = 64  # pictures that are decoded before somebody takes them
 LONGER = 1.5  # a usual photograph's longer side over its shorter one
 MANY = 2000
-MAX_FILE = 512 * 2**20
-MAX_RATIO = 1000  # of unpacked to packed size: above it, a zip member is a bomb
-TEST_NAMES = ("test", "testing", "val", "valid", "validation")
-
-
-class Files(Protocol):
-    """Named files, opened one at a time."""
-
-    def names(self) -> list[str]: ...
-    def refused(self) -> list[LeftOut]: ...
-    def size(self, name: str) -> int: ...
-    def content(self, name: str) -> bytes: ...
-
-
-class FolderFiles:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def names(self) -> list[str]:
-        return sorted(
-            path.relative_to(self.root).as_posix()
-            for path in self.root.rglob("*")
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(self.root).parts)
-        )
-
-    def refused(self) -> list[LeftOut]:
-        return []
-
-    def size(self, name: str) -> int:
-        return (self.root / name).stat().st_size
-
-    def content(self, name: str) -> bytes:
-        if self.size(name) > MAX_FILE:
-            raise SfumatoError(f"larger than {MAX_FILE // 2**20} MiB")
-        return (self.root / name).read_bytes()
-
-
-class ZipFiles:
-    """The members of a zip. Names that lead out of it and members that unpack a thousandfold are refused."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self.zip = zipfile.ZipFile(path)
-        except Exception as error:  # zipfile raises nearly anything on damaged or exotic archives
-            raise SfumatoError(f"{path}: not a readable zip ({error})") from None
-        self.members: dict[str, zipfile.ZipInfo] = {}
-        self.bad: list[LeftOut] = []
-        for member in self.zip.infolist():
-            if member.is_dir():
-                continue
-            fault = self._fault(member)
-            if fault:
-                self.bad.append(LeftOut(member.filename, fault))
-            else:
-                self.members[member.filename] = member
-
-    @staticmethod
-    def _fault(member: zipfile.ZipInfo) -> str | None:
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            return "its name leads out of the zip"
-        if member.file_size > MAX_FILE:
-            return f"larger than {MAX_FILE // 2**20} MiB"
-        if member.file_size > MAX_RATIO * max(member.compress_size, 1):
-            return f"a bomb: {member.compress_size} bytes unpack to {member.file_size}"
-        if member.flag_bits & 1:
-            return "encrypted"
-        return None
-
-    def names(self) -> list[str]:
-        return sorted(
-            name for name in self.members if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-        )
-
-    def refused(self) -> list[LeftOut]:
-        return self.bad
-
-    def size(self, name: str) -> int:
-        return self.members[name].file_size
-
-    def content(self, name: str) -> bytes:
-        try:
-            with self.zip.open(self.members[name]) as file:
-                return file.read(self.members[name].file_size + 1)
-        except Exception as error:  # as above: each compression has errors of its own
-            raise SfumatoError(f"damaged zip member ({error})") from None
 
 
 @dataclass(frozen=True)
@@ -122,26 +39,34 @@ class Placed:
 
 
 def open_files(path: Path) -> tuple[Files, str]:
-    """The files of a folder, a zip, or a folder inside a zip (`photos.zip/dogs`), and that folder's name with a slash
-    behind it, or nothing. Raises SfumatoError for a zip that cannot be read."""
+    """The files of a folder, of tars that lie in one without pictures, of a zip or a tar, or of a folder inside one
+    (`photos.zip/dogs`), and that folder's name with a slash behind it, or nothing. Raises SfumatoError for an archive
+    that cannot be read."""
     if path.is_dir():
-        return FolderFiles(path), ""
+        files, shards = FolderFiles(path), shards_in(path)
+        return (TarFiles(shards) if shards and not any(map(is_picture, files.names())) else files), ""
     archive = path if path.is_file() else next(place for place in path.parents if place.is_file())
     inside = path.relative_to(archive).as_posix()
-    return ZipFiles(archive), "" if inside == "." else f"{inside}/"
+    files = TarFiles([archive]) if is_tar(archive) else ZipFiles(archive)
+    return files, "" if inside == "." else f"{inside}/"
 
 
 def is_tree(path: Path) -> bool:
     """Whether `path` is what `open_files` opens."""
     archive = next((place for place in (path, *path.parents) if place.is_file()), None)
-    return path.is_dir() or (archive is not None and archive.suffix.lower() == ".zip")
+    return path.is_dir() or (archive is not None and (archive.suffix.lower() == ".zip" or is_tar(archive)))
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture by its ending."""
+    return PurePosixPath(name).suffix.lower() in ENDINGS
 
 
 def read_folder(path: Path, channels: int, resolution: int, strict: bool = False, fit: Fit = "square") -> ImageData:
-    """The pictures below `path` (a folder, a zip, a folder inside a zip), resized as `read_picture` does it.
+    """The pictures below `path`, which `open_files` opens, resized as `read_picture` does it.
 
-    Pictures that fit into 2 GiB are decoded once into memory; more are streamed. Raises SfumatoError if nothing can
-    be used, or, with `strict`, at the first file that cannot.
+    Pictures that fit into 2 GiB are decoded once into memory, more of them into a file, if they can be. Raises
+    SfumatoError if nothing can be used, or, with `strict`, at the first file that cannot.
     """
     files, under = open_files(path)
     left_out = files.refused()
@@ -149,8 +74,9 @@ def read_folder(path: Path, channels: int, resolution: int, strict: bool = False
     names = [name.removeprefix(under) for name in files.names() if name.startswith(under)]
     everything, halves = _placed(names)
     for file in everything:
-        if PurePosixPath(file.name).suffix.lower() in ENDINGS:
-            placed.append(replace(file, name=under + file.name))
+        if is_picture(file.name):
+            name = under + file.name
+            placed.append(replace(file, name=name, label=files.label(name) or file.label))
         else:
             left_out.append(LeftOut(file.name, "not a picture by its ending"))
     reader = PictureReader(files, channels, resolution, fit)
@@ -177,6 +103,8 @@ class PictureReader:
         self.channels = channels
         self.resolution = resolution
         self.fit: Fit = fit
+        self.mapped: Tensor | None = None  # pictures (n, c, h, w) in a file,
+        self.rows: dict[str, int] = {}  # and where among them each is
 
     def read(self, name: str) -> Tensor:
         """Raises SfumatoError with the fault, without the name."""
@@ -195,28 +123,51 @@ class PictureReader:
 
     def gather(self, names: list[str], title: str) -> tuple[list[int], list[Tensor], list[LeftOut]]:
         """Reads them all, under a progress bar called `title`: the places of those that can be used, their pictures
-        (none if they would take more than MEMORY: then they are read again when they are needed), and the others."""
+        (none if they would take more than MEMORY: `hold` knows where they are), and the others."""
         usual = LONGER if self.fit == "short" else 1  # how much larger than a square
-        in_memory = len(names) * self.channels * self.resolution**2 * usual <= MEMORY
-        good: list[int] = []
+        bad: dict[int, str] = {}
         pictures: list[Tensor] = []
-        left_out, held = [], 0
-        read = _shown(self.read_all(names), len(names), title)
-        for place, picture in enumerate(read):
-            if isinstance(picture, str):
-                left_out.append(LeftOut(names[place], picture))
-                continue
-            good.append(place)
-            if in_memory:
-                pictures.append(picture)
+        sound = self._sound(names, title, bad)
+        if len(names) * self.channels * self.resolution**2 * usual <= MEMORY:
+            held = 0
+            for picture in sound:
                 held += picture.numel()
-            if held > MEMORY:  # longer pictures than usual
-                in_memory, held = False, 0
-                pictures.clear()
-        return good, pictures, left_out
+                if held > MEMORY:  # longer pictures than usual
+                    pictures.clear()
+                    break
+                pictures.append(picture)
+        elif self.fit != "short" and (found := self._decoded(names, title, sound, bad)):
+            self.mapped, bad = found
+            sound.close()
+        for _ in sound:
+            """Which ones can be read must be known."""
+        good = [place for place in range(len(names)) if place not in bad]
+        self.rows = {} if self.mapped is None else {names[place]: row for row, place in enumerate(good)}
+        return good, pictures, [LeftOut(names[place], reason) for place, reason in bad.items()]
+
+    def _sound(self, names: list[str], title: str, bad: dict[int, str]) -> Generator[Tensor]:
+        """Reads them: the pictures of those that can be used; the places of the others are put into `bad`."""
+        for place, picture in enumerate(_shown(self.read_all(names), len(names), title)):
+            if isinstance(picture, str):
+                bad[place] = picture
+            else:
+                yield picture
+
+    def _decoded(
+        self, names: list[str], title: str, pictures: Generator[Tensor], bad: dict[int, str]
+    ) -> tuple[Tensor, dict[int, str]] | None:
+        """All pictures from the cache of decoded sets, and why which are not among them; None if it has no room."""
+        known_by = (
+            f"{self.channels} {self.resolution} {self.fit}",
+            *(f"\0{name}\0{self.files.stamp(name)}" for name in names),
+        )
+        place = Decoded(title, known_by, len(names), (self.channels, self.resolution, self.resolution))
+        return place.find() or place.keep(pictures, bad)
 
     def hold(self, names: list[str], pictures: list[Tensor]) -> Pictures:
         """`pictures` of these names as a part of a data set; without any, they are read when they are needed."""
+        if self.mapped is not None:
+            return Mapped(self.mapped, torch.tensor([self.rows[name] for name in names]))
         if not pictures:
             return Streamed(lambda index: self.read_again(names[index]), len(names))
         alike = len({picture.shape for picture in pictures}) == 1
@@ -236,8 +187,14 @@ class PictureReader:
             except SfumatoError as error:
                 return str(error)
 
-        with ThreadPoolExecutor(4, thread_name_prefix="sfumato-decode") as pool:
-            yield from pool.map(attempt, names)
+        with ThreadPoolExecutor(threads(), thread_name_prefix="sfumato-decode") as pool:
+            waiting = deque[Future[Tensor | str]]()
+            for name in names:
+                waiting.append(pool.submit(attempt, name))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            for future in waiting:
+                yield future.result()
 
 
 def taken(pictures: list[Tensor], places: list[int]) -> list[Tensor]:
@@ -254,20 +211,6 @@ def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterable[
     if count < MANY or not console.is_terminal:
         return pictures
     return track(pictures, f"reading {name}", count, console=console, transient=True)
-
-
-def hashed_half(name: str) -> bool:
-    """Whether a file that nobody has put into a half of the split is one of the tenth that is tested on."""
-    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=2).digest()[0] < 26
-
-
-def halves_of(names: Sequence[str], said: Sequence[bool | None]) -> list[bool]:
-    """Which pictures are tested on: as somebody has said, else by their names' hash; if that leaves a half empty, all
-    of them by hash, and of a handful the first."""
-    found = [hashed_half(name) if half is None else half for name, half in zip(names, said, strict=True)]
-    if len(set(found)) < 2:
-        found = [hashed_half(name) for name in names]
-    return found if len(set(found)) == 2 else [place == 0 for place in range(len(names))]
 
 
 def _placed(names: list[str]) -> tuple[list[Placed], bool]:

@@ -21,9 +21,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .annotations import half_of, listed
+from .annotations import listed
+from .archives import Files
 from .dataset import VOID, ImageData, LeftOut, Split, fingerprint
-from .folder import TEST_NAMES, Files, PictureReader, halves_of, open_files, refuse_if, taken
+from .folder import PictureReader, open_files, refuse_if, taken
+from .halves import TEST_NAMES, half_of, halves_of
 from .pictures import ENDINGS, picture_size, read_indices
 
 VOC = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

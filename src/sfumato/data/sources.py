@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Target = Literal["labels", "boxes", "masks"]
 OWED: dict[Target, str] = {"boxes": "boxes around objects", "masks": "a class for each pixel"}
 SIDE = 64  # of the pictures of a tree, where nobody says
-PATHS = "a folder, a .zip, or IDX files"
+PATHS = "a folder, a .zip, .tar shards, or IDX files"
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def open_data(source: str | Sequence[str], view: View | None = None, strict: boo
     """The data set that `source` names: one of SOURCES or a path, as `view` asks for it; or two of them, side by side:
     the second becomes the first one's `second`.
 
-    A path is a folder of the four MNIST files, or a folder or zip of pictures, or a folder inside a zip. `strict`: stop
-    at the first file that cannot be used. Raises SfumatoError with the fault in one line.
+    A path is a folder of the four MNIST files, or pictures in a folder, a zip, tars, or a folder inside an archive.
+    `strict`: stop at the first file that cannot be used. Raises SfumatoError with the fault in one line.
     """
     view = view or View()
     if not isinstance(source, str):
@@ -156,9 +156,9 @@ def _open_path(source: str, view: View, strict: bool) -> ImageData:
             return _of("masked", "read_masked")(path, side, strict)
         return read_folder(path, view.channels or 3, side, strict, view.fit)
     if path.is_file():
-        raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures or a .zip")
+        raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures, a .zip or a .tar")
     raise SfumatoError(
-        f"data {source!r}: neither a known name ({', '.join(SOURCES)}) nor a folder or zip that is there"
+        f"data {source!r}: neither a known name ({', '.join(SOURCES)}) nor a folder, zip or tar that is there"
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...data.dataset import ImageData, spread
-from ...data.folder import FolderFiles, PictureReader, ZipFiles
+from ...data.folder import PictureReader, open_files
 from ...data.photographs import photographs
 from ...data.pictures import to_bytes
 from ...data.sources import SOURCES
@@ -160,9 +160,8 @@ def named(source: str, name: str, side: int) -> Tensor | None:
     """The central square of the picture called `name` in a folder or zip, if there is one."""
     if source in SOURCES:
         return None
-    path = Path(source)
-    files = ZipFiles(path) if path.is_file() else FolderFiles(path)
-    found = next((file for file in files.names() if file.rsplit("/", 1)[-1] == name), None)
+    files, under = open_files(Path(source).expanduser())
+    found = next((file for file in files.names() if file.startswith(under) and file.rsplit("/", 1)[-1] == name), None)
     return None if found is None else PictureReader(files, 3, side).read(found).float() / 255
 
 
