@@ -1,136 +1,76 @@
-"""`python -m benchmarks [NAME] [--json]`: rows of {name, ours_s, textbook_s, ratio, peak_share}.
+"""`python -m benchmarks [NAME] [--json]`: rows of {name, ours_s, textbook_s, ratio, peak_share, kernels}.
 
-Ours and the textbook's epochs alternate in one process; each row gives the median over the rounds after a warm-up.
-`peak_share`: multiply-adds of our training steps, times two, per second, over what this machine reaches on a
-large square matrix product in the precision that we train in. Both run on the CPU. Images are random bytes: their
-content does not change the time. `python -m benchmarks growth` is another program: see growth.py.
+Training steps, ours and the textbook's, alternate in one process, on the CPU; each row gives the median over the rounds
+after a warm-up. `steps`, the default, are those of every system. `peak_share`: operations of our matrix products and
+convolutions per second, over what this machine reaches on a large square matrix product in the precision that we train
+in. `kernels`: calls of torch's operators in one of our steps; where the share is low, they say if there is little to do
+in each. `--plain`: in fp32, with no more than a processor with AVX2 can do. `whole` and `growth` are programs of their own: see whole.py, growth.py.
 """
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+if TYPE_CHECKING:
+    from .measure import Row
 
-from sfumato.autoencoders.autoencoder import Autoencoder
-from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder
-from sfumato.autoencoders.layers import multiply_adds
-from sfumato.autoencoders.stacked import Config, StackedAutoencoder
-from sfumato.data.batches import Batches
-from sfumato.data.dataset import InMemory, Split
-from sfumato.engine.clock import Clock
-from sfumato.engine.loop import ticks
-from sfumato.engine.runtime import Runtime, choose, hardware
-
-from .gans import dcgan, gan
-from .measure import Row, row
-from .recognition import fcn, ssd
-from .style import adain, gatys
-from .textbook import AutoencoderLoop, convolutional_network, stacked_network
-
-
-def epochs_of(system: Autoencoder, images: torch.Tensor, runtime: Runtime, seed: int = 0) -> Callable[[], None]:
-    """A function that trains `system` for one epoch of `images` (n, c, h, w), as `sfumato train` does."""
-    system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
-    (stage,) = system.stages()
-    batches = Batches(Split(InMemory(images)), stage.batch_size, seed, device=runtime.device, flip=stage.flip,
-                      memory_format=runtime.memory_format)  # fmt: skip
-    clock = Clock()
-    steps = ticks(system, lambda _: batches.at, clock, seed, runtime)
-
-    def epoch() -> None:
-        goal = clock.images + len(images)
-        while clock.images < goal:
-            next(steps)
-
-    return epoch
-
-
-def stacked(count: int, rounds: int, runtime: Runtime) -> list[Row]:
-    """An epoch of the deep autoencoder, against the textbook loop with four loader processes and with none."""
-    images = torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8)
-    system = StackedAutoencoder(Config(images=10**12))
-
-    def textbook(workers: int) -> AutoencoderLoop:
-        return AutoencoderLoop(
-            stacked_network(), nn.BCELoss(), lambda batch: batch.flatten(1), images[:, 0], 256, workers
-        )
-
-    return beside(
-        "stacked", epochs_of(system, images, runtime), textbook, count, multiply_adds(system), rounds, runtime
-    )
-
-
-def convolutional(count: int, rounds: int, runtime: Runtime) -> list[Row]:
-    """An epoch of the convolutional autoencoder on 64×64 RGB, batch 64, against the textbook loop."""
-    images = torch.randint(256, (count, 3, 64, 64), dtype=torch.uint8)
-    system = ConvolutionalAutoencoder(replace(PRESETS["reference"], images=10**12))
-
-    def textbook(workers: int) -> AutoencoderLoop:
-        network, pixels = convolutional_network(), images.permute(0, 2, 3, 1).contiguous()
-        return AutoencoderLoop(network, nn.MSELoss(), lambda batch: batch * 2 - 1, pixels, 64, workers)
-
-    executed = multiply_adds(system, as_printed=False)
-    return beside("convolutional", epochs_of(system, images, runtime), textbook, count, executed, rounds, runtime)
-
-
-def beside(
-    name: str,
-    ours: Callable[[], None],
-    textbook: Callable[[int], AutoencoderLoop],
-    count: int,
-    multiply_adds_per_image: int,
-    rounds: int,
-    runtime: Runtime,
-) -> list[Row]:
-    """A row for each number of loader processes that the textbook loop is given."""
-    # Two operations per multiply-add; forward, and backward to weights and to inputs.
-    operations = 6 * multiply_adds_per_image * count
-    return [
-        row(
-            f"{name} epoch, {count} images, textbook num_workers={workers}",
-            ours, textbook(workers).epoch, rounds, runtime, operations,
-        )
-        for workers in (4, 0)
-    ]  # fmt: skip
-
-
-BENCHMARKS = {
-    "stacked": lambda images, rounds, runtime: stacked(images or 60_000, rounds, runtime),
-    "convolutional": lambda images, rounds, runtime: convolutional(images or 1_280, rounds, runtime),
-    "adain": lambda _, rounds, runtime: adain(rounds, runtime),
-    "gan": lambda images, rounds, runtime: gan(images or 60_000, rounds, runtime),
-    "dcgan": lambda _, rounds, runtime: dcgan(rounds, runtime),
-    "gatys": lambda _, rounds, runtime: gatys(rounds, runtime),
-    "ssd": lambda _, rounds, runtime: ssd(rounds, runtime),
-    "fcn": lambda _, rounds, runtime: fcn(rounds, runtime),
+STEPS = {  # a file, and its functions
+    "autoencoders": ("stacked", "denoising", "convolutional"),
+    "gans": ("gan", "dcgan", "wgan", "wgan_gp", "sngan", "cgan"),
+    "style": ("encoder", "adain", "gatys"),
+    "recognition": ("finetune", "ssd", "fcn", "unet", "deeplab"),
 }
+PROGRAMS = ("growth", "whole")  # with options of their own
+PLAIN = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["growth"]:
-        from . import growth
-
-        growth.main(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in PROGRAMS:
+        import_module(f".{sys.argv[1]}", __package__).main(sys.argv[2:])
         return
+    names = [name for functions in STEPS.values() for name in functions]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="all by default")
+    parser.add_argument("name", nargs="?", default="steps", choices=("steps", *names), help="steps (default): all")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     parser.add_argument("--images", type=int, help="images in an epoch, for those that have one")
     parser.add_argument("--rounds", type=int, default=5, help="measured epochs or steps of each")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="of our side")
+    parser.add_argument("--plain", action="store_true", help="fp32 with AVX2, whatever this processor has beyond it")
     arguments = parser.parse_args()
-    runtime = choose("cpu", arguments.precision)
-    rows = [
-        found
-        for name in ([arguments.name] if arguments.name else BENCHMARKS)
-        for found in BENCHMARKS[name](arguments.images, arguments.rounds, runtime)
-    ]
+    if arguments.plain and arguments.precision == "bf16":
+        parser.error("--plain is fp32: AVX2 has no bf16")
+    prepare(arguments.plain)
+    measure(arguments, names if arguments.name == "steps" else [arguments.name])
+
+
+def prepare(plain: bool) -> None:
+    """Settles what torch and its libraries read from the environment, once, when they are loaded."""
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait actively take the time of those that work
+    if plain:
+        os.environ.update(PLAIN)
+
+
+def measure(arguments: argparse.Namespace, names: list[str]) -> None:
+    """Measures the rows of `names` and prints them."""
+    import torch
+
+    from sfumato.engine.runtime import choose, hardware
+
+    from .measure import Bench
+
+    runtime = choose("cpu", "fp32" if arguments.plain else arguments.precision)
+    bench = Bench(runtime, arguments.rounds, arguments.images)
+    rows: list[Row] = []
+    for file, functions in STEPS.items():
+        for name in (name for name in functions if name in names):
+            rows += getattr(import_module(f".{file}", __package__), name)(bench)
     if arguments.json:
-        print(json.dumps({"hardware": hardware(), "runtime": runtime.describe(), "rows": rows}, indent=1))
+        instructions = torch.backends.cpu.get_cpu_capability()
+        head = {"hardware": hardware(), "instructions": instructions, "runtime": runtime.describe()}
+        print(json.dumps({**head, "rows": rows}, indent=1))
         return
     print(runtime.describe())
     for found in rows:

@@ -19,7 +19,7 @@ from sfumato.engine.runtime import choose, hardware
 from sfumato.metrics.reconstruction import fidelity
 from sfumato.seeds import derive
 
-from .__main__ import epochs_of
+from .training import epochs_of
 
 
 class LinearCode(ConvolutionalAutoencoder):

@@ -1,16 +1,95 @@
-"""Seconds, side by side."""
+"""Seconds, side by side, and what they were spent on."""
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from sfumato.engine import memory
 from sfumato.engine.runtime import Runtime
 
 SIDE = 3072
 Row = dict[str, float | str]
+Ints = Sequence[int]
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What rows are measured on: `rounds` of each side, and epochs of `images` where a row is of an epoch."""
+
+    runtime: Runtime
+    rounds: int = 5
+    images: int | None = None
+
+    def row(self, name: str, ours: Callable[[], object], textbook: Callable[[], object], steps: int = 1) -> Row:
+        """Seconds of each, how many times as fast ours is, its share of the peak, and what a step of it calls, if
+        `ours` is so many steps."""
+        mine, theirs = interleaved(ours, textbook, self.rounds, self.runtime)
+        with Counter() as counter:  # behind them: the first step also lays out what optimisers keep
+            ours()
+        return {
+            "name": name,
+            "ours_s": round(mine, 4),
+            "textbook_s": round(theirs, 4),
+            "ratio": round(theirs / mine, 2),
+            "peak_share": round(counter.operations / mine / matmul_peak(self.runtime), 4),
+            "kernels": round(counter.calls / steps),
+        }
+
+
+class Counter(TorchDispatchMode):
+    """Counts what torch is asked for, forward and backward, whoever asks.
+
+    `operations`: two per multiply-add of matrix products and convolutions; of these, those with the padding are not
+    made, and do not count. A gradient counts where it is computed. Products of a matrix with a vector do not count, nor
+    whatever is done to one number at a time. `calls`: of operators; views are among them.
+    """
+
+    # torch's own FlopCounterMode counts the padding and, of grouped convolutions, too much backward; it refuses
+    # gradients of gradients.
+
+    operations = 0
+    calls = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        self.calls += 1
+        kind = func.overloadpacket
+        if kind is aten.convolution:
+            values, weights, _, *shape = args
+            self.operations += convolving(values, weights, found, *shape[:4])
+        elif kind is aten.convolution_backward:
+            gradient, values, weights, _, *shape, wanted = args
+            forward = convolving(values, weights, gradient, *shape[:4])
+            self.operations += forward * sum(wanted[:2])  # as many for the input, and for the weights
+        elif kind in flop_registry:
+            self.operations += flop_registry[kind](*args, **(kwargs or {}), out_val=found)
+        return found
+
+
+def convolving(
+    values: Tensor, weights: Tensor, found: Tensor, stride: Ints, padding: Ints, dilation: Ints, transposed: bool
+) -> int:
+    """Operations of a convolution, in groups or not, from `values` to `found`."""
+    fine, coarse = (found, values) if transposed else (values, found)
+    sides = zip(fine.shape[2:], coarse.shape[2:], weights.shape[2:], stride, padding, dilation, strict=True)
+    return 2 * len(values) * weights.shape[0] * weights.shape[1] * math.prod(meetings(*side) for side in sides)
+
+
+@cache
+def meetings(fine: int, coarse: int, taps: int, stride: int, padding: int, dilation: int) -> int:
+    """How often, along one side, a tap of the filter meets a pixel and not the padding."""
+    places = (place * stride - padding + tap * dilation for place in range(coarse) for tap in range(taps))
+    return sum(0 <= place < fine for place in places)
 
 
 def matmul_peak(runtime: Runtime) -> float:
@@ -51,20 +130,3 @@ def interleaved(
         textbook()
         theirs.append(_seconds(textbook, runtime))
     return statistics.median(mine), statistics.median(theirs)
-
-
-def row(
-    name: str, ours: Callable[[], object], textbook: Callable[[], object], rounds: int, runtime: Runtime,
-    operations: float | None = None,
-) -> Row:  # fmt: skip
-    """Seconds of each, how many times as fast ours is, and, of so many `operations`, the share of the peak."""
-    mine, theirs = interleaved(ours, textbook, rounds, runtime)
-    found: Row = {
-        "name": name,
-        "ours_s": round(mine, 4),
-        "textbook_s": round(theirs, 4),
-        "ratio": round(theirs / mine, 2),
-    }
-    if operations:
-        found["peak_share"] = round(operations / mine / matmul_peak(runtime), 4)
-    return found

@@ -3,6 +3,7 @@
 Both sides have the same random weights and see the same pictures.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,37 +12,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfumato.data.batches import Batch
-from sfumato.engine.clock import Clock
 from sfumato.engine.runtime import Runtime
 from sfumato.nets.encoders import IMAGENET_MEAN, IMAGENET_STD, Encoder, build_encoder
+from sfumato.ops.style_losses import added_grain, relative_error, total_variation
+from sfumato.style import encoder as distillation
 from sfumato.style.adain import PRESETS, AdaIN
 from sfumato.style.gatys import RECIPES, Canvas, Objective
 from sfumato.style.network import Restyler
 
-from .measure import Row, row
+from .measure import Bench, Row
+from .training import step_on
 
 BATCH, SIDE = 4, 256
 STYLISED = 512
 PAINTED = (300, 450)
 
 
-def adain(rounds: int, runtime: Runtime) -> list[Row]:
+def adain(bench: Bench) -> list[Row]:
     """A training step of AdaIN at VGG-19's widths, batch 4 of 256²; and restyling a picture of 512²."""
     torch.manual_seed(0)
     system = AdaIN(replace(PRESETS["port"], batch_size=BATCH, crop=SIDE))
     tame(system.network.encoder)
     theirs = TextbookAdaIN(system.network)
-    system.to(memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
     content, style = torch.rand(2, BATCH, 3, SIDE, SIDE)
-    first, second = (
-        Batch(images.contiguous(memory_format=runtime.memory_format), None, ends_epoch=False)
-        for images in (content, style)
-    )
-
-    def step() -> None:
-        with runtime.autocast():
-            system.step(iter([(first, second)]), Clock())
-
+    step = step_on(system, pair(content, style), bench.runtime)
     picture, painting = torch.rand(2, 1, 3, STYLISED, STYLISED)
 
     @torch.no_grad()
@@ -54,76 +48,60 @@ def adain(rounds: int, runtime: Runtime) -> list[Row]:
     def restyle_theirs() -> Tensor:
         return theirs(picture, painting)
 
-    exact = restyle(replace(runtime, precision="fp32"))
+    exact = restyle(replace(bench.runtime, precision="fp32"))
     # Before the training steps that are timed below: they change both sides' weights, each in its own way.
-    likeness = {
-        "psnr_to_fp32": round(psnr(restyle(runtime), exact), 1),
+    likeness: Row = {
+        "psnr_to_fp32": round(psnr(restyle(bench.runtime), exact), 1),
         "psnr_of_fp32_to_textbook": round(psnr(restyle_theirs(), exact), 1),
     }
-    # The encoder: forward for content, style and output, and backward to the output. The decoder: there and back.
-    encoder, decoder = products(system.network, SIDE)
-    training = 2 * BATCH * (4 * encoder + 3 * decoder)
-    encoder, decoder = products(system.network, STYLISED)
-    using = 2 * (2 * encoder + decoder)
     return [
-        row(f"AdaIN step, VGG-19, {BATCH}×{SIDE}²", step, theirs.step(content, style), rounds, runtime, training),
-        {
-            **row(f"AdaIN restyling {STYLISED}²", lambda: restyle(runtime), restyle_theirs, rounds, runtime, using),
-            **likeness,
-        },
+        bench.row(f"AdaIN step, VGG-19, {BATCH}×{SIDE}²", step, theirs.step(content, style)),
+        {**bench.row(f"AdaIN restyling {STYLISED}²", lambda: restyle(bench.runtime), restyle_theirs), **likeness},
     ]
 
 
-def gatys(rounds: int, runtime: Runtime) -> list[Row]:
+def encoder(bench: Bench) -> list[Row]:
+    """A training step of the shipped encoder and decoder, 8 pairs of 128², under the losses of a SqueezeNet."""
+    torch.manual_seed(0)
+    config = distillation.PRESETS["sfumato"]
+    system = distillation.DistilledEncoder(config)
+    tame(system.teacher)
+    theirs = TextbookDistillation(system)
+    content, style = torch.rand(2, config.batch_size, 3, config.crop, config.crop)
+    ours = step_on(system, pair(content, style), bench.runtime)
+
+    def step() -> None:
+        theirs.step(content, style)
+
+    return [bench.row(f"encoder step, {config.batch_size}×{config.crop}²", ours, step)]
+
+
+def gatys(bench: Bench) -> list[Row]:
     """A step of optimisation at 300×450, by the textbook's recipe on VGG-19."""
     torch.manual_seed(0)
     encoder = build_encoder("vgg19").requires_grad_(False)
     tame(encoder)
     content, style = torch.rand(2, 1, 3, *PAINTED)
     theirs = textbook_gatys(encoder, content, style)
-    encoder.to(memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+    encoder.to(memory_format=bench.runtime.memory_format)  # pyright: ignore[reportCallIssue]
     recipe = RECIPES["d2l"]
-    with runtime.autocast():
+    with bench.runtime.autocast():
         objective = Objective(encoder, recipe, content, [style], [1.0])
     canvas = Canvas(content, recipe)
-    return [
-        row(f"Gatys step, {PAINTED[0]}×{PAINTED[1]}", lambda: canvas.step(objective, runtime), theirs, rounds, runtime)
-    ]
+    return [bench.row(f"Gatys step, {PAINTED[0]}×{PAINTED[1]}", lambda: canvas.step(objective, bench.runtime), theirs)]
+
+
+def pair(content: Tensor, style: Tensor) -> tuple[Batch, Batch]:
+    first, second = (Batch(images, None, ends_epoch=False) for images in (content, style))
+    return first, second
 
 
 def tame(encoder: Encoder) -> None:
-    """Weights that keep activations near 1 through sixteen layers: torch's own let them die out."""
+    """Weights that keep activations near 1 through many layers: torch's own let them die out."""
     for module in encoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)  # pyright: ignore[reportArgumentType]
-
-
-def products(restyler: Restyler, side: int) -> tuple[int, int]:
-    """Multiply-adds that encoder (to relu4_1) and decoder spend on a picture, transposed convolutions as executed."""
-    totals = [0, 0]
-
-    def count(part: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-            assert isinstance(module, nn.Conv2d)
-            share = 4 / 9 if type(module) is not nn.Conv2d else 1
-            totals[part] += int(output.numel() * module.weight[0].numel() * share)
-
-        return hook
-
-    hooks = [
-        module.register_forward_hook(count(part))
-        for part, network in enumerate((restyler.encoder, restyler.decoder))
-        for module in network.modules()
-        if isinstance(module, nn.Conv2d)
-    ]
-    with torch.no_grad():
-        image = torch.zeros(1, 3, side, side)
-        features = restyler.encoder(image, restyler.layers)
-        restyler.decoder(features)
-    for hook in hooks:
-        hook.remove()
-    return totals[0], totals[1]
 
 
 def psnr(found: Tensor, target: Tensor) -> float:
@@ -180,6 +158,98 @@ class TextbookAdaIN:
         return step
 
 
+class TextbookDistillation:
+    """The same training with the weights of `system`, layer by layer: an encoder and a decoder as in `TextbookAdaIN`,
+    torchvision's SqueezeNet, and each loss written out."""
+
+    def __init__(self, system: distillation.DistilledEncoder) -> None:
+        config, encoder, decoder = system.config, system.network.encoder, system.network.decoder
+        self.config = config
+        self.mean, self.std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        finer, coarser = (encoder.place(layer) + 1 for layer in ("relu3_1", "relu4_1"))
+        self.fine, self.coarse = (
+            padded([nn.ReLU() if isinstance(layer, nn.ReLU) else layer for layer in layers])
+            for layers in (encoder.features[:finer], encoder.features[finer:coarser])
+        )
+        first, second, *others = [layer for block in decoder.blocks for layer in block]  # pyright: ignore[reportGeneralTypeIssues]
+        self.enter = copy.deepcopy(decoder.entries["relu3_1"])
+        self.enlarge = padded([first, nn.ReLU(), nn.Upsample(scale_factor=2), second])
+        layers: list[nn.Module] = [nn.ReLU()]
+        for number, layer in enumerate(others):
+            if number:
+                layers.append(nn.ReLU())
+            if type(layer) is not nn.Conv2d:
+                layers.append(nn.Upsample(scale_factor=2))
+            layers.append(layer)
+        self.draw = padded(layers)
+        self.teacher = copy.deepcopy(system.teacher.features)
+        self.taught = [system.teacher.place(layer) for layer in distillation.STYLE]
+        self.predict = copy.deepcopy(system.predictors)
+        learners = nn.ModuleList([self.fine, self.coarse, self.enter, self.enlarge, self.draw, self.predict])
+        self.parameters = list(learners.parameters())
+        self.average = [parameter.detach().clone() for parameter in self.parameters]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate)
+
+    def teach(self, images: Tensor) -> dict[str, Tensor]:
+        """What the teacher sees, layer by layer."""
+        values, found = (images - self.mean) / self.std, []
+        for index, layer in enumerate(self.teacher[: self.taught[-1] + 1]):
+            values = layer(values)
+            if index in self.taught:
+                found.append(values)
+        return dict(zip(distillation.STYLE, found, strict=True))
+
+    def restyled(self, features: Tensor, count: int) -> Tensor:
+        """The first `count` with the statistics of the others."""
+        (mean, std), (other_mean, other_std) = statistics(features[:count]), statistics(features[count:])
+        return (features[:count] - mean) / std * other_std + other_mean
+
+    def lesson(self, features: dict[str, Tensor], taught: dict[str, Tensor]) -> Tensor:
+        total = torch.zeros(())
+        for layer, name in distillation.LESSONS.items():
+            sized = F.interpolate(features[layer], size=taught[name].shape[2:], mode="bilinear", align_corners=False)
+            target = taught[name] / taught[name].pow(2).mean().sqrt()
+            total = total + relative_error(self.predict[layer](sized), target) / len(distillation.LESSONS)
+        return total
+
+    def loss(self, content: Tensor, style: Tensor) -> Tensor:
+        config, count = self.config, len(content)
+        style = torch.cat([content[: config.same], style[config.same :]])
+        both = torch.cat([content, style])
+        fine = self.fine((both - self.mean) / self.std)
+        coarse = self.coarse(fine)
+        with torch.no_grad():
+            taught = self.teach(both)
+        entered = self.enter(self.restyled(fine, count))
+        output = self.draw(self.enlarge(self.restyled(coarse, count)) + entered)
+        down, across = torch.randint(distillation.OFFSET, (2,)).tolist()
+        seen = self.teach(output.clamp(0, 1)[..., down:, across:])
+        with torch.no_grad():
+            shown = self.teach(content[..., down:, across:])
+        loss = relative_error(seen[distillation.CONTENT], shown[distillation.CONTENT])
+        for layer in distillation.STYLE:
+            own, other = seen[layer], taught[layer][count:]
+            of_moments = relative_error(torch.cat(statistics(own), 1), torch.cat(statistics(other), 1))
+            loss = loss + config.style_weight * of_moments
+            loss = loss + config.texture_weight * relative_error(gram_of(own), gram_of(other))
+        loss = loss + config.lesson_weight * self.lesson({"relu3_1": fine, "relu4_1": coarse}, taught)
+        loss = loss + config.identity_weight * F.mse_loss(output[: config.same], content[: config.same])
+        loss = loss + config.range_weight * (output - output.clamp(0, 1)).pow(2).mean()
+        loss = loss + config.smoothness * total_variation(output)
+        return loss + config.grain_weight * added_grain(output, content)
+
+    def step(self, content: Tensor, style: Tensor) -> None:
+        loss = self.loss(content, style)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        self.optimizer.step()
+        with torch.no_grad():
+            for average, parameter in zip(self.average, self.parameters, strict=True):
+                average.mul_(0.999).add_(parameter, alpha=0.001)
+        _ = loss.item()
+
+
 def padded(layers: list[nn.Module]) -> nn.Sequential:
     """The same layers with copies of the weights, reflection padding as layers of its own."""
     found: list[nn.Module] = []
@@ -200,6 +270,12 @@ def statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     flat = features.view(count, channels, -1)
     std = (flat.var(dim=2) + 1e-5).sqrt().view(count, channels, 1, 1)
     return flat.mean(dim=2).view(count, channels, 1, 1), std
+
+
+def gram_of(features: Tensor) -> Tensor:
+    """(b, c, c), averaged over positions."""
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def textbook_gatys(encoder: Encoder, content: Tensor, style: Tensor) -> Callable[[], None]:
@@ -223,13 +299,9 @@ def textbook_gatys(encoder: Encoder, content: Tensor, style: Tensor) -> Callable
                 styles.append(image)
         return contents, styles
 
-    def gram_of(values: Tensor) -> Tensor:
-        flat = values.reshape(values.shape[1], -1)
-        return flat @ flat.T / flat.numel()
-
     with torch.no_grad():
         content_goal = features((content - mean) / std)[0]
-        style_goal = [gram_of(values) for values in features((style - mean) / std)[1]]
+        style_goal = [gram_of(values) / values.shape[1] for values in features((style - mean) / std)[1]]
     pixels = ((content - mean) / std).requires_grad_()
     optimizer = torch.optim.Adam([pixels], lr=recipe.learning_rate)
 
@@ -237,7 +309,7 @@ def textbook_gatys(encoder: Encoder, content: Tensor, style: Tensor) -> Callable
         contents, styles = features(pixels)
         loss = sum((a - b).square().mean() for a, b in zip(contents, content_goal, strict=True))
         loss = loss + recipe.style_weight * sum(
-            (gram_of(a) - b).square().mean() for a, b in zip(styles, style_goal, strict=True)
+            (gram_of(a) / a.shape[1] - b).square().mean() for a, b in zip(styles, style_goal, strict=True)
         )
         across = (pixels[..., 1:] - pixels[..., :-1]).abs().mean()
         down = (pixels[..., 1:, :] - pixels[..., :-1, :]).abs().mean()

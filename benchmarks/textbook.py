@@ -57,7 +57,8 @@ def convolutional_network() -> nn.Sequential:
 class AutoencoderLoop:
     """`epoch()` trains `network` once over uint8 `images`, (n, h, w) or (n, h, w, 3), and returns its mean loss.
 
-    `to_target` makes of a batch of images in [0, 1] what the network is fed; its output is held against the same.
+    `to_target` makes of a batch of images in [0, 1] what the network's output is held against; it is fed the same, or
+    what `corrupt` makes of that.
     """
 
     def __init__(
@@ -68,19 +69,21 @@ class AutoencoderLoop:
         images: Tensor,
         batch_size: int,
         workers: int,
+        corrupt: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         labels = torch.zeros(len(images), dtype=torch.long)
         self.loader = DataLoader(Images(images, labels), batch_size=batch_size, shuffle=True, num_workers=workers)
         self.network = network
         self.loss_function = loss_function
         self.to_target = to_target
+        self.corrupt = corrupt or nn.Identity()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
 
     def epoch(self) -> float:
         total = 0.0
         for images, _ in self.loader:
             target = self.to_target(images)
-            outputs = self.network(target)
+            outputs = self.network(self.corrupt(target))
             loss = self.loss_function(outputs, target)
             self.optimizer.zero_grad()
             loss.backward()
