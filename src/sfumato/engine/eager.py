@@ -2,7 +2,7 @@
 
 Some methods of torch's optimisers ask the compiler, when they are first called, to leave them alone. Loading it takes
 longer than loading all the rest of torch, and nothing is compiled here: they are told that it has answered. A step is
-taken without the layers around it, which load the compiler too, and call hooks that nobody has here.
+taken without the layers around it, which load the compiler too.
 """
 
 import inspect
@@ -24,7 +24,10 @@ def do_without_compiler() -> None:
             setattr(plain, ANSWER, plain)
 
 
-@torch.no_grad()
 def step(optimizer: torch.optim.Optimizer) -> None:
-    """What `optimizer.step()` does, without its hooks."""
-    inspect.unwrap(type(optimizer).step)(optimizer)
+    """What `optimizer.step()` does."""
+    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+        optimizer.step()
+        return
+    with torch.no_grad():
+        inspect.unwrap(type(optimizer).step)(optimizer)

@@ -7,6 +7,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+class WholeConv(nn.Conv2d):
+    """A convolution whose kernel covers the whole map, (b, c, k, k) to (b, outputs, 1, 1), computed as the matrix
+    product that it is; with channels last both sides of it lie in memory as it wants them."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(_flat(input), _flat(self.weight), self.bias)[..., None, None]
+
+
+class WholeTransposedConv(nn.ConvTranspose2d):
+    """A transposed convolution from one pixel, (b, c, 1, 1) to (b, outputs, k, k), computed in the same way. Without
+    bias."""
+
+    def __init__(self, inputs: int, outputs: int, side: int) -> None:
+        super().__init__(inputs, outputs, side, bias=False)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        flat = input.flatten(1) @ _flat(self.weight)
+        return flat.unflatten(1, (*self.kernel_size, self.out_channels)).permute(0, 3, 1, 2)
+
+
+def _flat(maps: Tensor) -> Tensor:
+    """(n, c, k, k) as (n, k · k · c)."""
+    return maps.permute(0, 2, 3, 1).flatten(1)
+
+
 class UpsampleConv(nn.Conv2d):
     """Nearest upsampling by 2, then a 3×3 convolution: (b, c, h, w) to (b, outputs, 2h, 2w).
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SfumatoError
+from .convolution import WholeConv, WholeTransposedConv
 from .mlp import linear
 
 SLOPE = 0.2
@@ -40,7 +41,7 @@ def _layers(widths: Sequence[int], dropout: float = 0.0) -> list[nn.Module]:
     return layers[: -2 if dropout else -1]
 
 
-class PreciseConv(nn.Conv2d):
+class PreciseConv(WholeConv):
     """A convolution that stays in fp32 under autocast: a critic's last, whose 8 bits in bf16 would be its verdict's."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -58,9 +59,9 @@ class DCGenerator(nn.Sequential):
         start, widths = _pyramid(width, resolution)
         layers: list[nn.Module] = [nn.Unflatten(1, (inputs, 1, 1))]
         if deep and start == SHORT:
-            layers += _normalised(nn.ConvTranspose2d(inputs, WIDEST * width, 1, bias=False))
+            layers += _normalised(WholeTransposedConv(inputs, WIDEST * width, 1))
             inputs = WIDEST * width
-        layers += _normalised(nn.ConvTranspose2d(inputs, widths[-1], start, bias=False))
+        layers += _normalised(WholeTransposedConv(inputs, widths[-1], start))
         for wide, narrow in pairwise(widths[::-1]):
             layers += _normalised(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False))
         last = nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1, bias=False)
@@ -85,7 +86,7 @@ class DCDiscriminator(nn.Sequential):
             layers += _activated(outputs, batch_norm and index > 0)
         if start == SHORT:
             hidden = WIDEST * width
-            layers += [nn.Conv2d(widths[-1], hidden, start, bias=not batch_norm), *_activated(hidden, batch_norm)]
+            layers += [WholeConv(widths[-1], hidden, start, bias=not batch_norm), *_activated(hidden, batch_norm)]
             last = PreciseConv(hidden, 1, 1, bias=not batch_norm)
         else:
             last = PreciseConv(widths[-1], 1, start, bias=not batch_norm)

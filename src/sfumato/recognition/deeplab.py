@@ -49,6 +49,8 @@ class Pyramid(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         mean = self.whole(values.mean((2, 3), keepdim=True)).expand(-1, -1, *values.shape[-2:])
+        # Laid out like the others: else their sum is not, and the projection takes twice as long.
+        mean = mean.contiguous(memory_format=torch.channels_last)
         return self.project(torch.cat([*(branch(values) for branch in self.branches), mean], 1))
 
 
