@@ -3,11 +3,12 @@
 Ours and the textbook's epochs alternate in one process; each row gives the median over the rounds after a warm-up.
 `peak_share`: multiply-adds of our training steps, times two, per second, over what this machine reaches on a
 large square matrix product in the precision that we train in. Both run on the CPU. Images are random bytes: their
-content does not change the time.
+content does not change the time. `python -m benchmarks whole` times whole processes instead: see whole.py.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -110,6 +111,11 @@ BENCHMARKS = {
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["whole"]:
+        from .whole import main as whole
+
+        whole(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="all by default")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
