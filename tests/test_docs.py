@@ -68,3 +68,19 @@ def test_the_benchmark_prints_its_rows(tmp_path: Path) -> None:
     for row in rows:
         assert row.keys() == {"name", "ours_s", "textbook_s", "ratio", "peak_share", "kernels"}
         assert 0 < row["peak_share"] < 1
+
+
+@pytest.mark.slow
+def test_the_benchmark_times_whole_processes(tmp_path: Path) -> None:
+    import json
+
+    command = "whole --cases start gan --state contended --rounds 1 --json"
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *command.split()],
+        cwd=ROOT, check=True, timeout=300, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    ours, torch, both = json.loads(result.stdout)["rows"]
+    assert (ours["side"], torch["side"], both["side"]) == ("sfumato", "import torch", "import torch / sfumato")
+    assert 0 < torch["median_s"] < ours["median_s"]
+    assert 0 < both["ratio"] < 1
+    assert "gan: skipped: needs --data FOLDER" in result.stderr
