@@ -140,17 +140,22 @@ class _Crew:
                              stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
             for _ in range(count)
         ]  # fmt: skip
+        ears = [threading.Thread(target=self._listen, args=(worker,), daemon=True) for worker in workers]
         try:
             with StopSignals() as signals:
-                for worker in workers:
-                    threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
+                for worker, ear in zip(workers, ears, strict=True):
+                    ear.start()
                     _say(worker, self.order)
                 self._lead(workers, waiting, signals)
         finally:
-            for worker in workers:
+            for worker, ear in zip(workers, ears, strict=True):
                 if worker.poll() is None:
                     worker.terminate()
                 worker.wait()
+                ear.join()
+                for stream in (worker.stdin, worker.stdout):
+                    with suppress(OSError):
+                        stream.close()  # pyright: ignore[reportOptionalMemberAccess]
 
     def _listen(self, worker: "subprocess.Popen[str]") -> None:
         assert worker.stdout is not None
@@ -188,7 +193,7 @@ class _Crew:
             else:
                 running[worker] = ""
                 with suppress(OSError):
-                    worker.stdin.close()  # pyright: ignore[reportOptionalMemberAccess]
+                    worker.stdin.close()  # pyright: ignore[reportOptionalMemberAccess] - it ends
         if failed:
             raise SfumatoError(failed)
         if signals.requested:
