@@ -259,13 +259,28 @@ def evaluate(
     """Measure a run on held-out images, beside trivial baselines."""
     from .family import Judges
     from .runs.open import open as open_run
+    from .runs.progress import measuring
 
     opened = open_run(run, device)
-    evaluation = opened.evaluate(opened.open_data(data) if data else None, Judges(features or "", inception))
+    measured = opened.open_data(data) if data else None
+    with measuring(f"measuring {opened.system_name}"):
+        evaluation = opened.evaluate(measured, Judges(features or "", inception))
     if as_json:
         print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
     else:
         _print_evaluation(evaluation)
+
+
+@app.command
+def report(run: Run, /, *, device: Device = "auto") -> None:
+    """Write the page of a run anew, of one that was stopped as far as it came."""
+    from .runs.open import open as open_run
+    from .runs.progress import measuring
+
+    opened = open_run(run, device)
+    with measuring(f"measuring {opened.system_name}"):
+        path = opened.report()
+    print(path)
 
 
 @app.command

@@ -124,13 +124,13 @@ def train_reader(
 ) -> DigitReader:
     """A reader trained on `data.train` with a falling rate; wants 28×28 grey images with labels.
 
-    `images`: how many are drawn; by default 100,000 or 3 epochs, whichever is more. `careful`: they are moved by up to
-    SHIFT pixels, and it learns to be unsure of what is no digit (Hendrycks et al. 2019,
+    `images`: how many are drawn; by default 100,000, but 3 epochs at least and 300 at most. `careful`: they are moved
+    by up to SHIFT pixels, and it learns to be unsure of what is no digit (Hendrycks et al. 2019,
     https://arxiv.org/abs/1812.04606).
     """
     torch.manual_seed(derive(seed, "digit reader"))
     reader = DigitReader(len(data.classes)).to(runtime.device)
-    total = images or max(100_000, 3 * len(data.train))
+    total = images or max(3 * len(data.train), min(100_000, 300 * len(data.train)))
     few = len(data.train) < BATCH  # then a batch goes on into the next epoch
     batches = Batches(data.train, BATCH, seed, across=few, device=runtime.device, memory_format=runtime.memory_format)
     optimizer = torch.optim.Adam(reader.parameters(), lr=LEARNING_RATE, fused=True)

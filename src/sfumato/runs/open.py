@@ -17,6 +17,7 @@ from ..metrics.table import Evaluation
 from ..seeds import derive
 from .catalog import CATALOG, configured, open_for
 from .folder import RunFolder
+from .page import write_page
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -159,6 +160,12 @@ class Run:
     def evaluation(self) -> Evaluation:
         """What was measured when training ended: the content of evaluation.json."""
         return self.folder.evaluation()
+
+    def report(self) -> Path:
+        """Writes report.html anew, of a run that was stopped too, and returns its path."""
+        measured = self.evaluation if self.folder.is_finished else self.evaluate()
+        write_page(self.folder, self.entry, self.system, self.data, self.runtime, self.history, measured)
+        return self.path / "report.html"
 
     def evaluate(self, data: ImageData | None = None, judges: Judges = USUAL) -> Evaluation:
         """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `judges`: the
