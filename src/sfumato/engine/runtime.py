@@ -4,13 +4,16 @@ Precision `auto` means bf16 autocast with fp32 weights where the hardware multip
 and CPUs with AMX or AVX512-BF16. Everywhere else, and on MPS, fp32.
 """
 
+import hashlib
 import os
 import platform
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
@@ -18,6 +21,20 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from ..threads import usable_cores
+
+# For the others. Process 0 measures on the way, draws and saves alone: the longest that this may take, and how long it
+# takes until a machine is missed that went without closing its connections.
+PATIENCE = timedelta(minutes=30)
+POLL = 0.05  # seconds
+EVALUATION = timedelta(days=7)  # the longest that process 0 may measure at the end
+GONE = (  # what gloo and NCCL say of a process that has ended
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "Timed out waiting",
+    "remote process exited",
+    "connectFullMesh failed",
+)
 
 
 @dataclass(frozen=True)
@@ -92,12 +109,34 @@ def choose(device: str = "auto", precision: str = "auto") -> Runtime:
         torch.cuda.set_device(place)
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
     if processes > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=timedelta(minutes=10))
+        store = _met(next(iter(dist.rendezvous("env://", timeout=PATIENCE)))[0], process, processes)
+        backend = "nccl" if kind == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=process, world_size=processes, timeout=PATIENCE)
     if precision not in ("auto", "bf16", "fp32"):
         raise SfumatoError(f"precision {precision!r}: must be auto, bf16 or fp32")
     fast = kind == "cuda" or (kind == "cpu" and cpu_multiplies_bf16() is not None)
     chosen = "bf16" if precision == "bf16" or (precision == "auto" and fast) else "fp32"
     return Runtime(place, chosen, process, processes)
+
+
+def _met(store: dist.Store, process: int, processes: int) -> dist.Store:
+    """A part of `store` that only the processes of this start know. torchrun keeps one store over its restarts, and in
+    it the addresses of processes that are dead: who reads one waits for it in vain.
+
+    Each process says a word that it never said before, and goes on where as many as there are have read the same words:
+    a dead one cannot have read those of the others.
+    """
+    store.set(f"sfumato/{process}", uuid4().hex)
+    read: set[str] = set()
+    until = time.monotonic() + PATIENCE.total_seconds()
+    while time.monotonic() < until:
+        words = b"/".join(store.multi_get([f"sfumato/{number}" for number in range(processes)]))
+        name = hashlib.blake2b(words, digest_size=16).hexdigest()
+        if store.add(name, name not in read) == processes:
+            return dist.PrefixStore(name, store)
+        read.add(name)
+        time.sleep(POLL)
+    raise dist.DistStoreError("not all processes have come")
 
 
 def _device_kind(device: str) -> str:
@@ -111,10 +150,39 @@ def _device_kind(device: str) -> str:
     return device
 
 
-def leave() -> None:
-    """Leaves the process group, if this process is in one."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+@contextmanager
+def together(name: str) -> Iterator[None]:
+    """What the processes do as one, from `choose` on; leaves them at the end.
+
+    Raises SfumatoError, which begins with `name`, in a process that another one has left alone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, dist.DistNetworkError | dist.DistStoreError)
+        if not lost and not any(words in str(error) for words in GONE):
+            raise
+        raise SfumatoError(
+            f"{name}: another process has ended, and has said why if it could: go on with `sfumato resume` under the "
+            f"same torchrun, or let `torchrun --max-restarts` do so"
+        ) from None
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+@contextmanager
+def awaited(device: torch.device) -> Iterator[None]:
+    """Nobody passes the end of this block before all processes have come to it, however long one of them takes:
+    torchrun can start all of them again only as long as none has ended well."""
+    if not dist.is_initialized():
+        yield
+        return
+    largest_over_processes(0, device)  # sees who has gone since; a new group would wait for them
+    group = dist.new_group(backend="gloo", timeout=EVALUATION)
+    assert isinstance(group, dist.ProcessGroup)  # all are members
+    yield
+    dist.barrier(group)
 
 
 def average_over_processes(value: Tensor) -> Tensor:

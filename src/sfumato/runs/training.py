@@ -71,6 +71,11 @@ class Training:
             self.clock, log = load_checkpoint(folder.path, self.system)
             kept = convert(log, LogState, f"{folder.path / 'state.json'}: log")
             self.meter, self.seconds = Meter(kept.meter), kept.seconds
+        if largest_over_processes(self.clock.images, runtime.device) != self.clock.images:
+            raise SfumatoError(
+                f"{folder.path}: process {runtime.process} finds a checkpoint after {self.clock.images:,} images, "
+                f"another process a later one: all machines must share the run folder"
+            )
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
         self.glance_took = self.glances_took = 0.0  # seconds: the last measurement on the way, and all of them
