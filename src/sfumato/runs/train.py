@@ -46,7 +46,8 @@ def train(
     nothing for the embedded data of the system. `run`: the folder to make. `save_every`: seconds between checkpoints.
     `log_every`: images between two rows of metrics.jsonl, an epoch by default. `evaluate`: measure it at the end and
     write report.html. `opened`: `data`, if the caller has opened it already. `watch`: told of the images drawn, after
-    every step, in place of a progress bar. `fields`: any field of the system's Config, e.g. `images=100_000`. Under `torchrun --max-restarts` it goes on with its own run, if that is there.
+    every step, in place of a progress bar. `fields`: any field of the system's Config, e.g. `images=100_000`. Under
+    `torchrun --max-restarts` it goes on with its own run, if that is there.
     Raises SfumatoError for bad input and Stopped after SIGINT or SIGTERM, when everything is saved.
     """
     names = (data,) if isinstance(data, str) else tuple(data)
