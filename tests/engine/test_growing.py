@@ -277,6 +277,7 @@ def as_process(process: int, folder: str) -> None:
     parts[process].grad = torch.full((2,), 4.0)
     average_gradients(parts)
     assert [None if part.grad is None else part.grad.tolist() for part in parts] == [[2, 2], [2, 2], None]
+    dist.barrier()
     dist.destroy_process_group()
 
 

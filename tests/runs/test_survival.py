@@ -140,7 +140,7 @@ def test_two_processes_play_one_game(tmp_path: Path) -> None:
     launched = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sfumato",
          "train", "gan", "--run-dir", str(tmp_path / "run"), "--images", "800", "--batch-size", "20", "--device", "cpu",
-         "--precision", "fp32"],
+         "--precision", "fp32", "--measure-every", "80"],
         capture_output=True, text=True, env=ENVIRONMENT, timeout=280, check=False,
     )  # fmt: skip
     assert launched.returncode == 0, launched.stderr

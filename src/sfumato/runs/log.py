@@ -17,6 +17,8 @@ from ..files import write_atomically
 from ..reports.events import Events
 from .rows import read_rows
 
+COUNT = "of"  # in measures.jsonl: how many images were measured
+
 
 @dataclass(frozen=True)
 class MeterState:
@@ -98,7 +100,7 @@ class Log:
     def measured(self, images: int, values: dict[str, float]) -> None:
         """What was measured on the way, to measures.jsonl."""
         append_row(self.measures, images, values)
-        self.events.scalars({f"measured/{name}": value for name, value in values.items()}, images)
+        self.events.scalars({f"measured/{name}": value for name, value in values.items() if name != COUNT}, images)
 
     def picture(self, name: str, path: Path, images: int) -> None:
         """`path`: of a PNG."""

@@ -34,7 +34,8 @@ from .stopping import Stopped, StopSignals
 
 Watch = Callable[[int], object]
 MEASURING = 0.05  # of the seconds trained so far may go into measures on the way
-PATIENCE = 5.0  # seconds of training before the first of them
+CREDIT = 0.5  # and so many seconds beside
+GUESS = 6e-4  # seconds that measuring takes for each number of an image
 
 
 class Training:
@@ -78,7 +79,8 @@ class Training:
             )
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
-        self.glance_took = self.glances_took = 0.0  # seconds: the last measurement on the way, and all of them
+        # Seconds: the last measurement on the way (before the first, a guess), and all of them.
+        self.glance_took, self.glances_took = GUESS * math.prod(data.shape), 0.0
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
@@ -143,7 +145,8 @@ class Training:
         with measuring(f"measuring {self.entry.name}"):
             history = history_of(self.folder)
             evaluation = family.evaluate(system, self.data, self.runtime, history)
-            if glanced := evaluation.more.get("glance"):  # the end of its curve
+            if history.measures and history.measures[-1]["images"] < self.clock.images:  # the end of its curve
+                glanced = evaluation.more.get("glance") or family.glance(system, self.data, self.runtime)
                 append_row(self.folder.path / "measures.jsonl", self.clock.images, glanced)
                 history = history_of(self.folder)
             write_page(self.folder, self.entry, system, self.data, self.runtime, history, evaluation)
@@ -178,11 +181,8 @@ class Training:
             self.glances_took += self.glance_took
 
     def _may_measure(self, trained: float) -> bool:
-        """Whether measuring once more takes no more than its share of the seconds trained so far. What the first time
-        will take is unknown: it waits for a while."""
-        if self.system.glances_asked:
-            return True
-        return trained >= PATIENCE and self.glances_took + self.glance_took <= MEASURING * trained
+        """Whether measuring once more takes no more than its share of the seconds trained so far."""
+        return self.system.glances_asked or self.glances_took + self.glance_took <= CREDIT + MEASURING * trained
 
     def _draw(self) -> None:
         picture = self.entry.family.look(self.system.eval(), self.data, self.runtime)

@@ -24,6 +24,7 @@ from ..reports.document import Report
 from ..reports.language import Speaker
 from ..runs.open import Run
 from ..runs.page import MAX_LISTED
+from ..runs.progress import measuring
 from ..version import __version__
 from .budget import Fitted, budget_for
 from .crew import few_threads, room, threads_for, train_all
@@ -179,7 +180,7 @@ def run(title: Words, part: Callable[[str], ModuleType], settings: Settings, wan
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SfumatoError(f"{settings.out}: cannot be written to ({error.strerror})") from None
-    with few_threads(threads_for(setup, runtime)):
+    with few_threads(threads_for(setup, runtime)), measuring(f"study {settings.name}: a few steps of each run"):
         budget = budget_for(settings, setup, runtime, wanted, room(setup, runtime))
     setup = cut(setup, budget.cut)
     if budget.fitted.share < 1:
@@ -187,7 +188,8 @@ def run(title: Words, part: Callable[[str], ModuleType], settings: Settings, wan
     train_all(settings, setup, runtime, budget)
     runs = {plan.name: obtain(plan, settings, setup, runtime) for plan in setup.plans}
     lab = Lab(settings, setup, runtime, runs, budget.fitted)
-    measured: Measured = part("measures").measure(lab)
+    with measuring(f"study {settings.name}: measuring"):
+        measured: Measured = part("measures").measure(lab)
     say = Speaker(settings.language)
     report = StudyReport(title, say)
     opening(report, say, lab)

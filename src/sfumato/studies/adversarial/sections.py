@@ -63,7 +63,7 @@ def _digits_table(report: StudyReport, say: Speaker, measured: AdversarialNetwor
     for name in measured.digits:
         run = measured.runs[name]
         over = run.evaluation.more["over_the_run"]
-        best = f"{over['best']:.3g} ({over['best_at']:,})"
+        best = f"{over['best']:.3g} ({over['best_at']:,})" if over else "–"
         cells.append([run.label(say), *_cells(run.evaluation.values(), best), f"{run.seconds:.0f}"])
     beside = measured.runs[measured.digits[0]].evaluation
     cells += [[beside.called(of, say), *_cells(beside.values(of), "–"), "–"] for of in beside.things()[1:]]
