@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 
 from sfumato.errors import SfumatoError
@@ -72,3 +72,11 @@ def test_main_directions_are_scikit_learns_components(count: int, numbers: int) 
     # scikit-learn divides by n - 1.
     assert spreads.numpy() == pytest.approx(np.sqrt(model.explained_variance_ * (count - 1) / count), rel=1e-4)
     assert (directions.gather(1, directions.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(512, 2), (20, 100), (100, 20), (3, 50), (2, 4), (50, 1), (5, 5)])
+def test_shrinkage_is_scikit_learns(count: int, numbers: int) -> None:
+    generator = torch.Generator().manual_seed(count)
+    codes = torch.randn(count, numbers, generator=generator) * torch.rand(numbers, generator=generator) + 1
+    assert shrinkage(codes) == pytest.approx(ledoit_wolf_shrinkage(codes.double().numpy()), abs=1e-12)
+    assert shrinkage(torch.ones(count, numbers)) == 0

@@ -14,13 +14,19 @@ from ..errors import SfumatoError
 def shrinkage(codes: Tensor) -> float:
     """How far the covariance of (n, d) `codes` should be drawn towards a multiple of the identity, in [0, 1].
 
-    Ledoit and Wolf 2004, https://doi.org/10.1016/S0047-259X(03)00096-4, as scikit-learn computes it.
+    Ledoit and Wolf 2004, https://doi.org/10.1016/S0047-259X(03)00096-4, lemma 3.2 and section 3.3: b² / d².
 
     With fewer codes than numbers in a code, the plain covariance is singular: it knows nothing outside their span.
     """
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    return float(ledoit_wolf_shrinkage(codes.cpu().double().numpy()))
+    rows = codes.cpu().double()
+    rows = rows - rows.mean(0)
+    count, numbers = rows.shape
+    # Of the products of codes and of the covariance the squares have the same sum: the smaller one is formed.
+    products = rows @ rows.T if count < numbers else rows.T @ rows
+    power, total = products.square().sum() / count**2, rows.square().sum() / count
+    apart = power - total**2 / numbers  # d², times the numbers in a code
+    error = (rows.square().sum(1).square().sum() / count - power) / count  # b², in the same way
+    return float((error / apart).clamp(0, 1)) if apart > 0 and numbers > 1 else 0.0
 
 
 def draw_like(codes: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
