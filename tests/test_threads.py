@@ -59,15 +59,30 @@ def test_without_affinity_or_groups_all_cores_count(eight: Path, monkeypatch: py
 
 
 def test_waiting_is_settled_before_torch_loads_and_not_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr(os, "environ", {})
     threads.settle()
     assert threads.wait_actively(), "torch is loaded here"
     monkeypatch.delitem(sys.modules, "torch")
     threads.settle()
     assert not threads.wait_actively()
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": "active"})
     threads.settle()
-    assert threads.wait_actively()
+    assert os.environ == {"OMP_WAIT_POLICY": "active"}
+
+
+@pytest.mark.parametrize(
+    ("load", "spins"),
+    [("0.1 0.2 0.3 1/90 7", True), ("9.0 8.0 7.0 1/90 7", True), ("0.1 0.2 0.3 2/90 7", False), ("", False)],
+)
+def test_threads_spin_for_a_moment_where_nothing_else_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: str, spins: bool
+) -> None:
+    (tmp_path / "load").write_text(load)
+    monkeypatch.setattr(threads, "LOAD", tmp_path / "load")
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.delitem(sys.modules, "torch")
+    threads.settle()
+    assert os.environ == {"OMP_WAIT_POLICY": "PASSIVE", **({"GOMP_SPINCOUNT": "1000"} if spins else {})}
 
 
 def test_it_is_said_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:

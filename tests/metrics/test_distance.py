@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
 from sfumato.errors import SfumatoError
-from sfumato.metrics.distance import Features, Inception, frechet, kernel, nearest_distance, similarities
+from sfumato.metrics.distance import Features, Inception, frechet, kernel, kernel_value, nearest_distance, similarities
 from sfumato.nets.efficientnet import EfficientNetLite0
 from sfumato.weights.load import load_network
 
@@ -41,6 +41,7 @@ def test_kernel_is_torchmetrics_of_all_images_at_once() -> None:
     value, error = kernel(first, second)
     assert value == pytest.approx(float(poly_mmd(first.double(), second.double(), gamma=1 / 30)), rel=1e-4)
     assert kernel(first, second, similarities(first)) == (value, error)
+    assert kernel_value(first, second, float(similarities(first).mean())) == pytest.approx(value, rel=1e-6)
 
 
 def test_kernels_error_is_its_scatter_over_draws() -> None:

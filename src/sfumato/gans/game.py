@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Annotated, ClassVar, Literal, cast
 
 import torch
@@ -166,8 +165,10 @@ class Adversarial(System):
             rate = self.config.learning_rate * (1 - clock.before / self.config.images)
             for optimizer in self.optimizers.values():
                 set_rate(optimizer, rate)
-        turns = [(batch, self._discriminate(batch)) for batch in islice(batches, self.config.discriminator_steps)]
-        batch, scalars = turns[-1]
+        for _ in range(self.config.discriminator_steps - 1):
+            self._discriminate(next(batches))
+        batch = next(batches)
+        scalars = self._discriminate(batch, last=True)
         loss, penalties, verdict = self._fool(batch)
         descend(loss + sum(penalties), self.optimizers["generator"])
         if self.average is not None:
@@ -175,8 +176,9 @@ class Adversarial(System):
         fooled = realness(self.config.objective, verdict.detach())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
 
-    def _discriminate(self, batch: Batch) -> Scalars:
-        """One turn of the discriminator. `real`, `fake_before`: what it believed before its update."""
+    def _discriminate(self, batch: Batch, last: bool = False) -> Scalars:
+        """One turn of the discriminator, and of the `last` one what is said of it. `real`, `fake_before`: what it
+        believed before its update."""
         real, labels = batch.images, self._labels(batch)
         with torch.no_grad():
             fake = told(self.generator, self.noise(len(real)), labels).float()
@@ -184,6 +186,8 @@ class Adversarial(System):
         penalties = self.penalties("discriminator", real, fake, labels)
         descend(loss + sum(penalties), self.optimizers["discriminator"])
         self.constrain()
+        if not last:
+            return {}
         return {
             "discriminator": loss.detach(),
             **({"penalty": torch.stack([penalty.detach() for penalty in penalties]).sum()} if penalties else {}),

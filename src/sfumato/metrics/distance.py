@@ -155,6 +155,13 @@ def kernel(first: Tensor, second: Tensor, within: Tensor | None = None) -> tuple
     return float(value), float(variance.sqrt())
 
 
+def kernel_value(first: Tensor, second: Tensor, within: float) -> float:
+    """Kernel distance without its error; `within`: the mean of `similarities(first)`."""
+    across = sum(_kernel(part, second).sum(dtype=torch.float64) for part in first.split(ROWS))
+    others = similarities(second).mean()
+    return float(within + others - 2 * across / (len(first) * len(second)))
+
+
 def similarities(features: Tensor) -> Tensor:
     """float64 (n,): the mean kernel of each of (n, d) features with all others."""
     total = torch.cat([_kernel(part, features).sum(1, dtype=torch.float64) for part in features.split(ROWS)])

@@ -13,14 +13,15 @@ and says little about digits.
   al. 2020, https://arxiv.org/abs/2002.09797): by balls around features that reach to the 5th nearest neighbour.
 """
 
-from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ..data.dataset import fingerprint
 from .digit_reader import CONFIDENT, FEATURES, DigitReader
-from .distance import Features, frechet, kernel, similarities
+from .distance import Features, frechet, kernel_value, similarities
+from .kept import kept
 from .reconstruction import in_chunks
 
 NEIGHBOURS = 5
@@ -51,10 +52,6 @@ class DigitJudge:
         self.scale = features.square().mean().rsqrt()
         self.real = self.scale * features
 
-    @cached_property
-    def within(self) -> Tensor:
-        return similarities(self.real)
-
     def see(self, images: Tensor) -> Tensor:
         """(n, FEATURES + classes): features, and probabilities of classes."""
         device = next(self.reader.parameters()).device
@@ -74,7 +71,7 @@ class DigitJudge:
         shares, real = class_shares(chances), class_shares(self.real_chances)
         return {
             "fcd": frechet(self.real, features),
-            **({} if quick else {"kernel": kernel(self.real, features, self.within)[0]}),
+            **({} if quick else {"kernel": kernel_value(self.real, features, within(self.name, self.real))}),
             "score": classifier_score(chances),
             "entropy": entropy(shares) / entropy(real) if entropy(real) else 1.0,
             "covered": float(((shares >= COVERED * real) & (real > 0)).sum()),
@@ -103,7 +100,14 @@ class PictureJudge:
         distance = {"frechet": frechet(self.real, features)}
         if quick:
             return distance
-        return {**distance, "kernel": kernel(self.real, features)[0], **neighbourhoods(self.real, features)}
+        alike = kernel_value(self.real, features, within(self.name, self.real))
+        return {**distance, "kernel": alike, **neighbourhoods(self.real, features)}
+
+
+def within(network: str, real: Tensor) -> float:
+    """The mean kernel between real images, of which `network` has these features."""
+    found = kept(lambda: {"real": {"kernel": float(similarities(real).mean())}}, "within", network, fingerprint(real))
+    return found["real"]["kernel"]
 
 
 def class_shares(chances: Tensor) -> Tensor:
