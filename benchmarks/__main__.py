@@ -15,6 +15,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sfumato.threads import settle
+
 if TYPE_CHECKING:
     from .measure import Row
 
@@ -49,7 +51,7 @@ def main() -> None:
 
 def prepare(plain: bool) -> None:
     """Settles what torch and its libraries read from the environment, once, when they are loaded."""
-    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait actively take the time of those that work
+    settle()
     if plain:
         os.environ.update(PLAIN)
 

@@ -62,6 +62,7 @@ while os.getppid() == parent:  # so that it ends even if its parent is killed
     for _ in range(10**6):
         pass
 """
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # which `import sfumato` has set here
 TENTH = 10  # of the pictures of a tree are tested on
 LEAST_TEST = 50  # test images that are kept of a set that is cut
 Row = dict[str, object]
@@ -394,10 +395,12 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def surroundings(plain: bool) -> dict[str, str]:
-    """The environment of children, who must find the package under test and `first_step`."""
+    """The environment of children, who must find the package under test and `first_step`; how their threads wait is
+    theirs to settle."""
     package = Path(sfumato.__file__).parent.parent
     paths = [str(package), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(PLAIN if plain else {})}
+    own = {name: value for name, value in os.environ.items() if name not in WAITING}
+    return {**own, "PYTHONPATH": os.pathsep.join(paths), **(PLAIN if plain else {})}
 
 
 def precise(case: Case) -> Case:
