@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import SfumatoError
+from ..threads import usable_cores
 
 VOID = 255  # in a mask: a pixel that is neither trained nor measured on
 MOST_THREADS = 16  # that decode pictures: more wait for the interpreter
@@ -239,8 +239,7 @@ class ImageData:
 
 def threads() -> int:
     """How many decode pictures: one for each core that this process may use."""
-    mine = getattr(os, "sched_getaffinity", None)
-    return min(len(mine(0)) if mine else os.cpu_count() or 1, MOST_THREADS)
+    return min(usable_cores(), MOST_THREADS)
 
 
 def spread(length: int, count: int) -> Tensor:

@@ -7,7 +7,7 @@ the folders of this package, and packages that others have installed under the e
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..data.sources import open_data
-from ..engine.fields import Field, fields_of, from_json
+from ..engine.fields import Field, build, fields_of, from_json
 from ..errors import SfumatoError
 from ..strict import shown
 from .manifest import Manifest
@@ -140,6 +140,13 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     if preset not in entry.presets:
         raise SfumatoError(f"preset {preset!r}: {name} has {', '.join(entry.presets)}")
     return entry, preset
+
+
+def settled(system: str, data: "ImageData", fields: Mapping[str, Any]) -> tuple[Entry, Any]:
+    """The entry that `SYSTEM[:PRESET]` names, and the Config that a run with these fields would have on `data`."""
+    entry, preset = find(system, (data.name,))
+    config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
+    return entry, entry.family.settle(config, data, entry.name)
 
 
 def describe(entry: Entry, preset: str) -> list[Field]:

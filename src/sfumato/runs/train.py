@@ -15,7 +15,7 @@ from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, awaited, choose, largest_over_processes, together
 from ..errors import SfumatoError
 from ..version import __version__
-from .catalog import configured, find, open_for
+from .catalog import configured, find, open_for, settled
 from .folder import RunFolder
 from .manifest import DataRecord, Manifest
 from .open import Run
@@ -193,11 +193,10 @@ def _writable(path: Path) -> None:
 def fits(folder: RunFolder, system: str, data: ImageData, seed: int, precision: str, fields: dict[str, Any]) -> bool:
     """Whether the run in `folder` is the one that `train` would make of these."""
     manifest = folder.manifest()
-    entry, preset = find(system, (data.name,))
-    config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
+    entry, config = settled(system, data, fields)
     return (
         manifest.system == entry.name
-        and manifest.config == to_json(entry.family.settle(config, data, entry.name))
+        and manifest.config == to_json(config)
         and manifest.data.fingerprint == data.fingerprint
         and manifest.seed == seed
         and manifest.precision == precision

@@ -9,10 +9,9 @@ import torch
 from ..data.batches import batches_for
 from ..data.dataset import ImageData
 from ..engine.clock import Clock
-from ..engine.fields import build
 from ..engine.loop import ticks
 from ..engine.runtime import Runtime
-from .catalog import find
+from .catalog import settled
 
 SECONDS = 0.4  # that steps are watched, after the first
 SEED = 0
@@ -20,10 +19,7 @@ SEED = 0
 
 def images_per_second(system: str, data: ImageData, fields: Mapping[str, Any], runtime: Runtime) -> tuple[int, float]:
     """The images that a run of `system` with these fields would draw, and how many a second it would draw here."""
-    entry, preset = find(system)
-    config = entry.family.settle(
-        build(entry.config_class, fields, entry.name, base=entry.presets[preset]), data, system
-    )
+    entry, config = settled(system, data, fields)
     torch.manual_seed(SEED)
     made = entry.build(config)
     made.begin()

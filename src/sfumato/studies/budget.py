@@ -10,7 +10,7 @@ from ..engine.runtime import Runtime
 from ..errors import SfumatoError
 from ..files import write_json
 from ..runs.trial import images_per_second
-from .plan import Plan, Settings, Setup
+from .plan import Plan, Settings, Setup, folder_of
 
 FILE = "budget.json"
 LEAST = 0.2  # share of the images of every run that is never gone below
@@ -44,10 +44,9 @@ class Budget:
 def budget_for(settings: Settings, setup: Setup, runtime: Runtime, wanted: float, side_by_side: int) -> Budget:
     """What each run is given: of a quick study as much as should take `wanted` seconds here, `side_by_side` at once; of a
     full one everything. A study that was begun goes on with what it was given then."""
-    runs = settings.out / "runs"
     known = _known(settings.out)
-    begun = any((runs / plan.name / "config.json").is_file() for plan in setup.plans)
-    waiting = [plan for plan in setup.plans if not (runs / plan.name / "evaluation.json").is_file()]
+    begun = any(folder_of(plan, settings).is_run for plan in setup.plans)
+    waiting = [plan for plan in setup.plans if not folder_of(plan, settings).is_finished]
     speeds, totals = dict[str, float](), dict[str, int]()
     for plan in waiting:
         data = plan.on[1] if plan.on else setup.data

@@ -27,7 +27,7 @@ from ..errors import SfumatoError
 from ..runs.stopping import Stopped, StopSignals
 from ..threads import usable_cores
 from .budget import Budget
-from .plan import Plan, Settings, Setup, obtain
+from .plan import Plan, Settings, Setup, folder_of, obtain
 
 WORTH = 15.0  # seconds of training from which on it pays to start processes
 PROCESS = 900 * 2**20  # bytes that one needs beside its data
@@ -56,7 +56,7 @@ def room(setup: Setup, runtime: Runtime) -> int:
 def train_all(settings: Settings, setup: Setup, runtime: Runtime, budget: Budget) -> None:
     """Trains those of the study's runs that are not finished. Raises Stopped after a stop signal, when all are saved, and
     SfumatoError if one of them cannot be trained."""
-    plans = [plan for plan in setup.plans if not (settings.out / "runs" / plan.name / "evaluation.json").is_file()]
+    plans = [plan for plan in setup.plans if not folder_of(plan, settings).is_finished]
     # The longest first, so that none is waited for at the end.
     plans.sort(key=lambda plan: -budget.seconds[plan.name])
     seconds = sum(budget.seconds[plan.name] for plan in plans)

@@ -56,11 +56,16 @@ class Setup:
     options: str = ""
 
 
+def folder_of(plan: Plan, settings: Settings) -> RunFolder:
+    """Where the run of a plan lies, or will."""
+    return RunFolder(settings.out / "runs" / plan.name)
+
+
 def obtain(plan: Plan, settings: Settings, setup: Setup, runtime: Runtime, watch: Watch | None = None) -> Run:
     """The finished run of a plan: taken as it is, gone on with, or trained, whichever its folder calls for. `watch`: told
     of the images that it has drawn."""
-    path = settings.out / "runs" / plan.name
-    folder = RunFolder(path)
+    folder = folder_of(plan, settings)
+    path = folder.path
     source, data = plan.on or (settings.source, setup.data)
     if not folder.is_run:
         return train(
