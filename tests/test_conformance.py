@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from sfumato.data.batches import Batches, PairedBatches
+from sfumato.data.batches import batches_for
 from sfumato.data.dataset import VOID, ImageData, InMemory, Split
 from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
@@ -21,6 +21,7 @@ from sfumato.engine.system import System
 from sfumato.errors import SfumatoError
 from sfumato.gans import dcgan, gan, sngan
 from sfumato.gans.game import AdversarialConfig, EitherConfig
+from sfumato.gans.growing import PyramidConfig
 from sfumato.recognition.recognizer import RecognitionConfig
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.style import adain
@@ -47,6 +48,8 @@ def cases() -> dict[str, Case]:
     for entry in CATALOG.values():
         for preset, config in entry.presets.items():
             found.setdefault(Case(entry, shortened(config)), f"{entry.name}-{preset}")
+    ada = replace(CATALOG["stylegan2"].presets["digits"], ada=True, classes=2)
+    found[Case(CATALOG["stylegan2"], shortened(ada))] = "stylegan2-options"
     more = {"r1": 1.0, "half_life": 40, "augmented": True}
     found[Case(CATALOG["gan"], shortened(gan.Config(**more)))] = "gan-options"
     found[Case(CATALOG["sngan"], shortened(sngan.Config(**more, method="regularisation")))] = "sngan-options"
@@ -55,6 +58,8 @@ def cases() -> dict[str, Case]:
 
 def shortened(config: Any) -> Any:
     """The same system, trained on few pictures; the style systems on small ones, with the small encoder."""
+    if isinstance(config, PyramidConfig):
+        return replace(config, **small_pyramid(config))
     few = replace(config, batch_size=BATCH, images=4 * drawn(config))
     if isinstance(few, RecognitionConfig):
         return replace(few, **small_fields(few))
@@ -76,6 +81,17 @@ def small_fields(config: RecognitionConfig) -> dict[str, Any]:
         "width": 4,
         "frozen": min(0.2, getattr(config, "frozen", 0.0)),
     }
+    return {name: value for name, value in wanted.items() if name in there}
+
+
+def small_pyramid(config: PyramidConfig) -> dict[str, Any]:
+    """Of 16 pixels; one that grows does so in every other step, and what is done now and then in every other too."""
+    there = {field.name for field in dataclasses.fields(config)}
+    wanted = {
+        "resolution": 16, "base": 128, "widest": 16, "latent": 8, "batch_size": BATCH, "batch_sizes": (),
+        "growth": BATCH, "images": 6 * BATCH, "r1_every": min(2, getattr(config, "r1_every", 1)),
+        "path_every": min(2, getattr(config, "path_every", 1)),
+    }  # fmt: skip
     return {name: value for name, value in wanted.items() if name in there}
 
 
@@ -115,10 +131,8 @@ def fit(split: Split, config: Any) -> Split:
 
 def train(system: System, data: ImageData, clock: Clock, runtime: Runtime, steps: int) -> list[dict[str, Tensor]]:
     def feed(stage: Any) -> Any:
-        first = Batches(data.train, stage.batch_size, 0, system.image_range, memory_format=runtime.memory_format)
-        if data.second is None:
-            return first.at
-        return PairedBatches(first, replace(first, split=data.second.train, seed=1)).at
+        plain = replace(stage, crop=None, flip=False, across=False)
+        return batches_for(data, plain, 0, system.image_range, memory_format=runtime.memory_format).at
 
     scalars = []
     for tick in ticks(system, feed, clock, 0, runtime):

@@ -55,7 +55,10 @@ class System(nn.Module, ABC):
 
     # Traits: what a system can do. Whoever needs to know asks these, and not for its class.
     draws: ClassVar[bool] = False  # whether `sample` makes images from nothing
-    conditional: ClassVar[bool] = False  # whether it learns from labels, and can be asked for images of a class
+    conditional: bool = (
+        False  # whether it learns from labels, and can be asked for images of a class; its config may say
+    )
+    styled: ClassVar[bool] = False  # whether it draws by styles, which can be mixed, moved along and truncated
     names_classes: ClassVar[bool] = False  # whether it tells apart the classes of its data, by their names
     grows: ClassVar[bool] = False  # whether its stages differ in resolution
     image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)  # of the images that `step` is fed and `sample` returns

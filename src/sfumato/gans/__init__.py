@@ -7,4 +7,7 @@ SYSTEMS = {
     "sngan": ("SNGAN", ("digits",)),
     "cgan": ("CGAN", ("digits",)),
     "dcgan": ("DCGAN", ("patches",)),
+    "progan": ("ProGAN", ("patches",)),
+    "stylegan": ("StyleGAN", ("patches",)),
+    "stylegan2": ("StyleGAN2", ("patches",)),
 }

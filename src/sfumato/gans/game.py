@@ -24,6 +24,7 @@ from ..engine.ema import Average
 from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Layers, Natural, Positive, ShareBelow1, Units, check
 from ..engine.system import Scalars, Stage, System, Wishes
 from ..errors import SfumatoError
+from ..nets.equalised import MinibatchDeviation
 from ..nets.players import (
     WIDEST,
     DCDiscriminator,
@@ -107,11 +108,13 @@ class Adversarial(System):
 
     def __init__(self, config: AdversarialConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.conditional = config, config.classes > 0
         self.generator, self.discriminator = self.build()
         self.average = Average(self.generator, config.half_life) if config.half_life else None
-        # Batch norm must see real and made images apart; without it one pass over both is cheaper.
-        self.apart = any(isinstance(layer, nn.BatchNorm2d) for layer in self.discriminator.modules())
+        # What looks at a whole batch must see real and made images apart; without it one pass over both is cheaper.
+        self.apart = any(
+            isinstance(layer, nn.BatchNorm2d | MinibatchDeviation) for layer in self.discriminator.modules()
+        )
         for name, player in (("discriminator", self.discriminator), ("generator", self.generator)):
             self.optimizers[name] = self.optimizer(player)
 
@@ -140,9 +143,9 @@ class Adversarial(System):
             (player.least_batch for player in players if isinstance(player, DCGenerator | DCDiscriminator)), default=1
         )
 
-    def penalties(self, player: Player, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        """What is added to a player's loss: to the discriminator's R1, if the config has a weight for it."""
-        if player == "generator" or not self.config.r1:
+    def penalties(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """What is added to the discriminator's loss: R1, if the config has a weight for it."""
+        if not self.config.r1:
             return []
         return [self.config.r1 * gradient_at_real(partial(self.critic, labels=labels), real)]
 
@@ -152,7 +155,23 @@ class Adversarial(System):
 
     def critic(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """The discriminator's logits for what it sees of images."""
-        return told(self.discriminator, self.shown(images), labels)
+        return self.tell(self.discriminator, self.shown(images), labels)
+
+    def tell(self, network: nn.Module, values: Tensor, labels: Tensor | None) -> Tensor:
+        """What a player makes of values, and of labels if there are any."""
+        return network(values) if labels is None else network(values, labels)
+
+    def play(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """The generator's images, in training."""
+        return self.tell(self.generator, latents, labels)
+
+    def real(self, images: Tensor) -> Tensor:
+        """What made images are held against."""
+        return images
+
+    def regularise(self, player: Player, batch: Batch, clock: Clock) -> Scalars:
+        """What is done after the last update of a player in an iteration, and what is said of it: nothing."""
+        return {}
 
     def constrain(self) -> None:
         """What is done to the discriminator's weights after each of its updates; by default nothing."""
@@ -169,8 +188,10 @@ class Adversarial(System):
             self._discriminate(next(batches))
         batch = next(batches)
         scalars = self._discriminate(batch, last=True)
-        loss, penalties, verdict = self._fool(batch)
-        descend(loss + sum(penalties), self.optimizers["generator"])
+        scalars |= self.regularise("discriminator", batch, clock)
+        loss, verdict = self._fool(batch)
+        descend(loss, self.optimizers["generator"])
+        scalars |= self.regularise("generator", batch, clock)
         if self.average is not None:
             self.average.follow(self.generator, clock.images - clock.before, clock.images)
         fooled = realness(self.config.objective, verdict.detach())
@@ -179,11 +200,11 @@ class Adversarial(System):
     def _discriminate(self, batch: Batch, last: bool = False) -> Scalars:
         """One turn of the discriminator, and of the `last` one what is said of it. `real`, `fake_before`: what it
         believed before its update."""
-        real, labels = batch.images, self._labels(batch)
+        real, labels = self.real(batch.images), self.labels_of(batch)
         with torch.no_grad():
-            fake = told(self.generator, self.noise(len(real)), labels).float()
+            fake = self.play(self.noise(len(real)), labels).float()
         loss, verdict, of_fake = self.discriminate(real, fake, labels)
-        penalties = self.penalties("discriminator", real, fake, labels)
+        penalties = self.penalties(real, fake, labels)
         descend(loss + sum(penalties), self.optimizers["discriminator"])
         self.constrain()
         if not last:
@@ -196,14 +217,12 @@ class Adversarial(System):
             "diversity": diversity(fake, real),
         }
 
-    def _fool(self, batch: Batch) -> tuple[Tensor, list[Tensor], Tensor]:
-        """The generator's loss on new images, as many as the batch has, its penalties, and the logits for them."""
-        labels = self._labels(batch)
-        fake = told(self.generator, self.noise(len(batch)), labels)
-        loss, verdict = self.fool(fake, labels)
-        return loss, self.penalties("generator", batch.images, fake, labels), verdict
+    def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The generator's loss on new images, as many as the batch has, and the logits for them."""
+        labels = self.labels_of(batch)
+        return self.fool(self.play(self.noise(len(batch)), labels), labels)
 
-    def _labels(self, batch: Batch) -> Tensor | None:
+    def labels_of(self, batch: Batch) -> Tensor | None:
         if not self.conditional:
             return None
         assert batch.labels is not None
@@ -226,14 +245,18 @@ class Adversarial(System):
         """The discriminator's logits for what it sees of each set of images, all under the same labels."""
         shown = [self.shown(part) for part in images]
         if self.apart:
-            return tuple(told(self.discriminator, part, labels).float() for part in shown)
+            return tuple(self.tell(self.discriminator, part, labels).float() for part in shown)
         asked = None if labels is None else labels.repeat(len(shown))
-        return told(self.discriminator, torch.cat(shown), asked).float().split([len(part) for part in shown])
+        return self.tell(self.discriminator, torch.cat(shown), asked).float().split([len(part) for part in shown])
 
     @property
     def maker(self) -> nn.Module:
         """The network that images are drawn with: the averaged generator if there is one."""
         return self.generator if self.average is None else cast(nn.Module, self.average.network)
+
+    def drawn(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """The maker's images, of any range."""
+        return self.tell(self.maker, latents, labels)
 
     @torch.no_grad()
     def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -244,7 +267,7 @@ class Adversarial(System):
             raise SfumatoError(f"labels: {type(self).__name__} is told no classes")
         if self.conditional and labels is None:
             labels = torch.arange(len(latents)) % self.config.classes
-        return told(self.maker, latents.to(device), None if labels is None else labels.to(device)).float()
+        return self.drawn(latents.to(device), None if labels is None else labels.to(device)).float().clamp(-1, 1)
 
     def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
         label = self.label_of(wishes)
@@ -252,11 +275,6 @@ class Adversarial(System):
             raise SfumatoError(f"label {label}: must lie between 0 and {self.config.classes - 1}")
         latent = torch.randn(count, self.config.latent, generator=generator)
         return self.make(latent, None if label is None else torch.full((count,), label))
-
-
-def told(network: nn.Module, values: Tensor, labels: Tensor | None) -> Tensor:
-    """What a player makes of values, and of labels if there are any."""
-    return network(values) if labels is None else network(values, labels)
 
 
 def players(config: EitherConfig, batch_norm: bool) -> tuple[nn.Module, nn.Module]:

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 
 from ..engine.fields import Amount, Positive
-from .game import Adversarial, EitherConfig, Player, players
+from .game import Adversarial, EitherConfig, players
 
 EPSILON = 1e-12
 START = 15  # power iterations on the first weights
@@ -86,9 +86,9 @@ class SNGAN(Adversarial):
                 parametrize.register_parametrization(layer, "weight", norm)
         return generator, discriminator
 
-    def penalties(self, player: Player, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        given = super().penalties(player, real, fake, labels)
-        if player == "generator" or not self.measured:
+    def penalties(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        given = super().penalties(real, fake, labels)
+        if not self.measured:
             return given
         values = [
             norm.value(layer.weight).square()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..engine.fields import Amount
 from ..ops.objectives import gradient_penalty
-from .game import Adversarial, EitherConfig, Player, players
+from .game import Adversarial, EitherConfig, players
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,7 @@ class WGANGP(Adversarial):
     def build(self) -> tuple[nn.Module, nn.Module]:
         return players(self.config, batch_norm=False)
 
-    def penalties(self, player: Player, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        given = super().penalties(player, real, fake, labels)
-        if player == "generator":
-            return given
+    def penalties(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        given = super().penalties(real, fake, labels)
         slope = gradient_penalty(partial(self.critic, labels=labels), real, fake, self.config.one_sided)
         return [*given, self.config.penalty_weight * slope]

@@ -44,10 +44,14 @@ class UpsampleConv(nn.Conv2d):
         super().__init__(inputs, outputs, 3, padding=1, padding_mode=padding_mode)
 
     def forward(self, input: Tensor) -> Tensor:
-        with torch.autocast(input.device.type, enabled=False):
-            kernels = self.weight.flip(2, 3).reshape(-1, 1, 3, 3)
-            spread = F.conv2d(kernels, torch.ones_like(kernels[:1, :, :2, :2]), padding=1)
-        spread = spread.view(self.out_channels, self.in_channels, 4, 4).transpose(0, 1)
+        kernel = spread(self.weight.flip(2, 3)).transpose(0, 1)
         if self.padding_mode == "zeros":
-            return F.conv_transpose2d(input, spread, self.bias, stride=2, padding=1)
-        return F.conv_transpose2d(F.pad(input, (1, 1, 1, 1), mode="replicate"), spread, self.bias, stride=2, padding=3)
+            return F.conv_transpose2d(input, kernel, self.bias, stride=2, padding=1)
+        return F.conv_transpose2d(F.pad(input, (1, 1, 1, 1), mode="replicate"), kernel, self.bias, stride=2, padding=3)
+
+
+def spread(kernels: Tensor) -> Tensor:
+    """3×3 kernels (o, i, 3, 3) under a 2×2 box: (o, i, 4, 4), in fp32 under autocast too."""
+    with torch.autocast(kernels.device.type, enabled=False):
+        boxed = F.conv2d(kernels.reshape(-1, 1, 3, 3), kernels.new_ones(1, 1, 2, 2), padding=1)
+    return boxed.view(*kernels.shape[:2], 4, 4)

@@ -59,6 +59,17 @@ def gradient_at_real(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor
     return gradients(critic, real).square().sum(1).mean() / 2
 
 
+def path_lengths(images: Tensor, styles: Tensor) -> Tensor:
+    """(b,): ‖Jᵀy‖₂ of each image (b, c, h, w), y normal, J its Jacobian with respect to its styles (b, layers, latent):
+    root mean square over layers; itself differentiable. y is divided by √(h · w).
+
+    Karras et al. 2020, https://arxiv.org/abs/1912.04958, section 3.2.
+    """
+    noise = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * noise).sum(), styles, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()
+
+
 def gradients(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """(b, numbers): the gradient of the logits' sum with respect to the images, in fp32, itself differentiable: each
     logit's for its own image, unless batch norm ties them together."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..family import Family
 
 GROUP = "sfumato.subjects"
-TRAITS = ("draws", "conditional", "names_classes", "grows")  # of a system's class: what it can do
+TRAITS = ("draws", "conditional", "names_classes", "grows", "styled")  # of a system's class: what it can do
 
 
 @dataclass(frozen=True)
