@@ -205,33 +205,196 @@ def sample(
     *,
     count: Annotated[int | None, Parameter(name=["--count", "-n"], help="How many images; 8 rows by default.")] = None,
     seed: Seed = 0,
+    seeds: Annotated[str, Parameter(help="An image of each, as in 1-64 or 3,5,9-12 (adversarial runs).")] = "",
     columns: Annotated[
         int | None, Parameter(help="Images in a row; 8, or of conditional systems one of each class.")
     ] = None,
     label: Annotated[
         int | None, Parameter(name=["--label", "--digit"], help="Of conditional systems: the class to draw, from 0.")
     ] = None,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The PNG to write.")] = None,
+    truncation: Annotated[
+        list[float] | None,
+        Parameter(help="StyleGANs: ψ, how far from the mean style; one, or one for each side from 4 pixels on.",
+                  consume_multiple=True, negative=()),
+    ] = None,
+    noise: Annotated[Literal["fixed", "random", "none"], Parameter(help="StyleGANs: of the pixels.")] = "fixed",
+    mix: Annotated[
+        tuple[str, str] | None,
+        Parameter(help="StyleGANs: a table of mixed styles, of ROWS by COLUMNS, seeds both, as in --mix 1-3 4-8."),
+    ] = None,
+    walk: Annotated[
+        bool, Parameter(negative="", help="A film from seed to seed, in w if there are styles: --out x.gif or x.mp4.")
+    ] = False,
+    stochastic: Annotated[
+        bool, Parameter(negative="", help="StyleGANs: one style under several noises, and where they matter.")
+    ] = False,
+    edit: Annotated[
+        list[str] | None,
+        Parameter(help="StyleGANs: NAME=AMOUNT, in deviations along a direction of `sfumato directions`.",
+                  consume_multiple=True, negative=()),
+    ] = None,
+    start: Annotated[
+        Path | None, Parameter(name="--from", help="StyleGANs: styles that `sfumato project` found, in place of seeds.")
+    ] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The PNG or film to write.")] = None,
     device: Device = "auto",
-) -> None:
-    """Draw images from a run's model into one PNG."""
-    from .data.pictures import to_picture, write_picture
-    from .reports.grids import grid
+) -> None:  # fmt: skip
+    """Draw images from a run's model: into one PNG, or a film."""
     from .runs.open import open as open_run
 
     for name, value in (("count", count), ("columns", columns)):
         if value is not None and value < 1:
             raise SfumatoError(f"--{name} {value}: must be at least 1")
-    kind = "" if label is None else f"-label-{label}"
-    out = out or run / "samples" / f"seed-{seed}{kind}.png"
-    if out.suffix.lower() != ".png":
+    if bool(mix) + walk + stochastic > 1:
+        raise SfumatoError("--mix, --walk and --stochastic: each makes a picture of its own: give one")
+    kind = "mix" if mix else "walk" if walk else "stochastic" if stochastic else "seeds"
+    named = "" if label is None else f"-label-{label}"
+    name = f"seed-{seed}{named}" if kind == "seeds" else f"{kind}{named}"
+    out = out or run / "samples" / f"{name}{'.gif' if walk else '.png'}"
+    if not walk and out.suffix.lower() != ".png":
         raise SfumatoError(f"--out {out}: must end in .png")
     opened = open_run(run, device)
     columns = columns or opened.columns
-    sheet = grid(opened.sample(count or ROWS * columns, seed, label), columns)
+    if kind == "seeds" and not (seeds or truncation or edit or start or noise != "fixed"):
+        _write_sheet(opened.sample(count or ROWS * columns, seed, label), columns, out)
+        return
+    from .gans.sampling import Asked, Sampler, seeds_of
+
+    sampler = Sampler(opened, Asked(label, truncation or (), noise, _amounts(edit or []), start))
+    many = seeds_of(seeds) if seeds else list(range(seed, seed + (count or (4 if walk else ROWS))))
+    if mix:
+        _write_bytes(sampler.mixed(seeds_of(mix[0]), seeds_of(mix[1])), out)
+    elif walk:
+        _write_walk(sampler, many, out)
+    elif stochastic:
+        _write_bytes(sampler.stochastic(many[0]), out)
+    else:
+        _write_sheet(sampler.images(many), columns, out)
+
+
+def _amounts(edits: Sequence[str]) -> dict[str, float]:
+    """`NAME=AMOUNT` as numbers by name."""
+    found = {}
+    for text in edits:
+        name, _, amount = text.rpartition("=")
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            found[name] = float("nan")
+        if not name or not -100 <= found[name] <= 100:
+            raise SfumatoError(f"--edit {text}: must be NAME=AMOUNT, the amount between -100 and 100")
+    return found
+
+
+def _write_sheet(images: Any, columns: int, out: Path) -> None:
+    from .data.pictures import to_picture, write_picture
+    from .reports.grids import grid
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(to_picture(sheet), out)
+    write_picture(to_picture(grid(images, columns)), out)
     print(out)
+
+
+def _write_bytes(content: bytes, out: Path) -> None:
+    from .files import write_atomically
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda beside: beside.write_bytes(content))
+    print(out)
+
+
+def _write_walk(sampler: Any, seeds: Sequence[int], out: Path) -> None:
+    from .data.pictures import to_picture
+    from .reports.films import check_film, write_film
+    from .reports.grids import enlarged_by
+    from .runs.progress import measuring
+
+    check_film(out)
+    with measuring(f"walking through {len(seeds)} seeds"):
+        frames = [to_picture(image) for image in enlarged_by(sampler.walk(seeds))]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_film(frames, out)
+    print(out)
+
+
+@app.command
+def project(
+    run: Run,
+    picture: Annotated[Path, Parameter(help="A picture; its central square is taken.")],
+    /,
+    *,
+    steps: Annotated[int, Parameter(help="Of optimisation of one style, and as many of one for each layer.")] = 400,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="The PNG; RUN/projections/PICTURE.png by default.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Find the style of a picture in a StyleGAN run: the picture beside what one style draws, and one for each layer.
+
+    The styles are written beside the PNG: `sfumato sample RUN --from` draws, mixes and edits them.
+    """
+    from .gans.projection import keep, picture_of, read_target, styled_of
+    from .gans.projection import project as projecting
+    from .runs.open import open as open_run
+    from .runs.progress import stepping
+
+    if not 1 <= steps <= 100_000:
+        raise SfumatoError(f"--steps {steps}: must lie between 1 and 100,000")
+    out = out or run / "projections" / f"{picture.stem}.png"
+    if out.suffix.lower() != ".png":
+        raise SfumatoError(f"--out {out}: must end in .png")
+    opened = open_run(run, device)
+    system = styled_of(opened)
+    target = read_target(picture, system)
+    found = None
+    with stepping(f"projecting {picture.name}", 2 * steps) as show:
+        for step in projecting(system, target, opened.runtime, steps, seed):
+            show(step.done, f"distance {float(step.distance):.4f}")
+            found = step.found
+    assert found is not None
+    _write_bytes(picture_of(found, opened.data), out)
+    keep(found, out.with_suffix(".safetensors"))
+    print(out.with_suffix(".safetensors"))
+    print(
+        f"distance: {found.distances[1]:.4f} by one style, {found.distances[2]:.4f} by one for each layer "
+        f"(mean style: {found.distances[0]:.4f})"
+    )
+
+
+@app.command
+def directions(
+    run: Run,
+    /,
+    *,
+    method: Annotated[
+        Literal["pca", "sefa"], Parameter(help="pca: where styles differ most. sefa: where pictures change most.")
+    ] = "pca",
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="How many directions.")] = 8,
+    name: Annotated[
+        list[str] | None,
+        Parameter(help="Give directions that were found other names: OLD=NEW.", consume_multiple=True, negative=()),
+    ] = None,
+    seed: Annotated[int, Parameter(help="Of the image that is moved along them.")] = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/directions by default.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Find directions in w along which a StyleGAN run's pictures change; named, they serve `sample --edit`."""
+    from .gans.directions import FILE, find, keep, known, renamed
+    from .gans.sampling import Asked, Sampler
+    from .runs.open import open as open_run
+
+    if name:
+        kept = renamed(known(run / FILE), name)
+        keep(run / FILE, kept)
+        print(", ".join(kept))
+        return
+    opened = open_run(run, device)
+    sampler = Sampler(opened, Asked())
+    found = find(sampler.styled, method, count)
+    keep(run / FILE, {**known(run / FILE), **found})
+    _write_pictures([(method, sampler.strips(seed, found))], out or run / "directions")
+    print(f"{run / FILE}: {', '.join(known(run / FILE))}")
 
 
 @app.command
@@ -253,6 +416,10 @@ def evaluate(
     inception: Annotated[
         Path | None, Parameter(help="Adversarial runs: torch-fidelity's Inception weights, to measure FID as well.")
     ] = None,
+    thorough: Annotated[
+        bool,
+        Parameter(negative="", help="Adversarial runs: path lengths, separability and copies of training images too."),
+    ] = False,
     as_json: JSON = False,
     device: Device = "auto",
 ) -> None:
@@ -264,11 +431,13 @@ def evaluate(
     opened = open_run(run, device)
     measured = opened.open_data(data) if data else None
     with measuring(f"measuring {opened.system_name}"):
-        evaluation = opened.evaluate(measured, Judges(features or "", inception))
+        evaluation = opened.evaluate(measured, Judges(features or "", inception, thorough))
+        pictures = opened.evidence(measured) if thorough else {}
     if as_json:
         print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
-    else:
-        _print_evaluation(evaluation)
+        return
+    _print_evaluation(evaluation)
+    _write_pictures(pictures.items(), run / "samples")
 
 
 @app.command

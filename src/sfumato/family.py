@@ -33,11 +33,12 @@ class History:
 
 @dataclass(frozen=True)
 class Judges:
-    """The networks that drawn pictures are measured with. `features`: a name or a file in place of the usual one;
-    `inception`: the weights of the network that FID is defined by, to measure that as well."""
+    """How drawn pictures are measured. `features`: a network's name or file in place of the usual one; `inception`: the
+    weights of the network that FID is defined by, to measure that as well; `thorough`: what takes minutes too."""
 
     features: str = ""
     inception: Path | None = None
+    thorough: bool = False
 
 
 USUAL = Judges()
@@ -81,6 +82,10 @@ class Family:
         """Measures on held-out images, beside trivial baselines. `history`: of the run, if it is its own data.
         `judges`: only of a subject that `judges_drawings`."""
         raise SfumatoError(f"{type(system).__name__}: its subject has no measures")
+
+    def evidence(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, bytes]:
+        """Pictures (PNG) by name that belong to a thorough evaluation."""
+        return {}
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
         """The cheap measures on the way; of a system whose `glance_every` is 0, none."""

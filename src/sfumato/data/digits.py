@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate, pad
 from .bundled import bundled
 from .dataset import ImageData, InMemory, Split, fingerprint
 
+SIDE, BOX = 28, 20
 TEST = 360  # the last images, in the file's order
 NOTICE = (
     "These are scikit-learn's 1,797 digits of 8×8 pixels enlarged to 28×28, not MNIST: "
@@ -23,17 +24,21 @@ NOTICE = (
 NOTICE_ZH = "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字，放大到 28×28，不是 MNIST：其数值不能与发表的 MNIST 数值相比较。"  # noqa: E501
 
 
-def read_digits() -> ImageData:
-    """1,437 training and 360 test images, uint8 (n, 1, 28, 28), white on black; always the same split."""
+def read_digits(side: int = SIDE) -> ImageData:
+    """1,437 training and 360 test images, uint8 (n, 1, side, side), 28 pixels a side at least, white on black; always the
+    same split."""
+    side = max(side, SIDE)
     with gzip.open(bundled("sklearn", "datasets/data/digits.csv.gz"), "rt") as file:
         rows = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.int64))  # 64 levels, then the digit
-    images, labels = enlarge(rows[:, :-1].view(-1, 8, 8)), rows[:, -1].contiguous()
+    images, labels = enlarge(rows[:, :-1].view(-1, 8, 8), side), rows[:, -1].contiguous()
     train, test = (Split(InMemory(images[part]), labels[part]) for part in (slice(-TEST), slice(-TEST, None)))
     classes = tuple(str(digit) for digit in range(10))
     return ImageData("digits", train, test, classes, fingerprint(images, labels), NOTICE, notice_zh=NOTICE_ZH)
 
 
-def enlarge(images: Tensor) -> Tensor:
-    """uint8 (n, 1, 28, 28) from (n, 8, 8) with levels 0 to 16."""
-    boxed = interpolate(images[:, None].float() / 16, size=(20, 20), mode="bicubic", align_corners=False)
-    return pad(boxed, (4, 4, 4, 4)).clamp(0, 1).mul(255).round().to(torch.uint8)
+def enlarge(images: Tensor, side: int = SIDE) -> Tensor:
+    """uint8 (n, 1, side, side) from (n, 8, 8) with levels 0 to 16; MNIST's box and border."""
+    box = round(side * BOX / SIDE)
+    boxed = interpolate(images[:, None].float() / 16, size=(box, box), mode="bicubic", align_corners=False)
+    before, behind = (side - box) // 2, (side - box + 1) // 2
+    return pad(boxed, (before, behind, before, behind)).clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -76,7 +76,7 @@ def _scenes(view: View) -> ImageData:
 
 FETCHED = "70,000 images of 28×28 in ten classes"
 SOURCES = {
-    "digits": Source("1,797 handwritten digits of 8×8, enlarged to 28×28", _fixed("digits", "read_digits")),
+    "digits": Source("1,797 handwritten digits of 8×8, enlarged to 28×28", _sized("digits", "read_digits", 28)),
     "patches": Source("64×64 patches of seven photographs", _fixed("patches", "read_patches")),
     "photographs": Source(
         "squares of the same seven photographs, larger", _sized("photographs", "read_photographs", 256)

@@ -14,10 +14,11 @@ MAX_AT_ONCE = 20_000_000  # numbers in all images that are made at once
 SEED = 0
 
 
-def draw(system: Adversarial, count: int, runtime: Runtime, seed: int = SEED) -> Tensor:
-    """`count` images (count, c, h, w) in [0, 1] on the CPU, the same for the same seed."""
+def draw(system: Adversarial, count: int, runtime: Runtime, seed: int = SEED, labels: Tensor | None = None) -> Tensor:
+    """`count` images (count, c, h, w) in [0, 1] on the CPU, the same for the same seed; of a conditional system under
+    `labels` (count,), by default each class in turn."""
     generator = torch.Generator().manual_seed(derive(seed, "drawn"))
-    return make(system, torch.randn(count, system.config.latent, generator=generator), runtime)
+    return make(system, torch.randn(count, system.config.latent, generator=generator), runtime, labels)
 
 
 def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor | None = None) -> Tensor:
@@ -38,10 +39,14 @@ def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -
     """(rows, steps, c, h, w): in each row from one latent vector to another along the great circle between them. Of a
     conditional system, a class in each row."""
     ends = torch.randn(2, rows, 1, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "walk")))
-    first, second = ends
-    along = torch.linspace(0, 1, steps)[:, None]
-    angle = torch.acos(torch.cosine_similarity(first, second, dim=-1))[..., None]
-    round_ = (torch.sin((1 - along) * angle) * first + torch.sin(along * angle) * second) / torch.sin(angle)
-    latent = torch.where(torch.sin(angle) > 1e-3, round_, torch.lerp(first, second, along))  # one number has no circle
+    latent = great_circle(ends[0], ends[1], torch.linspace(0, 1, steps)[:, None])
     labels = torch.arange(rows).repeat_interleave(steps) % max(1, system.config.classes)
     return make(system, latent.flatten(0, 1), runtime, labels).unflatten(0, (rows, steps))
+
+
+def great_circle(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """Noise between `first` and `second` (..., latent), along the great circle through both; `share` (..., 1) of the
+    way."""
+    angle = torch.acos(torch.cosine_similarity(first, second, dim=-1).clamp(-1, 1))[..., None]
+    round_ = (torch.sin((1 - share) * angle) * first + torch.sin(share * angle) * second) / torch.sin(angle)
+    return torch.where(torch.sin(angle) > 1e-3, round_, torch.lerp(first, second, share))  # one number has no circle

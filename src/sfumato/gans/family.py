@@ -18,7 +18,7 @@ from ..reports.grids import COLUMNS, grid, shrunk
 from .diagnosis import diagnose, distance_of, followed
 from .drawing import draw, walk
 from .game import Adversarial
-from .measures import glance, measure
+from .measures import closest, glance, measure
 
 MIN_TEST = 4
 ROWS = 6  # of drawn images in a look
@@ -62,6 +62,9 @@ class Adversaries(Family):
         if open_end:
             history = replace(history, measures=[*history.measures, {"images": end, **found.more["glance"]}])
         return found.with_more(**_in_hindsight(system, history, found))
+
+    def evidence(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, bytes]:
+        return {"nearest": closest(cast(Adversarial, system), data, runtime)}
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
         return glance(cast(Adversarial, system), data, runtime)

@@ -269,10 +269,14 @@ class Adversarial(System):
             labels = torch.arange(len(latents)) % self.config.classes
         return self.drawn(latents.to(device), None if labels is None else labels.to(device)).float().clamp(-1, 1)
 
-    def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
-        label = self.label_of(wishes)
+    def label_of(self, wishes: Wishes | None) -> int | None:
+        label = super().label_of(wishes)
         if label is not None and not 0 <= label < self.config.classes:
             raise SfumatoError(f"label {label}: must lie between 0 and {self.config.classes - 1}")
+        return label
+
+    def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
+        label = self.label_of(wishes)
         latent = torch.randn(count, self.config.latent, generator=generator)
         return self.make(latent, None if label is None else torch.full((count,), label))
 

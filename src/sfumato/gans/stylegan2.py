@@ -4,8 +4,8 @@ Karras et al. 2020, https://arxiv.org/abs/1912.04958, configuration F; with `ada
 2020, https://arxiv.org/abs/2006.06676, whose strength follows the discriminator's certainty.
 Images are (b, c, h, w), real ones in [-1, 1]; latent vectors are (b, latent), normal; see `styled`.
 Departs from the paper: the averaged generator forgets by images and not by steps; each image of a batch has a crossover
-of its own; an eager path length (`path_every` 1) is an update of its own too; `ops/adaptive.py` says what differs there;
-DiffAugment and labels are options.
+of its own; an eager path length (`path_every` 1) is an update of its own too; `ops/adaptive.py` says what differs
+there; DiffAugment and labels are options.
 """
 
 from dataclasses import dataclass, replace

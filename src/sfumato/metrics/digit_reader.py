@@ -33,6 +33,7 @@ from .kept import kept
 from .reconstruction import in_chunks
 
 READ = (1, 28, 28)  # what it reads
+LARGEST = 64  # side of what it is given: larger images would lose what makes them so
 FEATURES = 96
 CONFIDENT = 0.9
 LEARNING_RATE = 2e-3
@@ -60,7 +61,7 @@ class DigitReader(nn.Module):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - for the pooling, which is half
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classify(self.features(images))
+        return self.classify(self.features(as_read(images)))
 
     def probabilities(self, images: Tensor) -> Tensor:
         """(n, classes) on the CPU."""
@@ -81,9 +82,18 @@ class DigitReader(nn.Module):
         return fingerprint(*(value.cpu() for value in self.state_dict().values()))
 
 
+def as_read(images: Tensor) -> Tensor:
+    """Images (b, 1, h, h) in the size that is read."""
+    if images.shape[-2:] == READ[1:]:
+        return images
+    return F.interpolate(images, READ[1:], mode="bilinear", antialias=True)
+
+
 def can_be_read(data: ImageData) -> bool:
-    """Whether a digit reader can judge images of `data`."""
-    return data.shape == READ and bool(data.classes) and data.test.labels is not None and data.train.labels is not None
+    """Whether a digit reader can judge images of `data`: it must be told which is which, and lose little by size."""
+    labelled = bool(data.classes) and data.test.labels is not None and data.train.labels is not None
+    channels, height, width = data.shape
+    return labelled and channels == 1 and height == width and READ[1] <= height <= LARGEST
 
 
 def reader_for(data: ImageData, runtime: Runtime, seed: int) -> tuple[DigitReader, float]:
@@ -91,7 +101,7 @@ def reader_for(data: ImageData, runtime: Runtime, seed: int) -> tuple[DigitReade
     package where it reads them, else one that was trained on the training images, here or before."""
 
     def right(reader: DigitReader) -> float:
-        of_data = (reader.hash(), data.fingerprint, len(data.test))
+        of_data = (reader.hash(), data.fingerprint, data.shape, len(data.test))
         return kept(lambda: {"reader": {"right": reader.right(data.test)}}, "read", *of_data)["reader"]["right"]
 
     if tuple(data.classes) == DIGITS:
@@ -99,7 +109,8 @@ def reader_for(data: ImageData, runtime: Runtime, seed: int) -> tuple[DigitReade
         if (share := right(reader)) >= ENOUGH:
             return reader, share
     reader = DigitReader(len(data.classes))
-    path = cache_folder("readers") / f"{fingerprint(data.fingerprint, str((data.classes, seed, FEATURES)))}.safetensors"
+    known = fingerprint(data.fingerprint, str((data.shape, data.classes, seed, FEATURES)))
+    path = cache_folder("readers") / f"{known}.safetensors"
     try:
         load_network(reader, "digit reader", path)
         reader = reader.to(runtime.device).eval()
@@ -139,7 +150,7 @@ def train_reader(
     while drawn < total:
         batch, count = batches.at(drawn)
         assert batch.labels is not None
-        seen = batch.images
+        seen = as_read(batch.images)
         if careful:
             down, across = torch.randint(2 * SHIFT + 1, (2,)).tolist()
             seen = F.pad(seen, (SHIFT,) * 4)[..., down : down + READ[1], across : across + READ[2]]

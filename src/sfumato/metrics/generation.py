@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import fingerprint
-from .digit_reader import CONFIDENT, FEATURES, DigitReader
+from .digit_reader import CONFIDENT, FEATURES, READ, DigitReader, as_read
 from .distance import Features, frechet, kernel_value, similarities
 from .kept import kept
 from .reconstruction import in_chunks
@@ -41,13 +41,19 @@ class Judge(Protocol):
         """The measures of the images of which this is seen; `quick` leaves out what is slow."""
         ...
 
+    def apart(self, seen: Tensor, others: Tensor) -> Tensor:
+        """(n,): the squared distance of what is seen of each image from what is seen of another, over that of a real
+        image from 0."""
+        ...
+
 
 class DigitJudge:
     """A classifier's view of 28×28 grey images."""
 
     def __init__(self, reader: DigitReader, accuracy: float, real: Tensor) -> None:
         self.reader = reader
-        self.name = f"LeNet-{FEATURES} ({reader.hash()}, reads {accuracy:.2%} of the test images right)"
+        sized = "" if real.shape[1:] == READ else f" at {READ[1]}×{READ[2]}"
+        self.name = f"LeNet-{FEATURES} ({reader.hash()}, reads {accuracy:.2%} of the test images right{sized})"
         features, self.real_chances = self._parted(self.see(real))
         self.scale = features.square().mean().rsqrt()
         self.real = self.scale * features
@@ -57,7 +63,7 @@ class DigitJudge:
         device = next(self.reader.parameters()).device
 
         def of(chunk: Tensor) -> Tensor:
-            features = self.reader.features(chunk.to(device)).float()
+            features = self.reader.features(as_read(chunk.to(device))).float()
             return torch.cat([features, self.reader.classify(features).softmax(1)], 1)
 
         return in_chunks(of, images)
@@ -78,6 +84,13 @@ class DigitJudge:
             "confident": float((chances.max(1).values >= CONFIDENT).float().mean()),
         }
 
+    def apart(self, seen: Tensor, others: Tensor) -> Tensor:
+        return (self.scale * (seen - others)[:, :FEATURES]).square().mean(1)
+
+    def chances(self, seen: Tensor) -> Tensor:
+        """(n, classes): how likely each class is."""
+        return self._parted(seen)[1]
+
     def accuracy(self, seen: Tensor, labels: Tensor) -> float:
         """The share of images that are read as what they were asked to be."""
         return float((self._parted(seen)[1].argmax(1) == labels).float().mean())
@@ -94,6 +107,9 @@ class PictureJudge:
 
     def see(self, images: Tensor) -> Tensor:
         return self.features.of(images)
+
+    def apart(self, seen: Tensor, others: Tensor) -> Tensor:
+        return (self.scale * (seen - others)).square().mean(1)
 
     def measure(self, seen: Tensor, quick: bool = False) -> dict[str, float]:
         features = self.scale * seen

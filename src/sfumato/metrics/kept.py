@@ -9,7 +9,7 @@ from ..data.dataset import fingerprint
 from ..errors import SfumatoError
 from ..files import write_json
 
-VERSION = 1  # of how they are computed: a new one forgets what was kept
+VERSION = 2  # of how they are computed: a new one forgets what was kept
 Numbers = dict[str, dict[str, float]]  # by what was measured, then by measure
 
 

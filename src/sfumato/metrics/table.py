@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Role = Literal["ours", "baseline", "published"]
 OURS = "ours"
+WIDEST = 8  # measures in a line
 ENGLISH = Speaker("en")
 
 
@@ -51,7 +52,9 @@ MEASURES: Mapping[str, Measure] = {
     "fcd": Measure("{:.4f}"), "frechet": Measure("{:.4f}"), "fid": Measure("{:.2f}"), "kernel": Measure("{:.4f}"),
     "score": Measure("{:.2f}"), "entropy": Measure("{:.1%}"), "covered": Measure("{:.0f}"),
     "confident": Measure("{:.1%}"), "precision": Measure("{:.3f}"), "recall": Measure("{:.3f}"),
-    "density": Measure("{:.3f}"), "coverage": Measure("{:.3f}"),
+    "density": Measure("{:.3f}"), "coverage": Measure("{:.3f}"), "nearest": Measure("{:.4f}"),
+    "copied": Measure("{:.1%}"), "ppl_z": Measure("{:.1f}"), "ppl_z_end": Measure("{:.1f}"), "ppl_w": Measure("{:.1f}"),
+    "ppl_w_end": Measure("{:.1f}"), "separable_z": Measure("{:.2f}"), "separable_w": Measure("{:.2f}"),
 }  # fmt: skip
 
 
@@ -157,10 +160,11 @@ def printed(row: Row | None) -> str:
 
 
 def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], list[list[str]], str]:
-    """Head, rows and caption: a line for each thing that was measured, a column for each measure; an interval stands
-    behind its number."""
+    """Head, rows and caption: a line for each thing that was measured, a column for each measure, or the other way about
+    where there are more than WIDEST measures; an interval stands behind its number."""
     keys = evaluation.keys()
-    cells = lines(evaluation, keys, say)
+    whole = [["", *keys], *lines(evaluation, keys, say)]
+    head, *cells = [list(column) for column in zip(*whole, strict=True)] if len(keys) > WIDEST else whole
     side = f"{evaluation.resolution}×{evaluation.resolution}"
     space = say(" ", "")
     caption = say(
@@ -174,7 +178,7 @@ def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], li
             f"{evaluation.left_out:,} files could not be used and were left out: see report.html.",
             f"{evaluation.left_out:,} 个文件无法使用，见 report.html。",
         )
-    return ["", *keys], cells, caption
+    return head, cells, caption
 
 
 def lines(evaluation: Evaluation, keys: Sequence[str], say: Speaker) -> list[list[str]]:

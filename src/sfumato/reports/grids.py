@@ -10,6 +10,7 @@ from torch.nn import functional as F
 GAP = 2
 GROUND = 0.5  # grey between the images: tells black and white images from the ground
 COLUMNS = 10  # images in a row of a sheet
+FILMED = 256  # least side of an image in a film
 LARGEST = 128  # side of an image on a sheet
 
 
@@ -47,3 +48,9 @@ def shrunk(images: Tensor, largest: int = LARGEST) -> Tensor:
     if height <= largest:
         return images
     return F.interpolate(images, size=(largest, round(width * largest / height)), mode="area")
+
+
+def enlarged_by(images: Tensor, least: int = FILMED) -> Tensor:
+    """Images (n, c, h, w) for a film, each pixel repeated until they are `least` pixels high."""
+    times = max(1, -(-least // images.shape[-2]))
+    return images.repeat_interleave(times, -2).repeat_interleave(times, -1)

@@ -167,12 +167,17 @@ class Run:
         write_page(self.folder, self.entry, self.system, self.data, self.runtime, self.history, measured)
         return self.path / "report.html"
 
+    def evidence(self, data: ImageData | None = None) -> dict[str, bytes]:
+        """Pictures (PNG) by name that belong to a thorough evaluation."""
+        return self.entry.family.evidence(self.system, data or self.data, self.runtime)
+
     def evaluate(self, data: ImageData | None = None, judges: Judges = USUAL) -> Evaluation:
         """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `judges`: the
         networks that drawn pictures are measured with (adversarial runs; FID with the extra `metrics`)."""
         family = self.entry.family
         if judges != USUAL and not family.judges_drawings:
             asked = f"inception {judges.inception}" if judges.inception else f"features {judges.features}"
+            asked = "thorough" if judges.thorough else asked
             raise SfumatoError(f"{asked}: is for what adversarial systems draw, not for {self.system_name}")
         measured = data or self.data
         return family.evaluate(self.system, measured, self.runtime, None if data else self.history, judges)

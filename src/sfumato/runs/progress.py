@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -75,6 +75,19 @@ def measuring(title: str) -> Iterator[None]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task(title, total=None)
         yield
+
+
+@contextmanager
+def stepping(title: str, steps: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar over so many steps; give it those done, and what is said of them."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
+        TextColumn("{task.fields[said]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=steps, said="")
+        yield lambda done, said: bar.update(task, completed=done, said=said)
 
 
 def _losses(tick: Tick) -> str:
