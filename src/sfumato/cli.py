@@ -258,18 +258,18 @@ def sample(
     if kind == "seeds" and not (seeds or truncation or edit or start or noise != "fixed"):
         _write_sheet(opened.sample(count or ROWS * columns, seed, label), columns, out)
         return
-    from .gans.sampling import Asked, Sampler, seeds_of
+    from .gans.sampling import sampler, seeds_of
 
-    sampler = Sampler(opened, Asked(label, truncation or (), noise, _amounts(edit or []), start))
+    asked = sampler(opened, label, truncation or (), noise, _amounts(edit or []), start)
     many = seeds_of(seeds) if seeds else list(range(seed, seed + (count or (4 if walk else ROWS))))
     if mix:
-        _write_bytes(sampler.mixed(seeds_of(mix[0]), seeds_of(mix[1])), out)
+        _write_bytes(asked.mixed(seeds_of(mix[0]), seeds_of(mix[1])), out)
     elif walk:
-        _write_walk(sampler, many, out)
+        _write_walk(asked, many, out)
     elif stochastic:
-        _write_bytes(sampler.stochastic(many[0]), out)
+        _write_bytes(asked.stochastic(many[0]), out)
     else:
-        _write_sheet(sampler.images(many), columns, out)
+        _write_sheet(asked.images(many), columns, out)
 
 
 def _amounts(edits: Sequence[str]) -> dict[str, float]:
@@ -303,7 +303,7 @@ def _write_bytes(content: bytes, out: Path) -> None:
     print(out)
 
 
-def _write_walk(sampler: Any, seeds: Sequence[int], out: Path) -> None:
+def _write_walk(asked: Any, seeds: Sequence[int], out: Path) -> None:
     from .data.pictures import to_picture
     from .reports.films import check_film, write_film
     from .reports.grids import enlarged_by
@@ -311,7 +311,7 @@ def _write_walk(sampler: Any, seeds: Sequence[int], out: Path) -> None:
 
     check_film(out)
     with measuring(f"walking through {len(seeds)} seeds"):
-        frames = [to_picture(image) for image in enlarged_by(sampler.walk(seeds))]
+        frames = [to_picture(image) for image in enlarged_by(asked.walk(seeds))]
         out.parent.mkdir(parents=True, exist_ok=True)
         write_film(frames, out)
     print(out)
@@ -381,7 +381,7 @@ def directions(
 ) -> None:
     """Find directions in w along which a StyleGAN run's pictures change; named, they serve `sample --edit`."""
     from .gans.directions import FILE, find, keep, known, renamed
-    from .gans.sampling import Asked, Sampler
+    from .gans.sampling import sampler
     from .runs.open import open as open_run
 
     if name:
@@ -390,10 +390,10 @@ def directions(
         print(", ".join(kept))
         return
     opened = open_run(run, device)
-    sampler = Sampler(opened, Asked())
-    found = find(sampler.styled, method, count)
+    asked = sampler(opened)
+    found = find(asked.styled, method, count)
     keep(run / FILE, {**known(run / FILE), **found})
-    _write_pictures([(method, sampler.strips(seed, found))], out or run / "directions")
+    _write_pictures([(method, asked.strips(seed, found))], out or run / "directions")
     print(f"{run / FILE}: {', '.join(known(run / FILE))}")
 
 

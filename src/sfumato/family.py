@@ -87,8 +87,8 @@ class Family:
         """Pictures (PNG) by name that belong to a thorough evaluation."""
         return {}
 
-    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
-        """The cheap measures on the way; of a system whose `glance_every` is 0, none."""
+    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
+        """The cheap measures on the way, and what they were taken with; of a system whose `glance_every` is 0, none."""
         return {}
 
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:

@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 import pytest
+import torch
 
 from sfumato.family import History
 from sfumato.gans import dcgan, gan, wgan
 from sfumato.gans.diagnosis import diagnose
-from sfumato.gans.game import Adversarial
+from sfumato.gans.game import Adversarial, diversity
 from sfumato.metrics.table import Evaluation, Words, rows_of
 from sfumato.reports.language import CJK, Language, Speaker
 
@@ -46,7 +47,7 @@ def test_the_doctor_finds_nothing_in_a_good_run() -> None:
         (logged(diversity=0.1), [], fine(), "hinge", "differ 10%", "wgan_gp"),
         (logged(), [], fine(6), "hinge", "6 of 10 classes", "cgan"),
         (logged(), [], fine(10, 0.5), "hinge", "50.0% of the entropy", "cgan"),
-        ([*logged()[:5], *logged(generator=900.0)[5:]], [], fine(), "hinge", "diverges: 1 early, 900 now", "--r1"),
+        ([*logged()[:5], *logged(generator=900.0)[5:]], [], fine(), "least_squares", "1 early, 900 now", "--r1"),
         (logged(), [{"images": 7, "fcd": 2.0}, {"images": 9, "fcd": 5.0}], fine(), "hinge", "better before",
          "--images 7"),
     ],
@@ -77,3 +78,47 @@ def test_a_young_run_is_told_to_go_on() -> None:
     (finding,) = examined(wgan.WGAN(wgan.Config()), logged(diversity=0.1), measures, fine(3))
     assert finding.change.startswith("The distance still falls: train longer first")
     assert "wgan_gp" not in finding.change
+
+
+def test_a_mean_of_logits_may_be_as_large_as_it_likes() -> None:
+    """A hinge critic that has won leaves its opponent's loss on a plateau: that is no divergence."""
+    rows = [*logged()[:2], *logged(generator=40.0)[2:]]
+    assert examined(gan.GAN(gan.Config(objective="hinge")), rows, [], fine()) == []
+    (finding,) = examined(
+        gan.GAN(gan.Config(objective="hinge")), [*logged()[:5], *logged(discriminator=900.0)[5:]], [], fine()
+    )
+    assert "The loss of the discriminator diverges" in finding.finding
+
+
+@pytest.mark.parametrize(
+    ("fields", "rows", "measures", "advice"),
+    [
+        ({"augmented": True}, logged(diversity=0.1), [], "--augmented"),
+        ({"r1": 1.0}, logged(real=0.99, fake_before=0.01), [], "--r1"),
+        ({"half_life": 100}, logged(), [{"images": 7, "fcd": 2.0}, {"images": 9, "fcd": 5.0}], "--half-life"),
+    ],
+)
+def test_what_is_on_already_is_not_advised(fields: Any, rows: Any, measures: Any, advice: str) -> None:
+    (without,) = examined(gan.GAN(gan.Config()), rows, measures, fine())
+    assert advice in without.change
+    (with_it,) = examined(gan.GAN(gan.Config(**fields)), rows, measures, fine())
+    assert advice not in with_it.change
+
+
+def test_measures_of_another_network_or_other_data_are_no_part_of_the_curve() -> None:
+    other = {"images": 5, "fcd": 1.0, "network": "another", "data": ""}
+    mine = [{"images": at, "fcd": 4.0, "network": "", "data": ""} for at in (7, 9)]
+    assert examined(gan.GAN(gan.Config()), logged(), [other, *mine], fine()) == []
+    (finding,) = examined(gan.GAN(gan.Config()), logged(), [{**other, "network": ""}, *mine], fine())
+    assert "better before" in finding.finding
+    assert examined(gan.GAN(gan.Config()), logged(), [{**other, "network": "", "data": "x"}, *mine], fine()) == []
+
+
+def test_one_image_for_each_class_is_collapse_though_the_batch_differs() -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(40) % 4
+    real, prototypes = torch.randn(40, 1, 4, 4), 3 * torch.randn(4, 1, 4, 4)
+    one_each = prototypes[labels]
+    assert float(diversity(one_each, real)) > 1
+    assert float(diversity(one_each, real, labels)) == pytest.approx(0, abs=1e-5)
+    assert float(diversity(2 * real + 7 * one_each, real, labels)) == pytest.approx(2, rel=1e-4)

@@ -1,6 +1,7 @@
 """Adversarial runs from the outside: measures on the way, labels, the page, the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from PIL import Image
 
 import sfumato
 from sfumato.cli import main
-from sfumato.data.dataset import ImageData
+from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.mnist import FILES
 from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.family import Judges
 from sfumato.gans import cgan, drawing, gan, measures
 from sfumato.metrics import digit_reader
+from sfumato.runs.catalog import find
 from tests.conftest import Command, one_line
 
 FIELDS: dict[str, Any] = {"images": 160, "batch_size": 8, "hidden": (16,), "precision": "fp32"}
@@ -36,7 +39,7 @@ def test_a_run_is_measured_on_the_way_and_examined(toy: ImageData, tmp_path: Pat
     assert [row["images"] for row in run.measures()] == [40, 80, 120, 160]
     evaluation = run.evaluation
     assert [evaluation.called(of) for of in evaluation.things()] == [
-        "drawn", "real training images (floor)", "test images under noise σ 0.3", "mean training image"
+        "drawn", "real training images (floor)", "training images under noise σ 0.3", "mean training image"
     ]  # fmt: skip
     best = min(run.measures(), key=lambda row: row["fcd"])
     assert evaluation.more["over_the_run"] == {
@@ -165,3 +168,51 @@ def test_digits_on_demand_from_the_command_line(sfumato: Command, tmp_path: Path
     evaluation = json.loads(sfumato("evaluate", "run", "--json").stdout)
     assert evaluation["names"]["ours"]["en"] == "drawn"
     assert "findings" in evaluation["more"]
+
+
+def uneven(toy: ImageData) -> ImageData:
+    """Three test images of the left for one of the right."""
+    test = toy.test
+    assert test.labels is not None
+    left, right = ((test.labels == label).nonzero()[:, 0] for label in (0, 1))
+    kept = torch.cat([left[:3], right[:1]])
+    return replace(toy, test=Split(InMemory(test.pictures.take(kept)), test.labels[kept]))
+
+
+def test_a_conditional_system_is_asked_for_the_labels_of_the_images_that_it_is_measured_against(
+    toy: ImageData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, asked = uneven(toy), []
+    system = cgan.CGAN(cgan.Config(classes=2, hidden=(8,)))
+    make = drawing.make
+
+    def remembered(system: Any, latent: Any, runtime: Any, labels: Any = None) -> Any:
+        asked.append(labels)
+        return make(system, latent, runtime, labels)
+
+    monkeypatch.setattr(drawing, "make", remembered)
+    measures.measure(system, data, runtime)
+    measures.glance(system, data, runtime)
+    assert [labels.bincount().tolist() for labels in asked] == [[3, 1], [3, 1]], "not two of each"
+
+
+def test_no_baseline_holds_an_image_of_the_reference(toy: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is disturbed is not what it is measured against: the distance would be that of the noise alone."""
+    seen = []
+    monkeypatch.setattr(measures, "disturbed", lambda images: seen.append(images) or images)
+    monkeypatch.setattr(measures, "_JUDGES", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(measures, "kept", lambda compute, *_: compute())
+        measures.measure(gan.GAN(gan.Config(hidden=(8,))), toy, Runtime(torch.device("cpu"), "fp32"))
+    (disturbed,) = seen
+    assert float(torch.cdist(disturbed.flatten(1), toy.test.images().flatten(1)).min()) > 0.1
+
+
+def test_digits_are_known_by_what_they_are(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).touch()
+    assert find("dcgan", (str(tmp_path),))[1] == "mnist"
+    assert find("progan", (str(tmp_path),))[1] == "mnist"
+    assert find("gan", (str(tmp_path),))[1] == "non_saturating"
+    assert find("dcgan", ("digits",))[1] == "digits"
+    assert find("dcgan", (str(tmp_path / "elsewhere"),))[1] == "photographs"

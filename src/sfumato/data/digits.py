@@ -25,8 +25,8 @@ NOTICE_ZH = "这里用的是 scikit-learn 自带的 1,797 个 8×8 手写数字�
 
 
 def read_digits(side: int = SIDE) -> ImageData:
-    """1,437 training and 360 test images, uint8 (n, 1, side, side), 28 pixels a side at least, white on black; always the
-    same split."""
+    """1,437 training and 360 test images, uint8 (n, 1, side, side), 28 pixels a side at least, white on black; always
+    the same split."""
     side = max(side, SIDE)
     with gzip.open(bundled("sklearn", "datasets/data/digits.csv.gz"), "rt") as file:
         rows = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.int64))  # 64 levels, then the digit

@@ -115,6 +115,16 @@ def fetch(name: str) -> Path:
     return fetch_mnist(name)
 
 
+def alike(source: str) -> tuple[str, ...]:
+    """The names of data sets that `source` is like, itself first: presets go by them. A folder of IDX files holds what
+    MNIST's does, whatever it is called."""
+    from .mnist import is_idx_folder
+
+    return (
+        (source, "mnist", "digits") if source not in SOURCES and is_idx_folder(Path(source).expanduser()) else (source,)
+    )
+
+
 def located(source: str) -> str:
     """`source` as a run remembers it: a name, or the whole path."""
     return source if source in SOURCES else str(Path(source).expanduser().resolve())

@@ -10,6 +10,8 @@ from math import isfinite
 from statistics import fmean, median
 from typing import Any
 
+from torch import nn
+
 from ..family import History
 from ..metrics.table import ENGLISH, Evaluation
 from ..reports.language import Speaker
@@ -24,6 +26,7 @@ FALLING = 0.98  # mean distance of the last third of the run over that of the th
 NEEDED = {"real", "fake_before", "diversity", "discriminator", "generator"}  # of a line of the log
 LACKING = 0.9  # entropy of classes, as a share of the real one
 PROBABILITIES = ("minimax", "non_saturating")
+MEANS = ("wasserstein", "hinge")  # objectives whose generator's loss is a mean of logits
 PLAYERS_ZH = {"discriminator": "判别器", "generator": "生成器"}
 Rows = Sequence[Mapping[str, Any]]  # of metrics.jsonl, or of measures.jsonl
 
@@ -39,7 +42,7 @@ class Finding:
 def diagnose(system: Adversarial, history: History, evaluation: Evaluation, say: Speaker = ENGLISH) -> list[Finding]:
     """The findings on the run of `system` with this history, in the speaker's language."""
     rows = [row for row in history.rows if row.keys() >= NEEDED]
-    measures = followed(history.measures)
+    measures = followed(history.measures, evaluation)
     if not rows:
         return []
     late = rows[-max(1, len(rows) // LAST) :]
@@ -48,13 +51,13 @@ def diagnose(system: Adversarial, history: History, evaluation: Evaluation, say:
         *_balance(mean, system, say),
         *_collapse(mean["diversity"], measures, evaluation, system, say),
         *_divergence(rows, late, system, say),
-        *_decline(measures, say),
+        *_decline(measures, system, say),
     ]
 
 
 def _balance(mean: dict[str, float], system: Adversarial, say: Speaker) -> list[Finding]:
     real, fake, objective = mean["real"], mean["fake_before"], system.config.objective
-    r1, r1_zh = ("", "") if system.apart else ("--r1 1, ", "--r1 1，")  # refused with batch norm
+    r1, r1_zh = ("--r1 1, ", "--r1 1，") if _may_take_r1(system) else ("", "")
     if objective not in PROBABILITIES:
         return []
     gives = say(
@@ -74,6 +77,12 @@ def _balance(mean: dict[str, float], system: Adversarial, say: Speaker) -> list[
                     f"判别器已获胜：{gives}。生成器几乎学不到东西{fades}。",
                 ),
                 other
+                + say(
+                    f"a weaker discriminator, {r1}or more and other images to tell apart.",
+                    f"更弱的判别器、{r1_zh}或更多、更多样的图像。",
+                )
+                if system.steady
+                else other
                 + say(
                     f"a weaker discriminator, {r1}or a system that keeps it smooth: wgan_gp or sngan.",
                     f"更弱的判别器、{r1_zh}或使判别器保持平滑的系统：wgan_gp 或 sngan。",
@@ -101,9 +110,10 @@ def _collapse(
     diversity: float, measures: Rows, evaluation: Evaluation, system: Adversarial, say: Speaker
 ) -> list[Finding]:
     """One finding at most: its cause and its mend are the same."""
+    augmented, augmented_zh = ("--augmented ", "--augmented ") if _sees_plain(system) else ("", "")
     change = say(
-        "Use larger batches, --augmented or a smaller --learning-rate",
-        "请用更大的批量、--augmented 或更小的 --learning-rate",
+        f"Use larger batches, {augmented}or a smaller --learning-rate",
+        f"请用更大的批量、{augmented_zh}或更小的 --learning-rate",
     )
     if not system.steady:
         change += say(", or train wgan_gp or sngan", "，或改用 wgan_gp、sngan")
@@ -133,6 +143,18 @@ def _collapse(
     return []
 
 
+def _may_take_r1(system: Adversarial) -> bool:
+    """Whether R1 is neither on already nor refused, as with batch norm."""
+    return not system.config.r1 and not any(
+        isinstance(layer, nn.BatchNorm2d) for layer in system.discriminator.modules()
+    )
+
+
+def _sees_plain(system: Adversarial) -> bool:
+    """Whether its discriminator is shown images as they are."""
+    return not system.config.augmented and not system.config.ada
+
+
 def _still_falls(measures: Rows) -> bool:
     """Whether the last third of the measurements lies below what came before."""
     values = [row[distance_of(measures)] for row in measures]
@@ -140,9 +162,15 @@ def _still_falls(measures: Rows) -> bool:
     return third > 0 and fmean(values[-third:]) < FALLING * fmean(values[-2 * third : -third])
 
 
-def followed(measures: Rows) -> Rows:
-    """The measurements that have the distance which a run is followed by."""
-    return [row for row in measures if distance_of(measures) in row]
+def followed(measures: Rows, evaluation: Evaluation) -> Rows:
+    """The measurements that make one curve: of the distance which a run is followed by, and taken with the network and
+    against the data that it was measured with at the end. Older runs do not say with which."""
+    mine = evaluation.network, evaluation.fingerprint
+    return [
+        row
+        for row in measures
+        if distance_of(measures) in row and (row.get("network", mine[0]), row.get("data", mine[1])) == mine
+    ]
 
 
 def distance_of(measures: Rows) -> str:
@@ -152,11 +180,11 @@ def distance_of(measures: Rows) -> str:
 
 def _divergence(rows: Rows, late: Rows, system: Adversarial, say: Speaker) -> list[Finding]:
     objective = system.config.objective
-    r1, r1_zh = ("", "") if system.apart else (", or --r1 1", " 或 --r1 1")  # refused with batch norm
+    r1, r1_zh = (", or --r1 1", " 或 --r1 1") if _may_take_r1(system) else ("", "")
     found = []
     early = rows[len(rows) // LAST : 2 * len(rows) // LAST]
-    # The loss of a Wasserstein generator has no zero: it says nothing by itself.
-    for player in ("discriminator",) if objective == "wasserstein" else ("discriminator", "generator"):
+    # A generator's loss that is a mean of logits has no zero, and none to return to: it says nothing by itself.
+    for player in ("discriminator",) if objective in MEANS else ("discriminator", "generator"):
         now = median(abs(row[player]) for row in late)
         before = median(abs(row[player]) for row in early) if early else now
         if isfinite(now) and now > LARGE and now > GROWN * before:
@@ -175,9 +203,12 @@ def _divergence(rows: Rows, late: Rows, system: Adversarial, say: Speaker) -> li
     return found
 
 
-def _decline(measures: Rows, say: Speaker) -> list[Finding]:
+def _decline(measures: Rows, system: Adversarial, say: Speaker) -> list[Finding]:
     if len(measures) < 2:
         return []
+    average, average_zh = "", ""
+    if not system.config.half_life:
+        average, average_zh = ", or average the generator: --half-life 20000", "，或对生成器取平均：--half-life 20000"
     key = distance_of(measures)
     best = min(measures, key=lambda row: row[key])
     final = measures[-1][key]
@@ -191,8 +222,8 @@ def _decline(measures: Rows, say: Speaker) -> list[Finding]:
                 f"此前更好：{best['images']:,} 张图像后距离为 {best[key]:.3g}，结束时为 {final:.3g}。",
             ),
             say(
-                f"Stop at --images {best['images']}, or average the generator: --half-life 20000.",
-                f"请在 --images {best['images']} 处停止，或对生成器取平均：--half-life 20000。",
+                f"Stop at --images {best['images']}{average}.",
+                f"请在 --images {best['images']} 处停止{average_zh}。",
             ),
         )
     ]

@@ -66,7 +66,7 @@ class Adversaries(Family):
     def evidence(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, bytes]:
         return {"nearest": closest(cast(Adversarial, system), data, runtime)}
 
-    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float]:
+    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
         return glance(cast(Adversarial, system), data, runtime)
 
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
@@ -112,7 +112,7 @@ class Adversaries(Family):
 def _in_hindsight(system: Adversarial, history: History, evaluation: Evaluation) -> dict[str, Any]:
     """The best and the final distance over the run, and what the run doctor finds."""
     over: dict[str, Any] = {}
-    if measures := followed(history.measures):
+    if measures := followed(history.measures, evaluation):
         key = distance_of(measures)
         best = min(measures, key=lambda row: row[key])
         over = {"measure": key, "best": best[key], "best_at": best["images"], "final": measures[-1][key]}

@@ -48,6 +48,7 @@ class AdversarialConfig:
 
     fit: ClassVar[Fit] = "square"
     objective: ClassVar[Objective] = "wasserstein"  # by which both play; a field where there is a choice
+    ada: ClassVar[bool] = False  # whether the images that the discriminator is shown are augmented adaptively
     classes: ClassVar[int] = 0  # that the images must have labels of; none where the system reads no labels
     resolution: Annotated[int, Bounds(1, MAX_RESOLUTION)] = 28  # side of the square images, in pixels
     channels: Literal[1, 2, 3] = 1  # 1 for grey, 3 for RGB, 2 for points of a plane
@@ -214,7 +215,7 @@ class Adversarial(System):
             **({"penalty": torch.stack([penalty.detach() for penalty in penalties]).sum()} if penalties else {}),
             "real": realness(self.config.objective, verdict.detach()),
             "fake_before": realness(self.config.objective, of_fake.detach()),
-            "diversity": diversity(fake, real),
+            "diversity": diversity(fake, real, labels),
         }
 
     def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -307,8 +308,19 @@ def dcgan_players(config: AdversarialConfig, width: int, batch_norm: bool) -> tu
     )
 
 
-def diversity(fake: Tensor, real: Tensor) -> Tensor:
-    """How much made images of a batch differ from one another, as a share of how much real ones do: a scalar."""
+def diversity(fake: Tensor, real: Tensor, labels: Tensor | None = None) -> Tensor:
+    """How much made images of a batch differ from one another, as a share of how much real ones do: a scalar. With
+    `labels` (b,), how much those of one label do: a generator that is told them may draw one image for each."""
     # torch's std over the first dimension takes an eighth of a small step; this does not.
-    spreads = [(images - images.mean(0)).square().mean(0).sqrt().mean() for images in (fake, real)]
+    spreads = [(images - _means(images, labels)).square().mean(0).sqrt().mean() for images in (fake, real)]
     return spreads[0] / spreads[1].clamp(min=1e-6)
+
+
+def _means(images: Tensor, labels: Tensor | None) -> Tensor:
+    """The mean image, or for each image that of its label."""
+    if labels is None:
+        return images.mean(0)
+    same = (labels[:, None] == labels).float()
+    with torch.autocast(images.device.type, enabled=False):
+        means = (same / same.sum(1, keepdim=True)) @ images.flatten(1).float()
+    return means.view_as(images)

@@ -171,13 +171,14 @@ def seeded(purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derive(SEED, purpose))
 
 
-def glance(system: Adversarial, data: ImageData, runtime: Runtime) -> dict[str, float]:
+def glance(system: Adversarial, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
     """The measures that are quick, of fewer images, and of how many."""
     count = count_for(data, QUICK)
     drawn = draw(system, count, runtime, labels=labels_for(system, data, count))
     return _glanced(judge_of(data, runtime, count).see(drawn), data, runtime)
 
 
-def _glanced(seen: Tensor, data: ImageData, runtime: Runtime) -> dict[str, float]:
+def _glanced(seen: Tensor, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
     count = count_for(data, QUICK)
-    return {"of": count, **judge_of(data, runtime, count).measure(seen[:count], quick=True)}
+    judge = judge_of(data, runtime, count)
+    return {"of": count, "network": judge.name, "data": data.fingerprint, **judge.measure(seen[:count], quick=True)}

@@ -67,6 +67,14 @@ def seeds_of(text: str) -> list[int]:
     return found
 
 
+def sampler(
+    run: OpenRun, label: int | None = None, truncation: Sequence[float] = (), noise: Pixels = "fixed",
+    edits: Mapping[str, float] | None = None, start: Path | None = None,
+) -> "Sampler":  # fmt: skip
+    """What draws from a run as it is asked: see `Asked`."""
+    return Sampler(run, Asked(label, truncation, noise, edits or {}, start))
+
+
 class Sampler:
     """Draws what is `asked` from a run. Raises SfumatoError for a run that cannot be asked so."""
 

@@ -61,6 +61,7 @@ class Styled(Adversarial):
     """Subclasses build a `Generator` and say how it is `synthesised`."""
 
     styled = True
+    steady = True
     shared_buffers = ("*mapping.mean",)
     config: StyledConfig
 

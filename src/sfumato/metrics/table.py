@@ -160,8 +160,8 @@ def printed(row: Row | None) -> str:
 
 
 def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], list[list[str]], str]:
-    """Head, rows and caption: a line for each thing that was measured, a column for each measure, or the other way about
-    where there are more than WIDEST measures; an interval stands behind its number."""
+    """Head, rows and caption: a line for each thing that was measured, a column for each measure, or the other way
+    about where there are more than WIDEST measures; an interval stands behind its number."""
     keys = evaluation.keys()
     whole = [["", *keys], *lines(evaluation, keys, say)]
     head, *cells = [list(column) for column in zip(*whole, strict=True)] if len(keys) > WIDEST else whole

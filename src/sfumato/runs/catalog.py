@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..data.sources import open_data
+from ..data.sources import alike, open_data
 from ..engine.fields import Field, build, fields_of, from_json
 from ..errors import SfumatoError
 from ..strict import shown
@@ -127,16 +127,16 @@ def systems() -> list[dict[str, Any]]:
 def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     """The entry and the preset that `SYSTEM[:PRESET]` names.
 
-    Without a preset: the one called like the data (the entry's own if none is given), else the first. Raises
-    SfumatoError for unknown names.
+    Without a preset: the one called like the data, or like what they are (the entry's own if none are given), else the
+    first. Raises SfumatoError for unknown names.
     """
     name, _, preset = system.partition(":")
     if name not in CATALOG:
         raise SfumatoError(f"system {name!r}: unknown; there are {', '.join(CATALOG)}")
     entry = CATALOG[name]
     if not preset:
-        first = (data or entry.data)[0]
-        preset = first if first in entry.presets else next(iter(entry.presets))
+        names = alike((data or entry.data)[0])
+        preset = next((name for name in names if name in entry.presets), next(iter(entry.presets)))
     if preset not in entry.presets:
         raise SfumatoError(f"preset {preset!r}: {name} has {', '.join(entry.presets)}")
     return entry, preset

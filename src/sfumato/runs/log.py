@@ -18,6 +18,7 @@ from ..reports.events import Events
 from .rows import read_rows
 
 COUNT = "of"  # in measures.jsonl: how many images were measured
+Values = Mapping[str, float | str]
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Meter:
         return {"sums": {name: float(value) for name, value in self.sums.items()}, "counts": dict(self.counts)}
 
 
-def append_row(path: Path, images: int, values: Mapping[str, float]) -> None:
-    there = {name: value for name, value in values.items() if math.isfinite(value)}  # JSON has no other
+def append_row(path: Path, images: int, values: Values) -> None:
+    there = {name: value for name, value in values.items() if isinstance(value, str) or math.isfinite(value)}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"images": images, **there}) + "\n")
 
@@ -97,10 +98,11 @@ class Log:
         append_row(self.path, images, {"epoch": round(epoch, 4), **scalars, "seconds": round(self.seconds, 3)})
         self.events.scalars(scalars, images)
 
-    def measured(self, images: int, values: dict[str, float]) -> None:
+    def measured(self, images: int, values: Values) -> None:
         """What was measured on the way, to measures.jsonl."""
         append_row(self.measures, images, values)
-        self.events.scalars({f"measured/{name}": value for name, value in values.items() if name != COUNT}, images)
+        numbers = {name: value for name, value in values.items() if name != COUNT and not isinstance(value, str)}
+        self.events.scalars({f"measured/{name}": value for name, value in numbers.items()}, images)
 
     def picture(self, name: str, path: Path, images: int) -> None:
         """`path`: of a PNG."""
