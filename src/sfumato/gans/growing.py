@@ -50,6 +50,7 @@ class GrowingConfig(PyramidConfig):
     """The fields of systems that grow."""
 
     smallest: ClassVar[int] = SMALLEST  # side of the first images
+    grown: bool = True  # begin with small images and networks; else all is there from the start
     growth: Count = 600_000  # real images in which a side is faded in, and as many until the next begins
     batch_sizes: Annotated[
         tuple[int, ...], Bounds(2, empty=True)
@@ -71,7 +72,7 @@ class GrowingConfig(PyramidConfig):
     @property
     def sides(self) -> list[int]:
         """Of the images, from the first on."""
-        return [side for side in sides(self.resolution) if side >= self.smallest]
+        return [side for side in sides(self.resolution) if side >= (self.smallest if self.grown else self.resolution)]
 
 
 class Growing(Adversarial):

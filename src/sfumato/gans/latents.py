@@ -30,8 +30,13 @@ Way = Callable[[Tensor], Tensor]
 
 
 def path_lengths(system: Adversarial, judge: Judge, runtime: Runtime, count: int) -> dict[str, float]:
-    """Of `count` ways, through z and, where there are styles, through w: `ppl_z`, `ppl_z_end`, `ppl_w`, `ppl_w_end`. In
-    fp32, with the same noise of pixels everywhere; of a conditional system within a class."""
+    """Of `count` ways, through z and, where there are styles, through w: `ppl_z`, `ppl_z_end`, `ppl_w`, `ppl_w_end`."""
+    return {name: trimmed(lengths) for name, lengths in lengths_of_paths(system, judge, runtime, count).items()}
+
+
+def lengths_of_paths(system: Adversarial, judge: Judge, runtime: Runtime, count: int) -> dict[str, Tensor]:
+    """The lengths (count,) of which `path_lengths` are the means. In fp32, with the same noise of pixels everywhere; of
+    a conditional system within a class."""
     exact = replace(runtime, precision="fp32")
     generator = torch.Generator().manual_seed(derive(SEED, "paths"))
     ends = torch.randn(2, count, system.config.latent, generator=generator)
@@ -45,11 +50,12 @@ def path_lengths(system: Adversarial, judge: Judge, runtime: Runtime, count: int
     for space, draw in drawn.items():
         for name, share in ((f"ppl_{space}", shares), (f"ppl_{space}_end", torch.zeros_like(shares))):
             near, further = (judge.see(draw(place)) for place in (share, share + STEP))
-            found[name] = _trimmed(judge.apart(near, further) / STEP**2)
+            found[name] = judge.apart(near, further) / STEP**2
     return found
 
 
-def _trimmed(lengths: Tensor) -> float:
+def trimmed(lengths: Tensor) -> float:
+    """Their mean without the largest and the smallest hundredth."""
     low, high = lengths.quantile(torch.tensor([TRIMMED, 1 - TRIMMED]))
     return float(lengths[(lengths >= low) & (lengths <= high)].mean())
 

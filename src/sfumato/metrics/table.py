@@ -141,6 +141,19 @@ class Evaluation:
         return replace(self, more={**self.more, **more})
 
 
+def comparable(evaluations: Mapping[str, Evaluation]) -> None:
+    """Raises SfumatoError, which names two of them, unless all were measured by one network, on the same images."""
+    (first, own), *others = evaluations.items()
+    for name, other in others:
+        for what in ("network", "fingerprint", "images", "resolution"):
+            mine, theirs = getattr(own, what), getattr(other, what)
+            if mine != theirs:
+                raise SfumatoError(
+                    f"{first} was measured with {what} {mine}, {name} with {theirs}: they cannot stand in one table; "
+                    f"remove the run that is older"
+                )
+
+
 def rows_of(
     values: Mapping[str, float], n: int, of: str = OURS, role: Role = "ours", intervals: Mapping[str, Any] | None = None
 ) -> Iterator[Row]:

@@ -243,3 +243,39 @@ def plane(
     axis.imshow(np.clip(shown, 0, 1), extent=cells, aspect="auto", interpolation="nearest")
     axis.set(xlabel=xlabel, ylabel=ylabel)
     return png(figure)
+
+
+def histograms(values: Mapping[str, Tensor], xlabel: str, bins: int = 40) -> bytes:
+    """Histograms by name over one axis, which ends where a hundredth of all lies beyond."""
+    figure = new_figure()
+    axis = figure.subplots()
+    end = float(torch.cat(list(values.values())).quantile(0.99))
+    for index, (name, found) in enumerate(values.items()):
+        axis.hist(
+            found.numpy(), bins=bins, range=(0, end), histtype="step", color=f"C{index}", linewidth=1.6, label=name
+        )
+    axis.set(xlabel=xlabel, yticks=[])
+    axis.legend(loc="best")
+    return png(figure)
+
+
+def lines_on_plane(points: Tensor, lines: Mapping[str, Tensor]) -> bytes:
+    """Lines (n, points, 2) by name, a panel each, over the points (m, 2) of the plane."""
+    figure = new_figure(PAGE, PAGE / len(lines))
+    for axis, (name, paths) in zip(figure.subplots(1, len(lines), squeeze=False)[0], lines.items(), strict=True):
+        axis.scatter(*points.T.numpy(), s=3, color=FAINT, linewidths=0)
+        for path in paths:
+            axis.plot(*path.T.numpy(), color=ACCENT, linewidth=0.9)
+        axis.set(title=name, aspect="equal", xticks=[], yticks=[])
+    return png(figure)
+
+
+def contours(ground: Tensor, panels: Mapping[str, Tensor], low: float, high: float, levels: int = 6) -> bytes:
+    """Levels of densities (n, n) over the square from `low` to `high`: of `ground` in grey, on it each of `panels`."""
+    figure = new_figure(PAGE, PAGE / len(panels))
+    places = np.linspace(low, high, len(ground))
+    for axis, (name, density) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        axis.contourf(places, places, ground.numpy(), levels, cmap="Greys", alpha=0.7)
+        axis.contour(places, places, density.numpy(), levels, colors=ACCENT, linewidths=1)
+        axis.set(title=name, aspect="equal")
+    return png(figure)

@@ -100,7 +100,7 @@ class Log:
 
     def measured(self, images: int, values: Values) -> None:
         """What was measured on the way, to measures.jsonl."""
-        append_row(self.measures, images, values)
+        append_row(self.measures, images, {"seconds": round(self.seconds, 3), **values})
         numbers = {name: value for name, value in values.items() if name != COUNT and not isinstance(value, str)}
         self.events.scalars({f"measured/{name}": value for name, value in numbers.items()}, images)
 

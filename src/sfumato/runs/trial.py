@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ import torch
 from ..data.batches import batches_for
 from ..data.dataset import ImageData
 from ..engine.clock import Clock
-from ..engine.loop import ticks
+from ..engine.loop import Draw, ticks
 from ..engine.runtime import Runtime
+from ..engine.system import Stage, System
 from .catalog import settled
 
 SECONDS = 0.4  # that steps are watched, after the first
@@ -18,24 +20,42 @@ SEED = 0
 
 
 def images_per_second(system: str, data: ImageData, fields: Mapping[str, Any], runtime: Runtime) -> tuple[int, float]:
-    """The images that a run of `system` with these fields would draw, and how many a second it would draw here."""
+    """The images that a run of `system` with these fields would draw, and how many a second it would draw here: of a
+    run in stages, on average over them."""
     entry, config = settled(system, data, fields)
     torch.manual_seed(SEED)
     made = entry.build(config)
     made.begin()
     made.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
-    total = sum(stage.images for stage in made.stages())
+    stages = made.stages()
+    kinds = {replace(stage, images=0) for stage in stages}
+    known: dict[Stage, float] = {}
+    start, seconds = 0, 0.0
+    for stage in stages:
+        kind = replace(stage, images=0)
+        if kind not in known:
+            known[kind] = _speed(made, data, start, stage.images, SECONDS / len(kinds), runtime)
+        start += stage.images
+        seconds += stage.images / known[kind]
+    return start, start / seconds
+
+
+def _speed(system: System, data: ImageData, start: int, images: int, watched: float, runtime: Runtime) -> float:
+    """Images a second in the stage of so many `images` after `start`."""
+
+    def feed(stage: Stage) -> Draw[Any]:
+        return batches_for(
+            data, stage, SEED, system.image_range, device=runtime.device, memory_format=runtime.memory_format
+        ).at
+
     began, first, took = time.monotonic(), 0, 0.0
-    for tick in ticks(
-        made,
-        lambda stage: batches_for(data, stage, SEED, made.image_range, device=runtime.device,
-                                  memory_format=runtime.memory_format).at,
-        Clock(), SEED, runtime,
-    ):  # fmt: skip
+    for tick in ticks(system, feed, Clock(images=start, before=start), SEED, runtime):
         runtime.wait()
-        now = time.monotonic()
-        if first and (now - began >= SECONDS or tick.images >= total):
-            return total, (tick.images - first) / (now - began)
+        now, drawn = time.monotonic(), tick.images - start
+        if first and (now - began >= watched or drawn >= images):
+            return (drawn - first) / (now - began)
         if not first:  # which pays for what is done once
-            took, began, first = now - began, now, tick.images
-    return total, total / took
+            took, began, first = now - began, now, drawn
+        if drawn >= images:
+            break
+    return first / took

@@ -13,7 +13,7 @@ from ..runs.folder import RunFolder
 from ..runs.open import Run
 from ..runs.train import Watch, fits, resume, train
 
-SCALED = ("images", "half_life")  # fields that count images of the whole run
+SCALED = ("images", "half_life", "growth", "ada_images")  # fields that count images of the whole run
 
 
 @dataclass(frozen=True)

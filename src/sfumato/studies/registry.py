@@ -26,7 +26,7 @@ class StudyEntry:
 
     def part(self, name: str) -> ModuleType:
         """Its `plans`, `measures` or `sections`: see `study.py`."""
-        return import_module(f"sfumato.studies.{self.name}.{name}")
+        return import_module(f"sfumato.studies.{self.name.replace('-', '_')}.{name}")
 
 
 STUDIES: Mapping[str, StudyEntry] = {
@@ -40,6 +40,7 @@ STUDIES: Mapping[str, StudyEntry] = {
                    ("digits", "patches")),
         StudyEntry("recognition", Words("Recognition: names, boxes, pixels", "识别：名称、方框、像素"), ("faces", "scenes", "scenes"),
                    "begins with it"),
+        StudyEntry("style-gan", Words("StyleGAN: grown, styled, demodulated", "StyleGAN：增长、样式、解调"), ("digits",)),
     )
 }  # fmt: skip
 

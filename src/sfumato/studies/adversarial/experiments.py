@@ -34,6 +34,8 @@ TOY_FRAMES = 15
 TOY_SHOWN = 2_000
 TOY = {"channels": 2, "resolution": 1, "latent": 16, "hidden": (128, 128), "batch_size": 256, "learning_rate": 1e-3,
        "discriminator_steps": 5, "images": 10**9}  # fmt: skip
+TURNS = {True: 300, False: 60}  # iterations of a game that is followed turn by turn
+FLAT = torch.linspace(-5, 5, 161, dtype=torch.float64)
 BEATEN = {True: (0, 5, 10, 20, 50, 100, 200, 500), False: (0, 5, 10, 20, 50, 100)}  # discriminator updates
 
 
@@ -78,10 +80,22 @@ class Learnt:
 
 
 @dataclass(frozen=True)
+class Flat:
+    """A mixture on the plane, its density (n, n) on `FLAT` by `FLAT`, and those of the Gaussians that fit it."""
+
+    mixture: Tensor
+    fits: Mapping[str, Tensor]
+    means: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class Theory:
     """All experiments. `distances`, `gradients`: of Gaussians moving apart, at each of `SHIFTS`; `mixture`: a density on
     `GRID`, and the Gaussians (mean, deviation) that `fits` it; games on the plane by modes and system, with `looks` after
-    so many updates; `saturation`: norms of the generator's gradient after `beaten` updates of its opponent."""
+    so many updates; `saturation`: norms of the generator's gradient after `beaten` updates of its opponent; `start`:
+    D(G(z)) at initialisation and after the last of them, each with the slope of log(1 - D) there; `turns`: D(G(z)) on the
+    same noise in each of the first iterations, before and after the discriminator's update, and after the generator's.
+    """
 
     distances: Mapping[str, list[float]]
     gradients: Mapping[str, list[float]]
@@ -92,6 +106,9 @@ class Theory:
     looks: Sequence[int]
     saturation: Mapping[str, list[float]]
     beaten: Sequence[int]
+    flat: Flat
+    start: Mapping[str, tuple[float, float]]
+    turns: Mapping[str, list[float]]
 
 
 MODES = {"ring": ring(), "lattice": lattice()}
@@ -105,6 +122,8 @@ def theory(data: ImageData, full: bool, seed: int) -> Theory:
     equal, *_ = learnt_discriminator(0.0, LEARNT[full], seed)
     first, second = (gaussian(GRID, mean, 1.0) for mean in (-1.0, 1.0))
     closed = 2 * float(jensen_shannon(first, second, STEP)) - 2 * log(2)
+    images = data.train.images(range(min(2_000, len(data.train))))
+    norms, start = saturating(images, beaten, seed)
     return Theory(
         distances=distances,
         gradients=slopes,
@@ -116,8 +135,11 @@ def theory(data: ImageData, full: bool, seed: int) -> Theory:
             for key, modes in MODES.items()
         },
         looks=_looks(steps),
-        saturation=saturating(data.train.images(range(min(2_000, len(data.train)))), beaten, seed),
+        saturation=norms,
         beaten=beaten,
+        flat=fitted_on_a_plane(),
+        start=start,
+        turns=taking_turns(images, TURNS[full], seed),
     )
 
 
@@ -199,16 +221,89 @@ def play(build: Callable[[], Any], modes: Modes, steps: int, seed: int) -> Playe
     return Played(points, [count for count, _ in found], found[-1][1])
 
 
-def saturating(images: Tensor, marks: Sequence[int], seed: int) -> dict[str, list[float]]:
+def fitted_on_a_plane() -> Flat:
+    """One Gaussian for two round peaks on the plane, by either divergence."""
+    places = torch.stack(torch.meshgrid(FLAT, FLAT, indexing="xy"), -1)
+    cell = float(FLAT[1] - FLAT[0]) ** 2
+
+    def density(mean: Tensor, lower: Tensor) -> Tensor:
+        """Of a normal vector with this mean (2,) and the Cholesky factor (2, 2) of its covariance."""
+        scaled = torch.linalg.solve_triangular(lower, (places - mean).flatten(0, 1).T, upper=False)
+        values = torch.exp(-scaled.square().sum(0) / 2) / (2 * torch.pi * lower.diagonal().prod())
+        return values.view(places.shape[:2])
+
+    peak = PEAK_STD * torch.eye(2, dtype=torch.float64)
+    centres = (torch.tensor([sign * PEAKS[1], sign * 1.0], dtype=torch.float64) for sign in (1, -1))
+    mixture = sum((density(centre, peak) for centre in centres), torch.zeros_like(places[..., 0])) / 2
+    fits, means = {}, {}
+    for key in ("forward", "reverse"):
+        mean = torch.tensor([1.0, 0.2], dtype=torch.float64, requires_grad=True)
+        scales = torch.tensor(
+            [0.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True
+        )  # two logarithms, and what tilts
+        newton = torch.optim.LBFGS([mean, scales], max_iter=300, line_search_fn="strong_wolfe")
+
+        def model(mean: Tensor = mean, scales: Tensor = scales) -> Tensor:
+            zero = torch.zeros_like(scales[0])
+            rows = [torch.stack([scales[0].exp(), zero]), torch.stack([scales[2], scales[1].exp()])]
+            return density(mean, torch.stack(rows))
+
+        def closure(key: str = key, mean: Tensor = mean, scales: Tensor = scales, model: Any = model) -> Tensor:
+            first, second = (mixture, model()) if key == "forward" else (model(), mixture)
+            loss = kullback_leibler(first, second, cell)
+            mean.grad, scales.grad = torch.autograd.grad(loss, (mean, scales))
+            return loss
+
+        newton.step(closure)
+        fits[key] = model().detach()
+        means[key] = float(mean[0].detach()), float(mean[1].detach())
+    return Flat(mixture, fits, means)
+
+
+def taking_turns(images: Tensor, iterations: int, seed: int) -> dict[str, list[float]]:
+    """D(G(z)) on the same noise in each iteration of a new GAN: on the images before the discriminator's update, on the
+    same images after it, and on what the generator makes of that noise after its own."""
+    torch.manual_seed(derive(seed, "turns"))
+    system: Any = CATALOG["gan"].build(CATALOG["gan"].config_class())
+    real = 2 * images - 1
+    found: dict[str, list[float]] = {"before": [], "after": [], "answered": []}
+    for _ in range(iterations):
+        chosen, noise = (
+            real[torch.randint(len(real), (system.config.batch_size,))],
+            system.noise(system.config.batch_size),
+        )
+
+        def believed(noise: Tensor = noise) -> float:
+            with torch.no_grad():
+                return float(system.judge(system.generator(noise))[0].sigmoid().mean())
+
+        found["before"].append(believed())
+        with torch.no_grad():
+            made = system.generator(noise)
+        descend(discriminator_loss("non_saturating", *system.judge(chosen, made)), system.optimizers["discriminator"])
+        found["after"].append(believed())
+        (verdict,) = system.judge(system.generator(noise))
+        descend(generator_loss("non_saturating", verdict), system.optimizers["generator"])
+        found["answered"].append(believed())
+    return found
+
+
+def saturating(
+    images: Tensor, marks: Sequence[int], seed: int
+) -> tuple[dict[str, list[float]], dict[str, tuple[float, float]]]:
     """The norm of an untrained generator's gradient by either objective, after each of `marks` updates of the
-    discriminator alone on `images` (n, 1, 28, 28) in [0, 1]."""
+    discriminator alone on `images` (n, 1, 28, 28) in [0, 1]; and D(G(z)) at the first and the last of them, each with
+    the slope of log(1 - D) with respect to the logit, -D."""
     torch.manual_seed(derive(seed, "saturation"))
     system: Any = CATALOG["gan"].build(CATALOG["gan"].config_class())
     norms: dict[str, list[float]] = {"minimax": [], "non_saturating": []}
+    start: dict[str, tuple[float, float]] = {}
     real = 2 * images - 1
     for update in range(marks[-1] + 1):
         if update in marks:
             (verdict,) = system.judge(system.generator(system.noise(POINTS)))
+            belief = float(verdict.detach().sigmoid().mean())
+            start["beaten" if start else "start"] = belief, -belief
             for objective in ("minimax", "non_saturating"):
                 loss = generator_loss(objective, verdict)
                 gradients = torch.autograd.grad(loss, list(system.generator.parameters()), retain_graph=True)
@@ -217,4 +312,4 @@ def saturating(images: Tensor, marks: Sequence[int], seed: int) -> dict[str, lis
         with torch.no_grad():
             made = system.generator(system.noise(len(chosen)))
         descend(discriminator_loss("non_saturating", *system.judge(chosen, made)), system.optimizers["discriminator"])
-    return norms
+    return norms, start

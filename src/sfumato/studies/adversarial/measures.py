@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.dataset import ImageData
 from ...gans.diagnosis import diagnose
 from ...gans.drawing import draw, walk
 from ...gans.measures import count_for, judge_of
-from ...metrics.table import Words
+from ...metrics.table import Words, comparable
 from ...ops.objectives import gradients
 from ...reports.language import Speaker
 from ...seeds import derive
@@ -20,6 +20,7 @@ from ..study import Finished, Lab, Measured, about
 from .experiments import Theory, theory
 
 SHOWN = 10
+CONDITIONAL = ("cgan", "cgan-two-terms", "cgan-two-headed")
 SLOPES = 1_000  # points at which the slope of a critic is taken
 
 
@@ -28,6 +29,7 @@ class AdversarialNetworks(Measured):
     """Of runs on `digits`, by name: drawn images, and mean and largest slope of the critic. `real`: test images beside
     drawn ones, of digits and of pictures; `best` of the runs that are told no classes; `confident`, `right`: the shares
     of real test digits that are read with confidence, and read right; `conditional`: drawn digits of each class in turn;
+    `bounds`: what the norms of its layers hold the slope of a critic below, where it is fully connected;
     `walks`: of the best, and on pictures; `findings`: of the run doctor. `network` measures digits, `count` of each set."""
 
     pictures: ImageData
@@ -37,7 +39,8 @@ class AdversarialNetworks(Measured):
     drawn: Mapping[str, Tensor]
     real: tuple[Tensor, Tensor]
     slopes: Mapping[str, tuple[float, float]]
-    conditional: Tensor
+    conditional: Mapping[str, Tensor]
+    bounds: Mapping[str, float | None]
     walks: Mapping[str, Tensor]
     findings: Mapping[str, Sequence[Words]]
     network: str
@@ -52,7 +55,8 @@ def measure(lab: Lab) -> AdversarialNetworks:
     count = count_for(data)
     judge: Any = judge_of(data, runtime, count)
     digits = [name for name in runs if name != "dcgan"]
-    best = min((name for name in digits if name != "cgan"), key=lambda name: distance(runs[name]))
+    comparable({runs[name].plan.en: runs[name].evaluation for name in digits})
+    best = min((name for name in digits if name not in CONDITIONAL), key=lambda name: distance(runs[name]))
     held_out = judge.see(data.test.images(range(count)))
     assert data.test.labels is not None
     asked = runs["cgan"].evaluation.has("accuracy")
@@ -69,7 +73,8 @@ def measure(lab: Lab) -> AdversarialNetworks:
         drawn={name: draw(lab.system(name), number, runtime) for name, number in shown.items()},
         real=(_first(data, SHOWN), _first(pictures, 2 * SHOWN)),
         slopes={name: slopes(lab.system(name), _first(data, SLOPES), lab) for name in digits},
-        conditional=draw(lab.system("cgan"), SHOWN * len(data.classes), runtime),
+        conditional={name: draw(lab.system(name), SHOWN * len(data.classes), runtime) for name in CONDITIONAL},
+        bounds={name: lipschitz_bound(lab.system(name).discriminator) for name in digits},
         walks={name: walk(lab.system(name), runtime) for name in (best, "dcgan")},
         findings={name: findings(lab.system(name), run) for name, run in runs.items()},
         network=judge.name,
@@ -106,3 +111,13 @@ def slopes(system: Any, real: Tensor, lab: Lab) -> tuple[float, float]:
     critic = partial(system.critic, labels=labels if system.conditional else None)
     norms = gradients(critic, between.to(lab.runtime.device)).detach().norm(2, dim=1)
     return float(norms.mean()), float(norms.max())
+
+
+@torch.no_grad()
+def lipschitz_bound(critic: nn.Module) -> float | None:
+    """The product of the spectral norms of a critic's layers, which its slope cannot exceed: LeakyReLU's is 1 at most. None
+    where there are others than linear ones."""
+    if any(isinstance(layer, nn.Conv2d | nn.BatchNorm2d) for layer in critic.modules()):
+        return None
+    layers = [layer for layer in critic.modules() if isinstance(layer, nn.Linear)]
+    return float(torch.stack([torch.linalg.matrix_norm(layer.weight.float(), 2) for layer in layers]).prod())

@@ -43,6 +43,14 @@ def plans(digits: tuple[str, ImageData], pictures: tuple[str, ImageData], full: 
         Plan("wgan-gp", "wgan_gp:mlp", budget, "WGAN-GP", "WGAN-GP", digits),
         Plan("sngan", "sngan:mlp", budget, "SNGAN", "SNGAN", digits),
         Plan("cgan", "cgan:three_terms", {**smooth, **classes}, "CGAN", "CGAN", digits),
+        Plan("cgan-two-terms", "cgan:two_terms", {**smooth, **classes}, "CGAN, two terms", "CGAN（两项）", digits),
+        Plan("cgan-two-headed", "cgan:two_headed", {**smooth, **classes}, "CGAN, two heads", "CGAN（双头）", digits),
+        Plan("wgan-gp-one-sided", "wgan_gp:mlp", {**budget, "one_sided": True}, "WGAN-GP, one-sided", "WGAN-GP（单侧）",
+             digits),
+        Plan("unconstrained", "wgan_gp:mlp", {**budget, "penalty_weight": 0.0}, "critic without constraint",
+             "无约束的评论者", digits),
+        Plan("sn-regularised", "sngan:mlp", {**budget, "method": "regularisation"}, "spectral regularisation",
+             "谱正则化", digits),
         Plan("dcgan-digits", "dcgan:digits", budget, "DCGAN on digits", "DCGAN（数字）", digits),
         Plan("dcgan", "dcgan:photographs", light, "DCGAN", "DCGAN", pictures),
-    ]
+    ]  # fmt: skip

@@ -91,7 +91,7 @@ def _digits_rows(report: StudyReport, measured: AdversarialNetworks) -> None:
     best = measured.runs[measured.best]
     floor, noisy = (best.evaluation.value("fcd", of) for of in ("floor", "noise"))
     report.row("FCD of real training images (floor)", "真实训练图像的 FCD（下限）", floor)
-    report.row("FCD of test images under noise σ 0.3", "加噪声 σ 0.3 的测试图像的 FCD", noisy)
+    report.row("FCD of training images under noise σ 0.3", "加噪声 σ 0.3 的训练图像的 FCD", noisy)
     report.row("share of real test images read with confidence", "真实测试图像被确信识别的比例", measured.confident)
     report.row(f"where the best ({best.plan.en}) stands between floor (0) and noise (1)",
                f"最佳系统（{best.plan.zh}）在下限（0）与噪声（1）之间的位置", (distance(best) - floor) / (noisy - floor))  # fmt: skip
@@ -124,11 +124,18 @@ def _walk(report: StudyReport, say: Speaker, measured: AdversarialNetworks, name
 def conditional(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
     report.heading("Digits on demand", "按要求画数字")
     classes = measured.data.classes
-    rows = {name: measured.conditional[index :: len(classes)] for index, name in enumerate(classes[:SHOWN])}
-    report.picture("conditional", labelled_rows(rows), "CGAN: a row for each label.", "CGAN：每行一个标签。")
+    for key, drawn in measured.conditional.items():
+        run = measured.runs[key]
+        rows = {name: drawn[index :: len(classes)] for index, name in enumerate(classes[:SHOWN])}
+        report.picture(
+            key, labelled_rows(rows), f"{run.plan.en}: a row for each label.", f"{run.plan.zh}：每行一个标签。"
+        )
+        if measured.right is not None:
+            asked = run.evaluation.value("accuracy")
+            report.row(
+                f"share of the digits of {run.plan.en} read as asked for", f"{run.plan.zh} 按要求画出的比例", asked
+            )
     if measured.right is not None:
-        asked = measured.runs["cgan"].evaluation.value("accuracy")
-        report.row("share of CGAN's digits read as asked for", "CGAN 按要求画出的比例", asked)
         report.row("share of real test digits read right", "真实测试数字的识别正确率", measured.right)
 
 
@@ -137,12 +144,13 @@ def slopes(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> 
     cells = []
     for name, (mean, largest) in measured.slopes.items():
         run = measured.runs[name]
-        cells.append([run.label(say), f"{mean:.3g}", f"{largest:.3g}"])
+        bound = measured.bounds[name]
+        cells.append([run.label(say), f"{mean:.3g}", f"{largest:.3g}", "–" if bound is None else f"{bound:.3g}"])
         report.row(f"largest slope of the critic of {run.plan.en}", f"{run.plan.zh} 判别器的最大斜率", largest)
     report.table(
-        ["", say("mean slope", "平均斜率"), say("largest slope", "最大斜率")], cells,
-        f"Norm of the logit's gradient at {SLOPES:,} points at most, between test images and drawn ones: an estimate from below of the Lipschitz constant. WGAN-GP holds it near 1; spectral normalisation keeps it below 1 where the layers are linear.",
-        f"测试图像与所画图像之间至多 {SLOPES:,} 点处 logit 梯度的范数：Lipschitz 常数的下界估计。WGAN-GP 使其接近 1，谱归一化在线性层构成的网络中使其低于 1。",
+        ["", say("mean slope", "平均斜率"), say("largest slope", "最大斜率"), say("product of the layers' norms", "各层范数之积")], cells,
+        f"Norm of the logit's gradient at {SLOPES:,} points at most, between test images and drawn ones: an estimate from below of the Lipschitz constant. The product of the spectral norms of fully connected layers bounds it from above. WGAN-GP holds it near 1; spectral normalisation keeps it below 1 where the layers are linear.",
+        f"测试图像与所画图像之间至多 {SLOPES:,} 点处 logit 梯度的范数：Lipschitz 常数的下界估计；全连接各层谱范数之积为其上界。WGAN-GP 使其接近 1，谱归一化在线性层构成的网络中使其低于 1。",
     )  # fmt: skip
 
 

@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ...ops.divergences import gaussian
-from ...reports.figures import ACCENT, FAINT, INK, curve
+from ...reports.figures import ACCENT, FAINT, INK, contours, curve
 from ...reports.language import Speaker
 from ..study import StudyReport
-from .experiments import GRID, MODES, PEAK_STD, PEAKS, SHIFTS, TOY_SHOWN
+from .experiments import FLAT, GRID, MODES, PEAK_STD, PEAKS, SHIFTS, TOY_SHOWN
 from .measures import AdversarialNetworks
 
 PANEL, TITLE, ACROSS = 210, 26, 3  # pixels of a panel and of its title, panels in a row
@@ -62,6 +62,27 @@ def one_for_two(report: StudyReport, say: Speaker, measured: AdversarialNetworks
     report.row("standard deviation by forward KL (closed form)", "前向 KL 的标准差（闭式解）", wide, "", expected)
     report.row("mean by reverse KL (nearest peak)", "反向 KL 的均值（最近的峰）", mean, "", PEAKS[1])
     report.row("standard deviation by reverse KL (that of a peak)", "反向 KL 的标准差（单峰）", narrow, "", PEAK_STD)
+
+
+def on_a_plane(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
+    flat = measured.theory.flat
+    names = {"forward": say.figure("forward KL", "前向 KL"), "reverse": say.figure("reverse KL", "反向 KL")}
+    report.picture(
+        "one-for-two-plane", contours(flat.mixture, {names[key]: fit for key, fit in flat.fits.items()}, float(FLAT[0]), float(FLAT[-1])),
+        "The same on a plane: levels of a mixture (grey) and of the Gaussian nearest to it by each divergence.",
+        "平面上的同一实验：混合分布（灰）与按各散度最接近它的高斯的等高线。",
+    )  # fmt: skip
+    across, up = flat.means["forward"]
+    report.row(
+        "distance of forward KL's mean from the middle (on the plane)",
+        "平面上前向 KL 的均值到中点的距离",
+        (across**2 + up**2) ** 0.5,
+        "",
+        0.0,
+    )
+    across, up = flat.means["reverse"]
+    report.row("distance of reverse KL's mean from the nearer peak (on the plane)", "平面上反向 KL 的均值到较近峰的距离",
+               ((across - PEAKS[1]) ** 2 + (up - 1) ** 2) ** 0.5, "", 0.0)  # fmt: skip
 
 
 def optimal(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
@@ -131,6 +152,51 @@ def saturation(report: StudyReport, say: Speaker, measured: AdversarialNetworks)
                    f"{names[key]} 生成器的梯度，{marks[-1]} 次更新后与最初之比", found[key][-1] / found[key][0])  # fmt: skip
 
 
+def two_losses(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
+    shares = torch.linspace(0.005, 0.995, 199)
+    lines = {"log(1 - D)": (1 - shares).log(), "-log D": -shares.log()}
+    marks = [(belief, log(1 - belief)) for belief, _ in measured.theory.start.values()]
+    report.picture(
+        "two-losses",
+        curve({name: (shares.tolist(), values.tolist()) for name, values in lines.items()}, "D(G(z))", say.figure("loss", "损失"),
+              marks=marks, marks_name=say.figure("at the start, and beaten", "初始时，以及被击败时"), rising=True),
+        "What a generator minimises, over what the discriminator believes of its images. With respect to the logit the slopes are -D and -(1 - D): both ½ at the start, and where it is beaten only the second is left.",
+        "生成器最小化的损失，横轴是判别器对其图像的判断。对 logit 的斜率为 −D 与 −(1 − D)：初始时均为 ½，被击败时只剩后者。",
+    )  # fmt: skip
+    for key, en, zh in (
+        ("start", "at initialisation", "初始时"),
+        ("beaten", "after the discriminator's last update", "判别器最后一次更新后"),
+    ):
+        belief, slope = measured.theory.start[key]
+        report.row(f"slope of log(1 - D) for the logit, {en}", f"log(1 − D) 对 logit 的斜率，{zh}", slope)
+        report.row(f"slope of -log D for the logit, {en}", f"−log D 对 logit 的斜率，{zh}", belief - 1)
+
+
+def turns(report: StudyReport, say: Speaker, measured: AdversarialNetworks) -> None:
+    report.heading("Turn by turn", "轮流出手")
+    found = measured.theory.turns
+    names = {
+        "before": say.figure("before its update", "判别器更新前"), "after": say.figure("after its update", "判别器更新后"),
+        "answered": say.figure("after the generator's", "生成器更新后"),
+    }  # fmt: skip
+    iterations = list(range(1, len(found["before"]) + 1))
+    report.picture(
+        "turns", curve({names[key]: (iterations, values) for key, values in found.items()}, say.figure("iteration", "迭代"), "D(G(z))", rising=True),
+        "D(G(z)) for the same noise within an iteration: the discriminator's update lowers it on the very images that it saw, the generator's raises it.",
+        "同一次迭代中同一噪声的 D(G(z))：判别器的更新使其在所见图像上下降，生成器的更新使其上升。",
+    )  # fmt: skip
+    lowered, raised = (
+        sum(later < earlier for earlier, later in zip(found[first], found[second], strict=True)) / len(iterations)
+        for first, second in (("before", "after"), ("answered", "after"))
+    )
+    report.row(
+        "share of the discriminator's updates that lower D(G(z)) on the same images",
+        "判别器更新使同一图像 D(G(z)) 下降的比例",
+        lowered,
+    )
+    report.row("share of the generator's updates that raise it", "生成器更新使其上升的比例", raised)
+
+
 def scatters(panels: Mapping[str, Tensor], centres: Tensor) -> Image.Image:
     """A panel of points (n, 2) for each name, three in a row, with the centres as crosses. Drawn pixel by pixel: a film
     needs many, and matplotlib takes half a second for each."""
@@ -153,4 +219,4 @@ def scatters(panels: Mapping[str, Tensor], centres: Tensor) -> Image.Image:
     return sheet
 
 
-SECTIONS = (distances, one_for_two, optimal, plane, saturation)
+SECTIONS = (distances, one_for_two, on_a_plane, optimal, plane, saturation, two_losses, turns)
