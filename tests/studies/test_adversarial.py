@@ -12,6 +12,7 @@ import pytest
 import torch
 from docx import Document
 from PIL import Image
+from torch import nn
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
@@ -19,15 +20,21 @@ from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.gans import game, measures
+from sfumato.nets.players import MLPDiscriminator
 from sfumato.studies.adversarial import experiments, plans
+from sfumato.studies.adversarial.measures import lipschitz_bound
 from sfumato.studies.plan import Plan
 
 FIGURES = {
-    "apart", "apart-gradients", "one-for-two", "optimal", "ring-modes", "lattice-modes", "saturation", "digits", "fcd",
-    "digits-walk", "conditional", "dcgan-losses", "dcgan-beliefs", "beside", "dcgan-walk",
+    "apart", "apart-gradients", "one-for-two", "one-for-two-plane", "two-losses", "turns", "optimal", "ring-modes",
+    "lattice-modes", "saturation", "digits", "fcd", "digits-walk", "cgan", "cgan-two-terms", "cgan-two-headed",
+    "dcgan-losses", "dcgan-beliefs", "beside", "dcgan-walk",
 }  # fmt: skip
 FILMS = {"ring", "lattice", "digits-film", "dcgan-film"}
-RUNS = {"minimax", "nsgan", "nsgan-r1", "lsgan", "wgan", "wgan-gp", "sngan", "cgan", "dcgan-digits", "dcgan"}
+RUNS = {
+    "minimax", "nsgan", "nsgan-r1", "lsgan", "wgan", "wgan-gp", "wgan-gp-one-sided", "unconstrained", "sngan",
+    "sn-regularised", "cgan", "cgan-two-terms", "cgan-two-headed", "dcgan-digits", "dcgan",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -48,6 +55,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "TOY_STEPS", {False: experiments.TOY_FRAMES})
     monkeypatch.setattr(experiments, "LEARNT", {False: 30})
     monkeypatch.setattr(experiments, "BEATEN", {False: (0, 2)})
+    monkeypatch.setattr(experiments, "TURNS", {False: 3})
     monkeypatch.setattr(game.Adversarial, "looks", 3)
     monkeypatch.setattr(game, "GLANCES", 2)
     monkeypatch.setattr(measures, "_JUDGES", {})
@@ -126,10 +134,39 @@ def test_the_learnt_discriminator_is_the_optimal_one() -> None:
 
 def test_a_discriminator_that_wins_silences_the_minimax_generator() -> None:
     images = open_data("digits").train.images(range(500))
-    found = experiments.saturating(images, (0, 150), 0)
+    found, start = experiments.saturating(images, (0, 150), 0)
+    assert start["start"] == pytest.approx((0.5, -0.5), abs=0.05)
+    assert start["beaten"][0] < 0.05
     assert found["minimax"][0] == pytest.approx(found["non_saturating"][0], rel=0.2), "undecided, both are alike"
     assert found["minimax"][1] < found["minimax"][0]
     assert found["non_saturating"][1] > 10 * found["minimax"][1]
+
+
+def test_on_a_plane_forward_kl_stands_between_the_peaks_and_reverse_kl_on_one() -> None:
+    flat = experiments.fitted_on_a_plane()
+    assert flat.means["forward"] == pytest.approx((0, 0), abs=1e-3)
+    assert flat.means["reverse"] == pytest.approx((2, 1), abs=0.02)
+    cell = float(experiments.FLAT[1] - experiments.FLAT[0]) ** 2
+    assert float(flat.fits["forward"].sum()) * cell == pytest.approx(1, abs=0.01)
+
+
+def test_an_update_moves_belief_on_the_same_images_as_its_player_wants() -> None:
+    found = experiments.taking_turns(open_data("digits").train.images(range(500)), 20, 0)
+    pairs = list(zip(found["before"], found["after"], found["answered"], strict=True))
+    assert sum(after < before for before, after, _ in pairs) >= 18
+    assert sum(answered > after for _, after, answered in pairs) >= 18
+
+
+def test_the_product_of_norms_bounds_the_slope() -> None:
+    critic = MLPDiscriminator(4, (16, 16))
+    bound = lipschitz_bound(critic)
+    points = torch.randn(500, 4, requires_grad=True)
+    (slope,) = torch.autograd.grad(critic(points).sum(), points)
+    assert bound is not None
+    assert float(slope.norm(dim=1).max()) <= bound
+    linear = nn.Sequential(nn.Linear(4, 1, bias=False))
+    assert lipschitz_bound(linear) == pytest.approx(float(linear[0].weight.detach().norm()))
+    assert lipschitz_bound(nn.Sequential(nn.Conv2d(1, 1, 3))) is None
 
 
 @pytest.mark.slow

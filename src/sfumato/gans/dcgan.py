@@ -3,8 +3,9 @@
 Radford et al. 2016, https://arxiv.org/abs/1511.06434.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, 100), normal.
 Departs from the paper: normal in place of uniform noise; batches of 64 in place of 128, as in the widely used
-implementation; sides other than 64, and `half_life`, `augmented` and other objectives, are options. 28×28 leaves
-two convolutions, so that at sides of 7·2ⁿ both players have a hidden layer next to the vector and the logit.
+implementation; both updates of an iteration are on the same made images, as in its authors' code; sides other than 64,
+and `half_life`, `augmented` and other objectives, are options. 28×28 leaves two convolutions, so that at sides of 7·2ⁿ
+both players have a hidden layer next to the vector and the logit.
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ PRESETS = {"photographs": Config(), "digits": _DIGITS, "mnist": _DIGITS, "fashio
 
 
 class DCGAN(Adversarial):
+    shares = True
     config: Config
 
     @classmethod

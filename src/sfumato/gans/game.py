@@ -103,6 +103,7 @@ class Adversarial(System):
 
     draws = True
     steady: ClassVar[bool] = False  # its critic is kept smooth
+    shares: ClassVar[bool] = False  # both players are updated on the same made images, as its authors' code does
     image_range = (-1.0, 1.0)
     looks = 40
     config: AdversarialConfig
@@ -188,9 +189,10 @@ class Adversarial(System):
         for _ in range(self.config.discriminator_steps - 1):
             self._discriminate(next(batches))
         batch = next(batches)
-        scalars = self._discriminate(batch, last=True)
+        labels = self.labels_of(batch)
+        scalars, made = self._discriminate(batch, last=True)
         scalars |= self.regularise("discriminator", batch, clock)
-        loss, verdict = self._fool(batch)
+        loss, verdict = self.fool(made if self.shares else self.play(self.noise(len(batch)), labels), labels)
         descend(loss, self.optimizers["generator"])
         scalars |= self.regularise("generator", batch, clock)
         if self.average is not None:
@@ -198,30 +200,27 @@ class Adversarial(System):
         fooled = realness(self.config.objective, verdict.detach())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
 
-    def _discriminate(self, batch: Batch, last: bool = False) -> Scalars:
-        """One turn of the discriminator, and of the `last` one what is said of it. `real`, `fake_before`: what it
-        believed before its update."""
+    def _discriminate(self, batch: Batch, last: bool = False) -> tuple[Scalars, Tensor]:
+        """One turn of the discriminator: of the `last` one what is said of it, and the made images. `real`,
+        `fake_before`: what it believed before its update."""
         real, labels = self.real(batch.images), self.labels_of(batch)
-        with torch.no_grad():
-            fake = self.play(self.noise(len(real)), labels).float()
+        with torch.set_grad_enabled(last and self.shares):
+            made = self.play(self.noise(len(real)), labels)
+        fake = made.detach().float()
         loss, verdict, of_fake = self.discriminate(real, fake, labels)
         penalties = self.penalties(real, fake, labels)
         descend(loss + sum(penalties), self.optimizers["discriminator"])
         self.constrain()
         if not last:
-            return {}
-        return {
+            return {}, made
+        said = {
             "discriminator": loss.detach(),
             **({"penalty": torch.stack([penalty.detach() for penalty in penalties]).sum()} if penalties else {}),
             "real": realness(self.config.objective, verdict.detach()),
             "fake_before": realness(self.config.objective, of_fake.detach()),
             "diversity": diversity(fake, real, labels),
         }
-
-    def _fool(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The generator's loss on new images, as many as the batch has, and the logits for them."""
-        labels = self.labels_of(batch)
-        return self.fool(self.play(self.noise(len(batch)), labels), labels)
+        return said, made
 
     def labels_of(self, batch: Batch) -> Tensor | None:
         if not self.conditional:

@@ -41,11 +41,11 @@ class Config(GrowingConfig):
 
 
 SMALL = Config(
-    resolution=64, base=2048, widest=128, latent=128, growth=40_000, batch_sizes=(), batch_size=32, images=600_000,
+    resolution=64, base=1024, widest=128, latent=128, growth=40_000, batch_sizes=(), batch_size=32, images=600_000,
     half_life=10_000,
 )  # fmt: skip
 DIGITS = replace(
-    SMALL, resolution=32, channels=1, base=1024, widest=64, latent=64, growth=6_000, images=60_000, flip=False
+    SMALL, resolution=32, channels=1, base=512, widest=64, latent=64, growth=6_000, images=60_000, flip=False
 )
 PRESETS = {
     "photographs": SMALL,

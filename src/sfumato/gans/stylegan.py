@@ -55,11 +55,11 @@ class Config(StyledConfig, GrowingConfig):
 
 
 SMALL = Config(
-    resolution=64, base=2048, widest=128, latent=128, mapping_layers=4, growth=40_000, batch_sizes=(), images=600_000,
+    resolution=64, base=1024, widest=128, latent=128, mapping_layers=4, growth=40_000, batch_sizes=(), images=600_000,
     learning_rate=2e-3, r1=1.0, r1_every=16,
 )  # fmt: skip
 DIGITS = replace(
-    SMALL, resolution=32, channels=1, base=1024, widest=64, latent=64, growth=6_000, images=60_000, flip=False
+    SMALL, resolution=32, channels=1, base=512, widest=64, latent=64, growth=6_000, images=60_000, flip=False
 )
 PRESETS = {
     "photographs": SMALL,

@@ -73,10 +73,10 @@ class Config(StyledConfig):
 
 
 SMALL = Config(
-    resolution=64, base=2048, widest=128, latent=128, mapping_layers=2, r1=0.2, images=600_000, learning_rate=2.5e-3,
+    resolution=64, base=1024, widest=128, latent=128, mapping_layers=2, r1=0.2, images=600_000, learning_rate=2.5e-3,
 )  # fmt: skip
 DIGITS = replace(
-    SMALL, resolution=32, channels=1, base=1024, widest=64, latent=64, images=60_000, flip=False, half_life=2_000
+    SMALL, resolution=32, channels=1, base=512, widest=64, latent=64, images=60_000, flip=False, half_life=2_000
 )
 _PAPER_256 = Config(resolution=256, base=16_384, r1=1.0)
 PRESETS = {

@@ -34,7 +34,8 @@ from .stopping import Stopped, StopSignals
 
 Watch = Callable[[int], object]
 MEASURING = 0.05  # of the seconds trained so far may go into measures on the way
-CREDIT = 0.5  # and so many seconds beside
+DRAWING = 0.02  # the same for pictures of what it can
+CREDIT = 0.5  # and so many seconds beside, each
 GUESS = 6e-4  # seconds that measuring takes for each number of an image
 
 
@@ -81,6 +82,7 @@ class Training:
         self.log: Log | None = None
         # Seconds: the last measurement on the way (before the first, a guess), and all of them.
         self.glance_took, self.glances_took = GUESS * math.prod(data.shape), 0.0
+        self.drawing_took, self.drawings_took = 0.0, 0.0
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
@@ -166,8 +168,11 @@ class Training:
 
     def _look(self) -> None:
         """A picture, and measures, when it is time."""
-        if self.clock.crossed(max(1, self.total // self.system.looks)):
+        if self.clock.crossed(max(1, self.total // self.system.looks)) and self._may_draw():
+            began = time.monotonic()
             self._draw()
+            self.drawing_took = time.monotonic() - began
+            self.drawings_took += self.drawing_took
         every = self.system.glance_every
         if not every or self.log is None:
             return
@@ -183,6 +188,13 @@ class Training:
     def _may_measure(self, trained: float) -> bool:
         """Whether measuring once more takes no more than its share of the seconds trained so far."""
         return self.system.glances_asked or self.glances_took + self.glance_took <= CREDIT + MEASURING * trained
+
+    def _may_draw(self) -> bool:
+        """Whether one more picture takes no more than its share of the seconds trained so far; there is one of the end
+        always."""
+        trained = self.log.seconds if self.log else 0.0
+        in_time = self.drawings_took + self.drawing_took <= CREDIT + DRAWING * trained
+        return in_time or self.clock.images >= self.total
 
     def _draw(self) -> None:
         picture = self.entry.family.look(self.system.eval(), self.data, self.runtime)
