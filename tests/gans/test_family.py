@@ -82,7 +82,8 @@ def test_measures_of_after_the_checkpoint_come_once(toy: ImageData, tmp_path: Pa
         file.write('{"images": 200, "fcd": 1.0}\n{"images": 2')
     sfumato.resume(part.path, opened=toy, evaluate=False)
     assert (part.path / "measures.jsonl").read_text() == lines
-    assert part.measures() == whole.measures()
+    mine, others = ([{**row, "seconds": 0} for row in run.measures()] for run in (part, whole))
+    assert mine == others
 
 
 @pytest.mark.usefixtures("few")

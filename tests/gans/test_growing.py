@@ -110,7 +110,7 @@ def test_batches_by_side() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"images": 100}, "images 100: growing to 16 pixels takes 100"),
+        ({"images": 80}, "images 80: growing to 16 pixels takes 80"),
         ({"batch_sizes": (4, 4)}, "batch_sizes 4 4: must be 3, for sides 4, 8, 16"),
         ({"resolution": 24}, "resolution 24: must be 16, 32, 64"),
         ({"base": 16, "resolution": 32}, "base 16: leaves no map at 32 pixels"),

@@ -63,7 +63,7 @@ class GrowingConfig(PyramidConfig):
             raise SfumatoError(
                 f"batch_sizes {' '.join(map(str, self.batch_sizes))}: must be {len(self.sides)}, for sides {shown}"
             )
-        if self.images <= (spent := self.growth * (2 * len(self.sides) - 1)):
+        if self.images <= (spent := self.growth * (2 * len(self.sides) - 2)):
             raise SfumatoError(
                 f"images {self.images}: growing to {self.resolution} pixels takes {spent:,} (--growth {self.growth}), "
                 "and some must be left"

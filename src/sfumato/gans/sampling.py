@@ -55,8 +55,8 @@ def seeds_of(text: str) -> list[int]:
     """`1-4,9` as [1, 2, 3, 4, 9]. Raises SfumatoError for anything else."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
             raise SfumatoError(f"seeds {text!r}: must be whole numbers and ranges, as in 1-64 or 3,5,9-12")
         low, high = int(first), int(last or first)
         if high < low or high - low >= MAX_SEEDS or high >= 2**63:

@@ -149,7 +149,8 @@ class Training:
             evaluation = family.evaluate(system, self.data, self.runtime, history)
             if history.measures and history.measures[-1]["images"] < self.clock.images:  # the end of its curve
                 glanced = evaluation.more.get("glance") or family.glance(system, self.data, self.runtime)
-                append_row(self.folder.path / "measures.jsonl", self.clock.images, glanced)
+                trained = {"seconds": history.rows[-1]["seconds"]} if history.rows else {}
+                append_row(self.folder.path / "measures.jsonl", self.clock.images, {**trained, **glanced})
                 history = history_of(self.folder)
             write_page(self.folder, self.entry, system, self.data, self.runtime, history, evaluation)
             write_json(self.folder.path / "evaluation.json", asdict(evaluation))

@@ -35,7 +35,7 @@ TOY_SHOWN = 2_000
 TOY = {"channels": 2, "resolution": 1, "latent": 16, "hidden": (128, 128), "batch_size": 256, "learning_rate": 1e-3,
        "discriminator_steps": 5, "images": 10**9}  # fmt: skip
 TURNS = {True: 300, False: 60}  # iterations of a game that is followed turn by turn
-FLAT = torch.linspace(-5, 5, 161, dtype=torch.float64)
+FLAT = torch.linspace(-8, 8, 161, dtype=torch.float64)
 BEATEN = {True: (0, 5, 10, 20, 50, 100, 200, 500), False: (0, 5, 10, 20, 50, 100)}  # discriminator updates
 
 
