@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STEPS = {  # a file, and its functions
     "autoencoders": ("stacked", "denoising", "convolutional"),
     "gans": ("gan", "dcgan", "wgan", "wgan_gp", "sngan", "cgan"),
-    "styles": ("stylegan2",),
+    "styles": ("progan", "stylegan", "stylegan2"),
     "style": ("encoder", "adain", "gatys"),
     "recognition": ("finetune", "ssd", "fcn", "unet", "deeplab"),
 }

@@ -1,18 +1,19 @@
-"""A StyleGAN2 step against the textbook's: the same widths, batch and side.
+"""Steps of ProGAN, StyleGAN and StyleGAN2 against the textbook's: the same widths, batch and side, the networks grown.
 
-The textbook writes the paper as its figures have it: an image has filters of its own, by a grouped convolution; blurs
-are convolutions of single channels; both regularisers stand in the loss of every step; fp32, NCHW, Adam as it comes.
-Ours regularises now and then: a row is the mean over 16 of our steps, which hold one of R1 and four of path lengths.
-`ours_mb`, `textbook_mb`: peak memory of a process that does nothing else, above what torch alone takes.
+Of StyleGAN2 the textbook writes the paper as its figures have it: an image has filters of its own, by a grouped
+convolution; blurs are convolutions of single channels; both regularisers stand in the loss of every step; fp32, NCHW,
+Adam as it comes. Ours regularises now and then: its row is the mean over 16 of our steps, which hold one of R1 and four
+of path lengths. Beside that row, `ours_mb`, `textbook_mb`: peak memory of a process that does nothing else, above what
+torch alone takes.
 """
 
 import math
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -21,10 +22,13 @@ from torch.nn import functional as F
 
 from sfumato.engine import memory
 from sfumato.engine.runtime import Runtime
+from sfumato.gans import progan as progan_system
+from sfumato.gans import stylegan as stylegan_system
 from sfumato.gans import stylegan2 as system
+from sfumato.gans.growing import PyramidConfig
 from sfumato.nets.growing import sides
 
-from .gans import FOREVER, batches_of
+from .gans import FOREVER, adams, batches_of, gradient_penalty
 from .measure import Bench, Counter, Row, forget_freed_memory, matmul_peak
 from .training import steps_of
 
@@ -60,10 +64,70 @@ def stylegan2(bench: Bench) -> list[Row]:
     ]
 
 
+def progan(bench: Bench) -> list[Row]:
+    """A step of ProGAN's preset for photographs at its last side: WGAN-GP, 32 images of 64×64."""
+    config = replace(progan_system.PRESETS["photographs"], images=FOREVER, grown=False, half_life=0)
+    images = pictures(config)
+    ours = steps_of(progan_system.ProGAN(config), images, 1, bench.runtime)
+    widths = [config.widths(side) for side in sides(config.resolution)]
+    players = Painter(widths, config.latent, config.channels), Critic(widths[::-1], config.channels)
+    optimizers = adams(players, config.learning_rate, (0.0, 0.99))
+    batches = batches_of(images, config.batch_size)
+
+    def step() -> None:
+        real, noise = next(batches), torch.randn(2, config.batch_size, config.latent)
+        fake = players[0](noise[0]).detach()
+        on_real = players[1](real)
+        loss = players[1](fake).mean() - on_real.mean() + 1e-3 * on_real.pow(2).mean()
+        loss = loss + 10 * gradient_penalty(players[1], real, fake)
+        taken(optimizers[0], loss)
+        taken(optimizers[1], -players[1](players[0](noise[1])).mean())
+
+    name = f"progan step, {config.batch_size} images of {config.resolution}×{config.resolution}"
+    return [bench.row(name, ours, step)]
+
+
+def stylegan(bench: Bench) -> list[Row]:
+    """A step of StyleGAN's preset for photographs at its last side, with R1 in every step: 32 images of 64×64."""
+    config = replace(stylegan_system.PRESETS["photographs"], images=FOREVER, grown=False, half_life=0, r1_every=1)
+    images = pictures(config)
+    ours = steps_of(stylegan_system.StyleGAN(config), images, 1, bench.runtime)
+    widths = [config.widths(side) for side in sides(config.resolution)]
+    players = (
+        Restyler(widths, config.latent, config.channels, config.mapping_layers),
+        Critic(widths[::-1], config.channels, blurred=True),
+    )
+    optimizers = adams(players, config.learning_rate, (0.0, 0.99))
+    batches = batches_of(images, config.batch_size)
+
+    def step() -> None:
+        real, noise = next(batches).requires_grad_(), torch.randn(2, 2, config.batch_size, config.latent)
+        on_real = players[1](real)
+        (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
+        penalty = slope.pow(2).reshape(len(real), -1).sum(1).mean()
+        loss = F.softplus(-on_real).mean() + F.softplus(players[1](players[0](*noise[0]).detach())).mean()
+        taken(optimizers[0], loss + config.r1 / 2 * penalty)
+        taken(optimizers[1], F.softplus(-players[1](players[0](*noise[1]))).mean())
+
+    name = f"stylegan step, {config.batch_size} images of {config.resolution}×{config.resolution}"
+    return [bench.row(name, ours, step)]
+
+
+def taken(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    _ = loss.item()
+
+
+def pictures(config: PyramidConfig) -> Tensor:
+    """Random bytes."""
+    return torch.randint(256, (KEPT, config.channels, config.resolution, config.resolution), dtype=torch.uint8)
+
+
 def sides_of(runtime: Runtime) -> tuple[Callable[[], None], Callable[[], None]]:
     """CYCLE steps of ours, and one of the textbook's."""
-    side = CONFIG.resolution
-    images = torch.randint(256, (KEPT, CONFIG.channels, side, side), dtype=torch.uint8)
+    images = pictures(CONFIG)
     return steps_of(system.StyleGAN2(CONFIG), images, CYCLE, runtime), textbook(images)
 
 
@@ -86,13 +150,19 @@ def peak_of(side: str, runtime: Runtime) -> int:
 
 
 def _watched(side: str, precision: str, results: "multiprocessing.Queue[int]") -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = most_memory()
     runtime = Runtime(torch.device("cpu"), "bf16" if precision == "bf16" else "fp32")
     ours, theirs = sides_of(runtime)
     if side == "ours":
         memory.keep_freed_memory()
     (ours if side == "ours" else theirs)()
-    results.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    results.put(most_memory() - before)
+
+
+def most_memory() -> int:
+    """MB that this process has held at most; what its parent held does not count, as it would for `getrusage`."""
+    text = Path("/proc/self/status").read_text("utf-8") if Path("/proc/self/status").exists() else ""
+    return next((int(line.split()[1]) // 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0)
 
 
 class Dense(nn.Module):
@@ -231,6 +301,110 @@ class Discriminator(nn.Module):
         deviation = (apart.var(0, unbiased=False) + 1e-8).sqrt().mean([1, 2, 3], keepdim=True)
         maps = torch.cat([maps, deviation.repeat(4, 1, *maps.shape[2:])], 1)
         return self.real(act(self.hidden(act(self.last(maps)).flatten(1))))
+
+
+def norm(maps: Tensor) -> Tensor:
+    return maps / torch.sqrt(maps.pow(2).mean(1, keepdim=True) + 1e-8)
+
+
+class Painter(nn.Module):
+    """ProGAN's generator, grown."""
+
+    def __init__(self, widths: list[int], latent: int, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = Dense(latent, 16 * widths[0]), Plain(widths[0], widths[0], 3)
+        self.layers = nn.ModuleList()
+        for inputs, outputs in pairwise(widths):
+            self.layers.extend([Plain(inputs, outputs, 3), Plain(outputs, outputs, 3)])
+        self.colours = Plain(widths[-1], channels, 1)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        maps = norm(act(self.second(norm(act(self.first(norm(noise)).view(len(noise), -1, 4, 4))))))
+        for place, layer in enumerate(self.layers):
+            if place % 2 == 0:
+                maps = F.interpolate(maps, scale_factor=2, mode="nearest")
+            maps = norm(act(layer(maps)))
+        return self.colours(maps)
+
+
+def binomial(maps: Tensor) -> Tensor:
+    """Every channel of every image on its own."""
+    count, channels, height, width = maps.shape
+    row = torch.tensor([1.0, 2.0, 1.0])
+    kernel = torch.outer(row, row) / 16
+    return F.conv2d(maps.reshape(-1, 1, height, width), kernel[None, None], padding=1).view(
+        count, channels, height, width
+    )
+
+
+class Critic(nn.Module):
+    """ProGAN's discriminator, grown; StyleGAN's, if it is blurred."""
+
+    def __init__(self, widths: list[int], channels: int, blurred: bool = False) -> None:
+        super().__init__()
+        self.blurred = blurred
+        self.seen = Plain(channels, widths[0], 1)
+        self.layers = nn.ModuleList()
+        for inputs, outputs in pairwise(widths):
+            self.layers.extend([Plain(inputs, inputs, 3), Plain(inputs, outputs, 3)])
+        self.last = Plain(widths[-1] + 1, widths[-1], 3)
+        self.hidden, self.real = Dense(16 * widths[-1], widths[-1]), Dense(widths[-1], 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = act(self.seen(images))
+        for place, layer in enumerate(self.layers):
+            if place % 2 and self.blurred:
+                maps = binomial(maps)
+            maps = act(layer(maps))
+            if place % 2:
+                maps = F.avg_pool2d(maps, 2)
+        apart = maps.view(4, -1, *maps.shape[1:])
+        deviation = (apart.var(0, unbiased=False) + 1e-8).sqrt().mean([1, 2, 3], keepdim=True)
+        maps = torch.cat([maps, deviation.repeat(4, 1, *maps.shape[2:])], 1)
+        return self.real(act(self.hidden(act(self.last(maps)).flatten(1))))
+
+
+class Restyled(nn.Module):
+    """Noise, bias, and each map's mean and deviation by the style."""
+
+    def __init__(self, maps: int, latent: int) -> None:
+        super().__init__()
+        self.strength, self.bias = (nn.Parameter(torch.zeros(1, maps, 1, 1)) for _ in range(2))
+        self.style = Dense(latent, 2 * maps)
+
+    def forward(self, maps: Tensor, style: Tensor) -> Tensor:
+        maps = act(maps + self.strength * torch.randn(len(maps), 1, *maps.shape[2:]) + self.bias)
+        scale, shift = self.style(style)[..., None, None].chunk(2, 1)
+        return F.instance_norm(maps, eps=1e-8) * (scale + 1) + shift
+
+
+class Restyler(nn.Module):
+    """StyleGAN's generator, grown."""
+
+    def __init__(self, widths: list[int], latent: int, channels: int, depth: int) -> None:
+        super().__init__()
+        self.mapping = nn.ModuleList(Dense(latent, latent, rate=0.01) for _ in range(depth))
+        self.constant = nn.Parameter(torch.ones(1, widths[0], 4, 4))
+        self.layers, self.styles = nn.ModuleList([Plain(widths[0], widths[0], 3)]), nn.ModuleList()
+        self.styles.extend([Restyled(widths[0], latent), Restyled(widths[0], latent)])
+        for inputs, outputs in pairwise(widths):
+            self.layers.extend([Plain(inputs, outputs, 3), Plain(outputs, outputs, 3)])
+            self.styles.extend([Restyled(outputs, latent), Restyled(outputs, latent)])
+        self.colours = Plain(widths[-1], channels, 1)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        styles = [norm(noise) for noise in (first, second)]
+        for layer in self.mapping:
+            styles = [act(layer(style)) for style in styles]
+        crossover = int(torch.randint(1, len(self.styles), ()))
+        maps = self.styles[0](self.constant.repeat(len(first), 1, 1, 1), styles[0])
+        for place, layer in enumerate(self.layers, 1):
+            if place > 1 and place % 2 == 0:
+                maps = binomial(layer(F.interpolate(maps, scale_factor=2, mode="nearest")))
+            else:
+                maps = layer(maps)
+            maps = self.styles[place](maps, styles[place >= crossover])
+        return self.colours(maps)
 
 
 def textbook(images: Tensor) -> Callable[[], None]:

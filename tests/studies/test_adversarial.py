@@ -20,9 +20,8 @@ from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.gans import game, measures
-from sfumato.nets.players import MLPDiscriminator
+from sfumato.nets.players import MLPDiscriminator, lipschitz_bound
 from sfumato.studies.adversarial import experiments, plans
-from sfumato.studies.adversarial.measures import lipschitz_bound
 from sfumato.studies.plan import Plan
 
 FIGURES = {

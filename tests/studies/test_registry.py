@@ -59,5 +59,5 @@ def test_the_registry_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_study_names_a_class_of_one_subject(name: str) -> None:
-    for path in (ROOT / "src" / "sfumato" / "studies" / name).glob("*.py"):
+    for path in (ROOT / "src" / "sfumato" / "studies" / name.replace("-", "_")).glob("*.py"):
         assert "isinstance(" not in path.read_text("utf-8"), path

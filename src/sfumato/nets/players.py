@@ -126,3 +126,13 @@ def initialise(layer: nn.Module) -> None:
     bias = layer.bias if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) else None
     if bias is not None:
         nn.init.zeros_(bias)
+
+
+@torch.no_grad()
+def lipschitz_bound(critic: nn.Module) -> float | None:
+    """The product of the spectral norms of a critic's layers, which its slope cannot exceed: LeakyReLU's is 1 at most.
+    None where there are others than linear ones."""
+    if any(isinstance(layer, nn.Conv2d | nn.BatchNorm2d) for layer in critic.modules()):
+        return None
+    layers = [layer for layer in critic.modules() if isinstance(layer, nn.Linear)]
+    return float(torch.stack([torch.linalg.matrix_norm(layer.weight.float(), 2) for layer in layers]).prod())

@@ -6,13 +6,14 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...data.dataset import ImageData
 from ...gans.diagnosis import diagnose
 from ...gans.drawing import draw, walk
 from ...gans.measures import count_for, judge_of
 from ...metrics.table import Words, comparable
+from ...nets.players import lipschitz_bound
 from ...ops.objectives import gradients
 from ...reports.language import Speaker
 from ...seeds import derive
@@ -111,13 +112,3 @@ def slopes(system: Any, real: Tensor, lab: Lab) -> tuple[float, float]:
     critic = partial(system.critic, labels=labels if system.conditional else None)
     norms = gradients(critic, between.to(lab.runtime.device)).detach().norm(2, dim=1)
     return float(norms.mean()), float(norms.max())
-
-
-@torch.no_grad()
-def lipschitz_bound(critic: nn.Module) -> float | None:
-    """The product of the spectral norms of a critic's layers, which its slope cannot exceed: LeakyReLU's is 1 at most. None
-    where there are others than linear ones."""
-    if any(isinstance(layer, nn.Conv2d | nn.BatchNorm2d) for layer in critic.modules()):
-        return None
-    layers = [layer for layer in critic.modules() if isinstance(layer, nn.Linear)]
-    return float(torch.stack([torch.linalg.matrix_norm(layer.weight.float(), 2) for layer in layers]).prod())

@@ -12,7 +12,6 @@ from ...gans.drawing import draw
 from ...gans.latents import lengths_of_paths, separability, trimmed
 from ...gans.measures import count_for, judge_of
 from ...gans.sampling import bands, sampler
-from ...metrics.generation import DigitJudge
 from ...seeds import derive
 from ..study import Lab, Measured
 from .experiments import Warped, warped
@@ -74,7 +73,7 @@ def measure(lab: Lab) -> StyleGenerators:
     data, runtime, runs, full = lab.data, lab.runtime, lab.finished(), lab.settings.full
     count = count_for(data)
     judge: Any = judge_of(data, runtime, count)
-    key = "fcd" if isinstance(judge, DigitJudge) else "frechet"
+    key = "fcd" if runs["stylegan2"].evaluation.has("fcd") else "frechet"
     asked = sampler(lab.runs["stylegan2"])
     styles = asked.styles(ROWS)
     return StyleGenerators(
@@ -88,11 +87,7 @@ def measure(lab: Lab) -> StyleGenerators:
         lengths={
             name: lengths_of_paths(lab.system(name), judge, runtime, PATHS[full]) for name in (*STYLED, "free", "eager")
         },
-        sorted={
-            name: separability(lab.system(name), judge, runtime, SORTED[full])
-            for name in STYLED
-            if isinstance(judge, DigitJudge)
-        },
+        sorted={name: separability(lab.system(name), judge, runtime, SORTED[full]) for name in STYLED if key == "fcd"},
         walks={name: walked(sampler(lab.runs[name]).walk(WALKED, FRAMES)) for name in STYLED},
         mixing=asked.mixed(ROWS, COLUMNS),
         stochastic=asked.stochastic(ANOTHER),
