@@ -19,7 +19,7 @@ from sfumato.gans import measures as of_gans
 from sfumato.studies.plan import Plan
 from sfumato.studies.style_gan import experiments, measures, plans
 
-RUNS = {"progan", "stylegan", "fixed", "stylegan2", "eager", "free", "plain-plain"}
+RUNS = {"progan", "stylegan", "fixed", "stylegan2", "eager", "free"}
 FIGURES = {
     "drawn", "growing", "maps-stylegan", "maps-stylegan2", "square", "mixing", "truncation", "stochastic", "noise",
     "path-lengths", "walks",

@@ -22,9 +22,9 @@ def drawn(report: StudyReport, say: Speaker, measured: StyleGenerators) -> None:
     report.heading("What they draw", "所画")
     first = measured.runs["stylegan2"]
     report.say(
-        f"{first.plan.fields['images']:,} real images each, but for what is compared at equal time. Measured with "
+        f"{first.plan.fields['images']:,} real images each, but for what stands in a table of its own. Measured with "
         f"{measured.network}, on {measured.count:,} images of each.",
-        f"每个系统 {first.plan.fields['images']:,} 张真实图像（按相同时间比较者除外）。度量网络：{measured.network}，各 {measured.count:,} 张图像。",
+        f"每个系统 {first.plan.fields['images']:,} 张真实图像（另表列出者除外）。度量网络：{measured.network}，各 {measured.count:,} 张图像。",
     )
     rows = {say.figure("real", "真实"): measured.real}
     rows |= {run.figure_label(say): measured.drawn[name] for name, run in measured.runs.items()}
@@ -182,13 +182,15 @@ def regularised(report: StudyReport, say: Speaker, measured: StyleGenerators) ->
         run = runs[name]
         speed = run.plan.fields["images"] / max(run.seconds, 1e-9)
         mean = path_means(measured.lengths[name])["ppl_w"]
-        cells.append([run.label(say), f"{speed:.0f}", f"{run.evaluation.value(key):.3g}", f"{mean:.4g}"])
+        images = f"{run.plan.fields['images']:,}"
+        cells.append([run.label(say), images, f"{speed:.0f}", f"{run.evaluation.value(key):.3g}", f"{mean:.4g}"])
     report.table(
-        ["", say("images a second", "每秒图像数"), key, say("path length in w", "w 中的路径长度")], cells,
+        ["", say("images", "图像数"), say("images a second", "每秒图像数"), key, say("path length in w", "w 中的路径长度")], cells,
         "Lazy: R1 in every 16th step, path lengths in every 4th, each weighing as many times. Eager: in all.",
         "惰性：R1 每 16 步一次，路径长度每 4 步一次，权重相应放大；及时：每步都做。",
     )  # fmt: skip
-    report.row("seconds of eager regularisation over those of lazy", "及时与惰性正则化的用时之比", runs["eager"].seconds / max(runs["stylegan2"].seconds, 1e-9))  # fmt: skip
+    eager, lazy = (runs[name].seconds / runs[name].plan.fields["images"] for name in ("eager", "stylegan2"))
+    report.row("seconds an image takes, eager over lazy", "每张图像用时之比（及时/惰性）", eager / max(lazy, 1e-9))
     lengths = {runs[name].figure_label(say): measured.lengths[name]["ppl_w"] for name in ("stylegan2", "free")}
     report.picture(
         "path-lengths", histograms(lengths, say.figure("path length in w", "w 中的路径长度")),
@@ -197,6 +199,8 @@ def regularised(report: StudyReport, say: Speaker, measured: StyleGenerators) ->
 
 
 def architectures(report: StudyReport, say: Speaker, measured: StyleGenerators) -> None:
+    if not measured.full:
+        return
     report.heading("Architectures", "网络结构")
     runs = {"skip-residual": measured.runs["stylegan2"]}
     runs |= {name: run for name, run in measured.runs.items() if "generator_network" in run.plan.fields}
