@@ -108,6 +108,8 @@ def measure(
     if judges.thorough:
         few = min(count, THOROUGH)
         rows += rows_of(path_lengths(system, judge, runtime, few), few)
+        if isinstance(judge, DigitJudge):
+            rows += rows_of(judge.among(seen[:few]), few)
         if isinstance(system, Styled) and isinstance(judge, DigitJudge) and not system.conditional:
             rows += rows_of(separability(system, judge, runtime, SORTED), SORTED)
         of_drawn, of_real = memorised(drawn[:few], real[:few], data)

@@ -3,8 +3,9 @@
 Miyato et al. 2018, https://arxiv.org/abs/1802.05957, algorithm 1: one power iteration per pass, from a kept vector.
 `method="regularisation"` came before, Yoshida and Miyato 2017, https://arxiv.org/abs/1705.10941: ½λ Σσ(W)² in the loss.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), normal.
-Departs from the paper: small MLP or DCGAN players; the hinge objective by default, as in the authors' code; the kernel
-of a convolution is normalised as a matrix of outputs × (inputs · height · width), as the paper does.
+Departs from the paper: small players, fully connected with LeakyReLU(0.2) or those of the DCGAN; the hinge objective by
+default, as in the authors' code; the kernel of a convolution is normalised as a matrix of outputs × (inputs · height ·
+width), as the paper does.
 """
 
 from dataclasses import dataclass

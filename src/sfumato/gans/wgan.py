@@ -2,8 +2,9 @@
 
 Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875, algorithm 1.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), normal.
-Departs from the paper: none in the algorithm. Its authors' code runs 100 critic steps at the start and every 500th
-iteration; the printed algorithm does not, and neither does this. The critic's value is D(real) - D(fake), as printed.
+Departs from the paper: small players, fully connected with LeakyReLU(0.2) or those of the DCGAN; nothing in the
+algorithm. Its authors' code runs 100 critic steps at the start and every 500th iteration; the printed algorithm does
+not, and neither does this. The critic's value is D(real) - D(fake), as printed.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,8 @@ Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, algorithm 1.
 Images are (b, c, h, w) in [-1, 1]; latent vectors are (b, latent), normal. The critic has no batch norm: each image's
 gradient must be its own.
 Departs from the paper: Adam's betas are 0.5 and 0.9, as its authors' MNIST script has them (0 and 0.9 are printed);
-no layer norm in place of the batch norm that the critic goes without; tanh in place of sigmoid images.
+no layer norm in place of the batch norm that the critic goes without; small players, fully connected with
+LeakyReLU(0.2) or those of the DCGAN; tanh in place of sigmoid images.
 """
 
 from dataclasses import dataclass

@@ -87,6 +87,10 @@ class DigitJudge:
     def apart(self, seen: Tensor, others: Tensor) -> Tensor:
         return (self.scale * (seen - others)[:, :FEATURES]).square().mean(1)
 
+    def among(self, seen: Tensor) -> dict[str, float]:
+        """Precision, recall, density and coverage, among as many real images."""
+        return neighbourhoods(self.real[: len(seen)], self.scale * self._parted(seen)[0])
+
     def chances(self, seen: Tensor) -> Tensor:
         """(n, classes): how likely each class is."""
         return self._parted(seen)[1]
