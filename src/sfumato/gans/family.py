@@ -19,10 +19,12 @@ from .diagnosis import diagnose, distance_of, followed
 from .drawing import draw, walk
 from .game import Adversarial
 from .measures import closest, glance, measure
+from .sampling import PSI, Asked, Sampler
 
 MIN_TEST = 4
 ROWS = 6  # of drawn images in a look
 SHOWN = 10
+SEEDS = (1, 2), (3, 4, 5, 6)  # of images that lend styles to one another
 CAPTION = Words("Made from the same noise each time.", "每次由同样的噪声生成。")
 CLASS_CAPTION = Words("Made from the same noise each time, each class in turn.", "每次由同样的噪声生成，各类别依次。")
 BELIEFS = ("real", "fake_before", "fake_after", "diversity")
@@ -107,6 +109,14 @@ class Adversaries(Family):
         report.picture("beside", labelled_rows({"real": real, "drawn": made}), caption)
         rows = {" " * row: images for row, images in enumerate(walk(system, runtime))}
         report.picture("walks", labelled_rows(rows), "From one drawn image to another.")
+        if system.styled:
+            asked = Sampler(system, runtime, Asked())
+            report.picture(
+                "truncation", labelled_rows(asked.truncated(SEEDS[0]), [f"ψ {psi:g}" for psi in PSI]),
+                "From the opposite of a style over the mean style (ψ 0) to itself (1); below, in some layers alone.",
+            )  # fmt: skip
+            caption = "Images at the left with the styles of those above in coarse, middle or fine layers."
+            report.picture("mixing", asked.mixed(*SEEDS), caption)
 
 
 def _in_hindsight(system: Adversarial, history: History, evaluation: Evaluation) -> dict[str, Any]:

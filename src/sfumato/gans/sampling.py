@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..engine.runtime import Runtime
 from ..engine.system import Wishes
 from ..errors import SfumatoError
 from ..family import OpenRun
@@ -29,6 +30,7 @@ MAX_SEEDS = 1000
 MOST_NOISES = 100  # of which a deviation is taken
 SHOWN_NOISES = 6
 BANDS = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 2048)}  # sides of the layers, as in the paper's figure 3
+PSI = (-1.0, -0.7, -0.3, 0.0, 0.3, 0.7, 1.0)
 STRIP, SPAN = 7, 3.0  # images along a direction, from so many deviations on one side to as many on the other
 FRAMES = 30  # from one image of a walk to the next
 Pixels = Literal["fixed", "random", "none"]
@@ -71,21 +73,20 @@ def sampler(
     run: OpenRun, label: int | None = None, truncation: Sequence[float] = (), noise: Pixels = "fixed",
     edits: Mapping[str, float] | None = None, start: Path | None = None,
 ) -> "Sampler":  # fmt: skip
-    """What draws from a run as it is asked: see `Asked`."""
-    return Sampler(run, Asked(label, truncation, noise, edits or {}, start))
+    """What draws from a run as it is asked: see `Asked`. Raises SfumatoError for one that cannot be asked so."""
+    if not isinstance(run.system, Adversarial):
+        raise SfumatoError(f"{run.path}: a {run.system_name} run draws from no noise: adversarial ones do")
+    return Sampler(run.system, run.runtime, Asked(label, truncation, noise, edits or {}, start), run.path)
 
 
 class Sampler:
-    """Draws what is `asked` from a run. Raises SfumatoError for a run that cannot be asked so."""
+    """Draws what is `asked` from a system; `path`: of its run. Raises SfumatoError for one that cannot be asked so."""
 
-    def __init__(self, run: OpenRun, asked: Asked) -> None:
-        system = run.system
-        if not isinstance(system, Adversarial):
-            raise SfumatoError(f"{run.path}: a {run.system_name} run draws from no noise: adversarial ones do")
-        if asked.by_style and not isinstance(system, Styled):
-            raise SfumatoError(f"{run.path}: {run.system_name} has no styles: stylegan and stylegan2 have")
+    def __init__(self, system: Adversarial, runtime: Runtime, asked: Asked, path: Path = Path()) -> None:
+        self.system, self.runtime, self.asked, self.path = system, runtime, asked, path
+        if asked.by_style:
+            _ = self.styled
         system.label_of(Wishes(asked.label))
-        self.run, self.system, self.asked = run, system, asked
         self.generator = torch.Generator().manual_seed(derive(0, "noise of pixels"))
         self.found = None if asked.start is None else read_projection(asked.start, self.styled)
 
@@ -106,12 +107,12 @@ class Sampler:
         """An image of each seed."""
         if isinstance(self.system, Styled):
             return self.paint(self.styles(seeds))
-        return make(self.system, self.noise(seeds), self.run.runtime, self.labels(len(seeds)))
+        return make(self.system, self.noise(seeds), self.runtime, self.labels(len(seeds)))
 
     @property
     def styled(self) -> Styled:
         if not isinstance(self.system, Styled):
-            raise SfumatoError(f"{self.run.path}: {self.run.system_name} has no styles: stylegan and stylegan2 have")
+            raise SfumatoError(f"{self.path}: {type(self.system).__name__} has no styles: stylegan and stylegan2 have")
         return self.system
 
     @torch.no_grad()
@@ -127,14 +128,14 @@ class Sampler:
         if self.asked.truncation:
             styles = system.truncate(styles, self.asked.truncation)
         if self.asked.edits:
-            styles = styles + amounts(self.run.path / FILE, self.asked.edits, system).to(styles)
+            styles = styles + amounts(self.path / FILE, self.asked.edits, system).to(styles)
         return styles
 
     @torch.no_grad()
     def paint(self, styles: Tensor) -> Tensor:
         """The images of styles (n, layers, latent)."""
         found = []
-        with self.run.runtime.autocast():
+        with self.runtime.autocast():
             for part in styles.split(AT_ONCE):
                 found.append((self.styled.paint(part, self._pixels(len(part))).cpu() + 1) / 2)
         return torch.cat(found)
@@ -159,6 +160,19 @@ class Sampler:
                 table[f"{band}\nseed {seed}"] = torch.cat([own[place : place + 1], self.paint(crossed)])
         return labelled_rows(table, ["", *(f"seed {seed}" for seed in columns)])
 
+    def truncated(self, seeds: Sequence[int]) -> dict[str, Tensor]:
+        """Images of each seed under each of PSI, for all layers; and of the first for the layers of one band alone."""
+        system, found = self.styled, {}
+        styles = self.styles(seeds)
+        for seed, style in zip(seeds, styles, strict=True):
+            found[f"seed {seed}"] = self.paint(torch.cat([system.truncate(style[None], [psi]) for psi in PSI]))
+        for band, layers in bands(system).items():
+            rows = styles[:1].repeat(len(PSI), 1, 1)
+            for row, psi in zip(rows, PSI, strict=True):
+                row[layers] = system.truncate(styles[:1], [psi])[0, layers]
+            found[f"seed {seeds[0]}, {band}"] = self.paint(rows)
+        return found
+
     def walk(self, seeds: Sequence[int], frames: int = FRAMES) -> Tensor:
         """From the image of each seed to that of the next, and from the last to the first, `frames` each: straight in
         w, or along great circles of the noise."""
@@ -175,7 +189,7 @@ class Sampler:
             return self.paint(torch.stack(steps))
         ends, labels = self.noise(seeds), self.labels(1)
         steps = great_circle(ends[:, None], ends.roll(-1, 0)[:, None], shares[:, None]).flatten(0, 1)
-        return make(self.system, steps, self.run.runtime, None if labels is None else labels.expand(len(steps)))
+        return make(self.system, steps, self.runtime, None if labels is None else labels.expand(len(steps)))
 
     def strips(self, seed: int, directions: Mapping[str, Tensor]) -> bytes:
         """The image of a seed, moved to either side along each direction. A PNG."""
@@ -191,7 +205,7 @@ class Sampler:
         """One style under several noises of the pixels, and how much each pixel deviates over many: the paper's figure
         4. A PNG."""
         styles = self.styles([seed]).expand(MOST_NOISES, -1, -1)
-        with self.run.runtime.autocast():
+        with self.runtime.autocast():
             found = self.styled.paint(styles, self.styled.new_noise(MOST_NOISES, self.generator)).cpu()
         images = (found + 1) / 2
         deviation = images.std(0).mean(0, keepdim=True).expand(images.shape[1], -1, -1)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ...gans.drawing import draw
 from ...gans.latents import lengths_of_paths, separability, trimmed
 from ...gans.measures import count_for, judge_of
-from ...gans.sampling import bands, sampler
+from ...gans.sampling import sampler
 from ...seeds import derive
 from ..study import Lab, Measured
 from .experiments import Warped, warped
@@ -20,7 +20,6 @@ SHOWN = 10
 MAPPED = 64  # images whose maps are looked at
 PATHS = {True: 1_000, False: 300}  # ways that are measured
 SORTED = {True: 4_000, False: 1_000}  # images that planes sort
-PSI = (-1.0, -0.7, -0.3, 0.0, 0.3, 0.7, 1.0)
 ROWS, COLUMNS, ANOTHER = (1, 2, 3), (4, 5, 6, 7, 8), 11  # seeds
 WALKED = (21, 22, 23, 24)
 FRAMES = 24  # from seed to seed
@@ -75,7 +74,6 @@ def measure(lab: Lab) -> StyleGenerators:
     judge: Any = judge_of(data, runtime, count)
     key = "fcd" if runs["stylegan2"].evaluation.has("fcd") else "frechet"
     asked = sampler(lab.runs["stylegan2"])
-    styles = asked.styles(ROWS)
     return StyleGenerators(
         data=data,
         full=full,
@@ -91,7 +89,7 @@ def measure(lab: Lab) -> StyleGenerators:
         walks={name: walked(sampler(lab.runs[name]).walk(WALKED, FRAMES)) for name in STYLED},
         mixing=asked.mixed(ROWS, COLUMNS),
         stochastic=asked.stochastic(ANOTHER),
-        truncated=truncations(asked, styles),
+        truncated=asked.truncated(ROWS),
         noises={kind: noised(lab, kind, judge, key, count) for kind in NOISES},
         square=warped(full, lab.settings.seed),
         measure=key,
@@ -126,22 +124,6 @@ def walked(frames: Tensor) -> Walked:
     for part in (frames - smooth, smooth - frames.mean((2, 3), keepdim=True)):
         shares.append(float(part.mean(0).square().sum() / part.square().sum((1, 2, 3)).mean()))
     return Walked(frames, *shares)
-
-
-def truncations(asked: Any, styles: Tensor) -> dict[str, Tensor]:
-    """Images of the first style under each of PSI, for all layers and in the layers of one band alone; of the others for
-    all layers."""
-    system = asked.styled
-    found = {}
-    for place, style in enumerate(styles):
-        rows = torch.cat([system.truncate(style[None], [psi]) for psi in PSI])
-        found[f"seed {ROWS[place]}"] = asked.paint(rows)
-    for band, layers in bands(system).items():
-        rows = styles[:1].repeat(len(PSI), 1, 1)
-        for row, psi in zip(rows, PSI, strict=True):
-            row[layers] = system.truncate(styles[:1], [psi])[0, layers]
-        found[f"seed {ROWS[0]}, {band}"] = asked.paint(rows)
-    return found
 
 
 def noised(lab: Lab, kind: Any, judge: Any, key: str, count: int) -> tuple[Tensor, float]:

@@ -3,11 +3,12 @@
 from torch import Tensor
 
 from ...data.pictures import to_picture
+from ...gans.sampling import PSI
 from ...reports.figures import curve, histograms, labelled_rows, lines_on_plane
 from ...reports.grids import enlarged_by
 from ...reports.language import Speaker
 from ..study import StudyReport, left_out
-from .measures import NOISES, PSI, STYLED, Maps, StyleGenerators, path_means, seconds_to
+from .measures import NOISES, STYLED, Maps, StyleGenerators, path_means, seconds_to
 
 FFHQ = "StyleGAN 4.40, StyleGAN2 2.84"
 PATHS_FFHQ = "StyleGAN 195.9, StyleGAN2 129.4"
