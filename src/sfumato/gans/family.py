@@ -87,7 +87,7 @@ class Adversaries(Family):
             report.picture(
                 "beliefs",
                 beliefs_curve(history.rows),
-                "What the discriminator says: of real images, of made ones before its update, of new made ones after "
+                "What the discriminator says: of real images, of made ones before its update, of made ones after "
                 "it. Probabilities for minimax and non_saturating, plain logits otherwise.",
             )
         report.heading("Run doctor")

@@ -84,7 +84,7 @@ class Growing(Adversarial):
 
     def __init__(self, config: GrowingConfig) -> None:
         super().__init__(config)
-        self.register_buffer("grown", torch.tensor([config.sides[0], 1.0], dtype=torch.float64))
+        self.register_buffer("grown", torch.tensor([config.sides[0], 1.0]))
         self.side, self.share, self.fading = config.sides[0], 1.0, None
 
     def stages(self) -> Sequence[Stage]:
