@@ -25,7 +25,7 @@ from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import write_atomically
 from ..nets.encoders import build_encoder
-from ..reports.figures import labelled_rows
+from ..reports.figures import captioned
 from ..seeds import derive
 from .directions import many_styles
 from .styled import Styled
@@ -188,7 +188,8 @@ def picture_of(found: Projected, data: ImageData) -> bytes:
     with torch.no_grad():
         distances = torch.cat([far(part) for part in known.split(AT_ONCE)])
     nearest = int(distances.argmin())
-    columns = ["picture", f"one w\n{found.distances[1]:.3f}", f"w+\n{found.distances[2]:.3f}",
-               f"nearest\nknown\n{float(distances[nearest]):.3f}"]  # fmt: skip
-    images = torch.stack([found.picture, found.by_one, found.by_each, known[nearest]])
-    return labelled_rows({"": images}, columns)
+    words = [
+        "the picture", f"one style: {found.distances[1]:.3f}", f"one for each layer: {found.distances[2]:.3f}",
+        f"nearest in training: {float(distances[nearest]):.3f}",
+    ]  # fmt: skip
+    return captioned(torch.stack([found.picture, found.by_one, found.by_each, known[nearest]]), words, len(words))
