@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 from sfumato.data.batches import Batch
+from sfumato.data.sources import View, open_data
 from sfumato.engine.clock import Clock
+from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
+from sfumato.style import measures
 from sfumato.style.adain import PRESETS, STYLE, AdaIN, Config
 
 
@@ -104,3 +107,18 @@ def test_wrong_fields_are_named() -> None:
         Config(encoder="squeezenet1_0")
     with pytest.raises(SfumatoError, match="relu4_1 first"):
         Config(layers=("relu3_1",))
+
+
+def test_pictures_as_they_are_are_judged_once_for_a_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the frozen encoder: a second run on the same data finds what the first one found."""
+    seen = []
+    whole = measures.judged
+    monkeypatch.setattr(measures, "judged", lambda *arguments: seen.append(1) or whole(*arguments))
+    monkeypatch.setattr(measures, "PAIRED", 2)
+    runtime = Runtime(torch.device("cpu"), "fp32")
+    data = open_data(("photographs", "paintings"), View(channels=3, resolution=32, fit="short"))
+    built = system("sfumato").eval()
+    first, second = (measures.measure(built, data, runtime) for _ in range(2))
+    assert len(seen) == 4, "ours twice, the baselines once each"
+    assert first == second
+    assert first.value("content", "content") != first.value("content", "style")

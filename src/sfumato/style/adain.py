@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.batches import Batch
 from ..engine.annealing import anneal
@@ -122,6 +122,10 @@ class AdaIN(StyleSystem):
         if self.average is not None:
             self.average.follow(self.network.decoder, clock.images - clock.before, clock.images)
         return {"loss": loss.detach(), "content": content_loss.detach(), "style": style_loss.detach()}
+
+    @property
+    def judging(self) -> nn.Module:
+        return self.network.encoder
 
     def judge(self, output: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         styles = self.network.encoder(style, STYLE)

@@ -153,6 +153,10 @@ class DistilledEncoder(StyleSystem):
             missed.append(relative_error(self.predictors[layer](sized), target))
         return torch.stack(missed).mean()
 
+    @property
+    def judging(self) -> nn.Module:
+        return self.teacher
+
     def judge(self, output: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         content_loss, style_loss, _ = self._losses(output, content, self.teacher(style, STYLE))
         return content_loss, style_loss

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from ..data.dataset import ImageData
+from ..data.dataset import ImageData, fingerprint
 from ..engine.runtime import Runtime
+from ..metrics.kept import kept
 from ..metrics.table import OURS, Evaluation, Row, Words, rows_of
 from .network import Restyler, StyleSystem
 
@@ -20,10 +21,15 @@ def measure(system: StyleSystem, data: ImageData, runtime: Runtime) -> Evaluatio
         "content": Words("content, untouched", "内容原图"),
         "style": Words("style, untouched", "风格原图"),
     }
-    rows: list[Row] = []
-    for of, pictures in zip(names, (restyled, content, style), strict=True):
-        values = judged(system, pictures, content, style, runtime)
-        rows += rows_of(values, len(content), of, "ours" if of == OURS else "baseline")
+    untouched = {"content": content, "style": style}
+    judge = type(system).__name__, repr(system.config), fingerprint(*system.judging.state_dict().values())
+    baselines = kept(
+        lambda: {of: judged(system, pictures, content, style, runtime) for of, pictures in untouched.items()},
+        "restyled", *judge, data.fingerprint, tuple(content.shape),
+    )  # fmt: skip
+    rows: list[Row] = [*rows_of(judged(system, restyled, content, style, runtime), len(content))]
+    for of, values in baselines.items():
+        rows += rows_of(values, len(content), of, "baseline")
     return Evaluation.on(
         data,
         images=len(content),

@@ -113,6 +113,11 @@ class StyleSystem(System):
     def restyler(self) -> Restyler:
         """The network that training is for."""
 
+    @property
+    @abstractmethod
+    def judging(self) -> nn.Module:
+        """The frozen network that `judge` depends on, beside the config."""
+
     @abstractmethod
     def judge(self, output: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """The content loss and the style loss that this system minimises, of pictures in [0, 1]."""
