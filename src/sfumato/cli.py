@@ -432,7 +432,7 @@ def evaluate(
     measured = opened.open_data(data) if data else None
     with measuring(f"measuring {opened.system_name}"):
         evaluation = opened.evaluate(measured, Judges(features or "", inception, thorough))
-        pictures = opened.evidence(measured) if thorough else {}
+        pictures = opened.evidence(measured) if thorough and not as_json else {}
     if as_json:
         print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
         return
@@ -527,13 +527,8 @@ def codes(
 
 def _write_pictures(pictures: Iterable[tuple[str, bytes]], folder: Path) -> None:
     """Writes PNGs by name into `folder` and prints where."""
-    from .files import write_atomically
-
     for name, content in pictures:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.png"
-        write_atomically(path, lambda beside, content=content: beside.write_bytes(content))
-        print(path)
+        _write_bytes(content, folder / f"{name}.png")
 
 
 @app.command

@@ -24,20 +24,13 @@ from .styled import Styled
 Method = Literal["pca", "sefa"]
 FILE = "directions.safetensors"
 DRAWN = 10_000  # w
-AT_ONCE = 1000
 
 
-@torch.no_grad()
 def many_styles(system: Styled, count: int = DRAWN, seed: int = 0) -> Tensor:
     """w (count, latent) on the CPU; of a conditional system of each class in turn."""
     generator = torch.Generator().manual_seed(derive(seed, "many styles"))
     latents = torch.randn(count, system.config.latent, generator=generator)
-    labels = torch.arange(count) % max(1, system.config.classes)
-    device = system.mean_style.device
-    found = []
-    for part, of in zip(latents.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
-        found.append(system.styles_of(part.to(device), of.to(device) if system.conditional else None).cpu())
-    return torch.cat(found)
+    return system.styles_of(latents, system.in_turn(count)).cpu()
 
 
 def find(system: Styled, method: Method, count: int) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """What an adversarial system draws: images from noise, and walks from one to another."""
 
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from ..engine.runtime import Runtime
 from ..seeds import derive
 from .game import Adversarial
+from .styled import Noise, Styled
 
 AT_ONCE = 500
 MAX_AT_ONCE = 20_000_000  # numbers in all images that are made at once
@@ -25,14 +27,25 @@ def make(system: Adversarial, latent: Tensor, runtime: Runtime, labels: Tensor |
     """The images (n, c, h, w) in [0, 1], on the CPU, of latent vectors; of a conditional system under `labels` (n,), by
     default each class in turn."""
     system.eval()
+    labels = system.in_turn(len(latent)) if labels is None else labels
     with torch.no_grad(), runtime.autocast():
-        at_once = max(1, min(AT_ONCE, MAX_AT_ONCE // prod(system.config.shape)))
-        if not system.conditional:
-            made = map(system.make, latent.split(at_once))
+        if labels is None:
+            made = map(system.make, latent.split(at_once(system)))
         else:
-            labels = torch.arange(len(latent)) % system.config.classes if labels is None else labels
-            made = map(system.make, latent.split(at_once), labels.split(at_once))
+            made = map(system.make, latent.split(at_once(system)), labels.split(at_once(system)))
         return torch.cat([(images.cpu() + 1) / 2 for images in made])
+
+
+def painted(system: Styled, styles: Tensor, runtime: Runtime, pixels: Callable[[int], Noise]) -> Tensor:
+    """The images (n, c, h, w) in [0, 1], on the CPU, of styles (n, layers, latent). `pixels`: the noise for so many."""
+    with runtime.autocast():
+        parts = (part.to(system.mean_style) for part in styles.split(at_once(system)))
+        return torch.cat([(system.paint(part, pixels(len(part))).cpu() + 1) / 2 for part in parts])
+
+
+def at_once(system: Adversarial) -> int:
+    """How many of its images are made together."""
+    return max(1, min(AT_ONCE, MAX_AT_ONCE // prod(system.config.shape)))
 
 
 def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -> Tensor:
@@ -40,7 +53,8 @@ def walk(system: Adversarial, runtime: Runtime, rows: int = 4, steps: int = 9) -
     conditional system, a class in each row."""
     ends = torch.randn(2, rows, 1, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "walk")))
     latent = great_circle(ends[0], ends[1], torch.linspace(0, 1, steps)[:, None])
-    labels = torch.arange(rows).repeat_interleave(steps) % max(1, system.config.classes)
+    labels = system.in_turn(rows)
+    labels = None if labels is None else labels.repeat_interleave(steps)
     return make(system, latent.flatten(0, 1), runtime, labels).unflatten(0, (rows, steps))
 
 

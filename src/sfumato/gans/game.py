@@ -265,9 +265,12 @@ class Adversarial(System):
         device = next(self.generator.parameters()).device
         if labels is not None and not self.conditional:
             raise SfumatoError(f"labels: {type(self).__name__} is told no classes")
-        if self.conditional and labels is None:
-            labels = torch.arange(len(latents)) % self.config.classes
+        labels = self.in_turn(len(latents)) if labels is None else labels
         return self.drawn(latents.to(device), None if labels is None else labels.to(device)).float().clamp(-1, 1)
+
+    def in_turn(self, count: int) -> Tensor | None:
+        """Each class in turn, (count,); None of a system that is told none."""
+        return torch.arange(count) % self.config.classes if self.conditional else None
 
     def label_of(self, wishes: Wishes | None) -> int | None:
         label = super().label_of(wishes)

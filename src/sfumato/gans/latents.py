@@ -19,7 +19,7 @@ from torch import Tensor
 from ..engine.runtime import Runtime
 from ..metrics.generation import DigitJudge, Judge
 from ..seeds import derive
-from .drawing import AT_ONCE, SEED, great_circle, make
+from .drawing import SEED, great_circle, make, painted
 from .game import Adversarial
 from .styled import Styled
 
@@ -41,11 +41,11 @@ def lengths_of_paths(system: Adversarial, judge: Judge, runtime: Runtime, count:
     generator = torch.Generator().manual_seed(derive(SEED, "paths"))
     ends = torch.randn(2, count, system.config.latent, generator=generator)
     shares = torch.rand(count, 1, generator=generator)
-    labels = torch.arange(count) % system.config.classes if system.conditional else None
+    labels = system.in_turn(count)
     drawn: dict[str, Way] = {"z": lambda share: make(system, great_circle(ends[0], ends[1], share), exact, labels)}
     if isinstance(system, Styled):
-        w = [styles_at(system, end, labels) for end in ends]
-        drawn["w"] = lambda share: painted(system, torch.lerp(w[0], w[1], share))
+        w = [system.styles_of(end, labels).cpu() for end in ends]
+        drawn["w"] = lambda share: of_one_style(system, torch.lerp(w[0], w[1], share), exact)
     found = {}
     for space, draw in drawn.items():
         for name, share in ((f"ppl_{space}", shares), (f"ppl_{space}_end", torch.zeros_like(shares))):
@@ -60,17 +60,10 @@ def trimmed(lengths: Tensor) -> float:
     return float(lengths[(lengths >= low) & (lengths <= high)].mean())
 
 
-@torch.no_grad()
-def styles_at(system: Styled, latents: Tensor, labels: Tensor | None) -> Tensor:
-    """w (n, latent) on the CPU."""
-    device = system.mean_style.device
-    return system.styles_of(latents.to(device), None if labels is None else labels.to(device)).cpu()
-
-
-def painted(system: Styled, w: Tensor) -> Tensor:
-    """Images (n, c, h, w) in [0, 1], on the CPU, of one style each, in fp32."""
-    parts = (part.to(system.mean_style) for part in w.split(AT_ONCE))
-    return torch.cat([(system.paint(system.everywhere(part), system.fixed_noise).cpu() + 1) / 2 for part in parts])
+def of_one_style(system: Styled, w: Tensor, runtime: Runtime) -> Tensor:
+    """Images (n, c, h, w) in [0, 1], on the CPU, of a w (n, latent) each, with the noise of pixels that is always the
+    same."""
+    return painted(system, system.everywhere(w), runtime, lambda _: system.fixed_noise)
 
 
 def separability(system: Styled, judge: DigitJudge, runtime: Runtime, count: int) -> dict[str, float]:
@@ -78,8 +71,8 @@ def separability(system: Styled, judge: DigitJudge, runtime: Runtime, count: int
     from sklearn.svm import LinearSVC
 
     latents = torch.randn(count, system.config.latent, generator=torch.Generator().manual_seed(derive(SEED, "sorted")))
-    w = styles_at(system, latents, None)
-    chances = judge.chances(judge.see(painted(system, w)))
+    w = system.styles_of(latents).cpu()
+    chances = judge.chances(judge.see(of_one_style(system, w, replace(runtime, precision="fp32"))))
     sure = chances.max(1).values.argsort(descending=True)[: count // 2]
     classes = chances.argmax(1)[sure]
     found = {}

@@ -161,7 +161,8 @@ def known_images(data: ImageData) -> Tensor:
 def closest(system: Adversarial, data: ImageData, runtime: Runtime) -> bytes:
     """The drawn images that lie nearest to a training image, and below each that image. A PNG."""
     count = min(count_for(data), THOROUGH)
-    drawn = draw(system, count_for(data), runtime, labels=labels_for(system, data, count_for(data)))[:count]
+    labels = labels_for(system, data, count_for(data))
+    drawn = draw(system, count, runtime, labels=None if labels is None else labels[:count])
     known = known_images(data)
     rows, distances = nearest_distance(drawn, known)
     worst = distances.argsort()[:CLOSEST]

@@ -22,7 +22,7 @@ from ..reports.figures import labelled_rows
 from ..seeds import derive
 from ..weights.load import read_weights
 from .directions import FILE, amounts
-from .drawing import AT_ONCE, great_circle, make
+from .drawing import great_circle, make, painted
 from .game import Adversarial
 from .styled import Styled
 
@@ -98,10 +98,8 @@ class Sampler:
         ])  # fmt: skip
 
     def labels(self, count: int) -> Tensor | None:
-        if not self.system.conditional:
-            return None
         label = self.asked.label
-        return torch.arange(count) % self.system.config.classes if label is None else torch.full((count,), label)
+        return self.system.in_turn(count) if label is None else torch.full((count,), label)
 
     def images(self, seeds: Sequence[int]) -> Tensor:
         """An image of each seed."""
@@ -122,23 +120,16 @@ class Sampler:
         if self.found is not None:
             styles = self.found[0].to(system.mean_style)
         else:
-            device, labels = system.mean_style.device, self.labels(len(seeds))
-            w = system.styles_of(self.noise(seeds).to(device), None if labels is None else labels.to(device))
-            styles = system.everywhere(w)
+            styles = system.everywhere(system.styles_of(self.noise(seeds), self.labels(len(seeds))))
         if self.asked.truncation:
             styles = system.truncate(styles, self.asked.truncation)
         if self.asked.edits:
             styles = styles + amounts(self.path / FILE, self.asked.edits, system).to(styles)
         return styles
 
-    @torch.no_grad()
     def paint(self, styles: Tensor) -> Tensor:
         """The images of styles (n, layers, latent)."""
-        found = []
-        with self.runtime.autocast():
-            for part in styles.split(AT_ONCE):
-                found.append((self.styled.paint(part, self._pixels(len(part))).cpu() + 1) / 2)
-        return torch.cat(found)
+        return painted(self.styled, styles, self.runtime, self._pixels)
 
     def _pixels(self, count: int) -> Sequence[Tensor] | None:
         if self.asked.noise == "none":
@@ -181,12 +172,9 @@ class Sampler:
         shares = torch.arange(frames) / frames
         if isinstance(self.system, Styled):
             ends = self.styles(seeds)
-            steps = [
-                torch.lerp(one, other, share)
-                for one, other in zip(ends, ends.roll(-1, 0), strict=True)
-                for share in shares
-            ]
-            return self.paint(torch.stack(steps))
+            return self.paint(
+                torch.lerp(ends[:, None], ends.roll(-1, 0)[:, None], shares[:, None, None].to(ends)).flatten(0, 1)
+            )
         ends, labels = self.noise(seeds), self.labels(1)
         steps = great_circle(ends[:, None], ends.roll(-1, 0)[:, None], shares[:, None]).flatten(0, 1)
         return make(self.system, steps, self.runtime, None if labels is None else labels.expand(len(steps)))
@@ -205,9 +193,7 @@ class Sampler:
         """One style under several noises of the pixels, and how much each pixel deviates over many: the paper's figure
         4. A PNG."""
         styles = self.styles([seed]).expand(MOST_NOISES, -1, -1)
-        with self.runtime.autocast():
-            found = self.styled.paint(styles, self.styled.new_noise(MOST_NOISES, self.generator)).cpu()
-        images = (found + 1) / 2
+        images = painted(self.styled, styles, self.runtime, lambda count: self.styled.new_noise(count, self.generator))
         deviation = images.std(0).mean(0, keepdim=True).expand(images.shape[1], -1, -1)
         most = float(deviation.max())
         rest = torch.ones_like(images[: SHOWN_NOISES - 1])

@@ -114,9 +114,11 @@ class Styled(Adversarial):
         """w̄ (latent,)."""
         return _parts(self.maker)[0].mean
 
+    @torch.no_grad()
     def styles_of(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """w (n, latent) of noise."""
-        return _parts(self.maker)[0](latents, labels)
+        device = self.mean_style.device
+        return _parts(self.maker)[0](latents.to(device), None if labels is None else labels.to(device))
 
     def truncate(self, styles: Tensor, psi: Sequence[float]) -> Tensor:
         """Styles (n, layers, latent) nearer to the mean one: `psi` for all, or for each side from 4 pixels on."""

@@ -132,9 +132,7 @@ def noised(lab: Lab, kind: Any, judge: Any, key: str, count: int) -> tuple[Tenso
     latents = torch.randn(
         count, asked.styled.config.latent, generator=torch.Generator().manual_seed(derive(lab.settings.seed, "noises"))
     )
-    with torch.no_grad():
-        w = asked.styled.styles_of(latents.to(asked.styled.mean_style))
-        images = asked.paint(asked.styled.everywhere(w))
+    images = asked.paint(asked.styled.everywhere(asked.styled.styles_of(latents)))
     return images[:SHOWN], judge.measure(judge.see(images), quick=True)[key]
 
 
