@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -37,6 +38,24 @@ MEASURING = 0.05  # of the seconds trained so far may go into measures on the wa
 DRAWING = 0.02  # the same for pictures of what it can
 CREDIT = 0.5  # and so many seconds beside, each
 GUESS = 6e-4  # seconds that measuring takes for each number of an image
+
+
+class Allowance:
+    """Of seconds beside training: a `share` of those trained so far, and CREDIT. `guess`: how long it takes once."""
+
+    def __init__(self, share: float, guess: float = 0.0) -> None:
+        self.share, self.last, self.spent = share, guess, 0.0
+
+    def allows(self, trained: float) -> bool:
+        """Whether to do it once more takes no more than that."""
+        return self.spent + self.last <= CREDIT + self.share * trained
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.last = time.monotonic() - began
+        self.spent += self.last
 
 
 class Training:
@@ -80,9 +99,7 @@ class Training:
             )
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
-        # Seconds: the last measurement on the way (before the first, a guess), and all of them.
-        self.glance_took, self.glances_took = GUESS * math.prod(data.shape), 0.0
-        self.drawing_took, self.drawings_took = 0.0, 0.0
+        self.glances, self.drawings = Allowance(MEASURING, GUESS * math.prod(data.shape)), Allowance(DRAWING)
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
@@ -170,32 +187,25 @@ class Training:
     def _look(self) -> None:
         """A picture, and measures, when it is time."""
         if self.clock.crossed(max(1, self.total // self.system.looks)) and self._may_draw():
-            began = time.monotonic()
-            self._draw()
-            self.drawing_took = time.monotonic() - began
-            self.drawings_took += self.drawing_took
+            with self.drawings.spending():
+                self._draw()
         every = self.system.glance_every
         if not every or self.log is None:
             return
         if self.clock.crossed(every) and self.clock.images < self.total and self._may_measure(self.log.seconds):
             self._finite(self.meter.state()["sums"])
-            began = time.monotonic()
-            with self.log.aside():
+            with self.glances.spending(), self.log.aside():
                 found = self.entry.family.glance(self.system, self.data, self.runtime)
                 self.log.measured(self.clock.images, found)
-            self.glance_took = time.monotonic() - began
-            self.glances_took += self.glance_took
 
     def _may_measure(self, trained: float) -> bool:
         """Whether measuring once more takes no more than its share of the seconds trained so far."""
-        return self.system.glances_asked or self.glances_took + self.glance_took <= CREDIT + MEASURING * trained
+        return self.system.glances_asked or self.glances.allows(trained)
 
     def _may_draw(self) -> bool:
         """Whether one more picture takes no more than its share of the seconds trained so far; there is one of the end
         always."""
-        trained = self.log.seconds if self.log else 0.0
-        in_time = self.drawings_took + self.drawing_took <= CREDIT + DRAWING * trained
-        return in_time or self.clock.images >= self.total
+        return self.drawings.allows(self.log.seconds if self.log else 0.0) or self.clock.images >= self.total
 
     def _draw(self) -> None:
         picture = self.entry.family.look(self.system.eval(), self.data, self.runtime)
