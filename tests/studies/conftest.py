@@ -4,11 +4,19 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
+import torch
 from torch import nn
 
+from sfumato.data.dataset import InMemory, Split
 from sfumato.reports.language import Speaker
 from sfumato.studies.registry import STUDIES
 from sfumato.studies.study import StudyReport
+
+
+def first_of(split: Split, count: int) -> Split:
+    """The first pictures of a split, in memory, with their labels."""
+    labels = None if split.labels is None else split.labels[:count]
+    return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import sfumato
-from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.dataset import ImageData
 from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
@@ -23,6 +23,7 @@ from sfumato.gans import game, measures
 from sfumato.nets.players import MLPDiscriminator, lipschitz_bound
 from sfumato.studies.adversarial import experiments, plans
 from sfumato.studies.plan import Plan
+from tests.studies.conftest import first_of
 
 FIGURES = {
     "apart", "apart-gradients", "one-for-two", "one-for-two-plane", "two-losses", "turns", "optimal", "ring-modes",
@@ -40,13 +41,11 @@ RUNS = {
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few images, steps and maps, so that the whole study takes seconds."""
 
-    def part(split: Split, count: int) -> Split:
-        labels = None if split.labels is None else split.labels[:count]
-        return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
-
     def opened(source: str, view: View) -> ImageData:
         whole = open_data(source, view if view.channels == 1 else replace(view, resolution=16))
-        return replace(whole, train=part(whole.train, 120), test=part(whole.test, 24), fingerprint=f"tiny {source}")
+        return replace(
+            whole, train=first_of(whole.train, 120), test=first_of(whole.test, 24), fingerprint=f"tiny {source}"
+        )
 
     monkeypatch.setattr(plans, "open_data", opened)
     monkeypatch.setattr(plans, "QUICK_IMAGES", 400)

@@ -12,12 +12,13 @@ import torch
 from docx import Document
 
 import sfumato
-from sfumato.data.dataset import ImageData, InMemory, Split
+from sfumato.data.dataset import ImageData
 from sfumato.data.sources import View, open_data
 from sfumato.gans import game
 from sfumato.gans import measures as of_gans
 from sfumato.studies.plan import Plan
 from sfumato.studies.style_gan import experiments, measures, plans
+from tests.studies.conftest import first_of
 
 RUNS = {"progan", "stylegan", "fixed", "stylegan2", "eager", "free"}
 FIGURES = {
@@ -32,13 +33,11 @@ NARROW = {"base": 64, "widest": 8, "latent": 16, "batch_size": 8}
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few images, steps and maps, so that the whole study takes seconds."""
 
-    def part(split: Split, count: int) -> Split:
-        labels = None if split.labels is None else split.labels[:count]
-        return Split(InMemory(split.pictures.take(torch.arange(count))), labels)
-
     def opened(source: str, view: View) -> ImageData:
         whole = open_data(source, view)
-        return replace(whole, train=part(whole.train, 120), test=part(whole.test, 24), fingerprint=f"tiny {source}")
+        return replace(
+            whole, train=first_of(whole.train, 120), test=first_of(whole.test, 24), fingerprint=f"tiny {source}"
+        )
 
     monkeypatch.setattr(plans, "open_data", opened)
     monkeypatch.setattr(plans, "QUICK", 128)

@@ -56,11 +56,13 @@ class _Spread(torch.autograd.Function):
         return cast(Tensor, _Fetched.apply(gradients[0], places)), None
 
 
-def _drawn(images: Tensor, kind: str) -> Tensor:
-    """(b,): numbers from -1 to 1, or normal."""
-    draw = torch.rand if kind == "even" else torch.randn
-    numbers = draw(len(images), device=images.device)
-    return 2 * numbers - 1 if kind == "even" else numbers
+def _even(images: Tensor) -> Tensor:
+    """(b,): numbers from -1 to 1."""
+    return 2 * torch.rand(len(images), device=images.device) - 1
+
+
+def _normal(images: Tensor) -> Tensor:
+    return torch.randn(len(images), device=images.device)
 
 
 def _where(images: Tensor, share: Tensor, changed: Tensor, usual: float = 0.0) -> Tensor:
@@ -73,20 +75,14 @@ def _places(images: Tensor, share: Tensor) -> Tensor:
     side = images.shape[-1]
     whole = 2 / side  # a pixel
 
-    def even() -> Tensor:
-        return _drawn(images, "even")
-
-    def normal() -> Tensor:
-        return _drawn(images, "normal")
-
     turning = 1 - (1 - share).sqrt()  # of two turns, so that one of them happens with probability `share`
-    flip = _where(images, share, torch.where(even() < 0, -1.0, 1.0), 1.0)
-    quarter = _where(images, share, (2 * even() + 2).floor().clamp(max=3)) * (math.pi / 2)
-    pixels = [_where(images, share, (even() * SHIFT * side).round() * whole) for _ in range(2)]
-    larger = torch.exp2(_where(images, share, normal() * SCALE))
-    first, second = (_where(images, turning, even() * math.pi) for _ in range(2))
-    wider = torch.exp2(_where(images, share, normal() * SCALE))
-    moved = [_where(images, share, normal() * SHIFT * 2) for _ in range(2)]
+    flip = _where(images, share, torch.where(_even(images) < 0, -1.0, 1.0), 1.0)
+    quarter = _where(images, share, (2 * _even(images) + 2).floor().clamp(max=3)) * (math.pi / 2)
+    pixels = [_where(images, share, (_even(images) * SHIFT * side).round() * whole) for _ in range(2)]
+    larger = torch.exp2(_where(images, share, _normal(images) * SCALE))
+    first, second = (_where(images, turning, _even(images) * math.pi) for _ in range(2))
+    wider = torch.exp2(_where(images, share, _normal(images) * SCALE))
+    moved = [_where(images, share, _normal(images) * SHIFT * 2) for _ in range(2)]
     one = torch.ones_like(flip)
     matrix = _scaled(flip, one) @ _turned(quarter) @ _shifted(*pixels) @ _scaled(1 / larger, 1 / larger)
     matrix = matrix @ _turned(first) @ _scaled(1 / wider, wider) @ _turned(second) @ _shifted(*moved)
@@ -114,21 +110,17 @@ def _shifted(across: Tensor, down: Tensor) -> Tensor:
 
 def _recoloured(images: Tensor, share: Tensor) -> Tensor:
     """Colours (c,) of each pixel times a matrix (b, c, c), and moved."""
-
-    def normal() -> Tensor:
-        return _drawn(images, "normal")
-
     channels = images.shape[1]
-    bright = _where(images, share, normal() * SCALE)[:, None, None]
-    contrast = torch.exp2(_where(images, share, normal() * CONTRAST))[:, None, None]
-    inverted = _where(images, share, (_drawn(images, "even") < 0).float())[:, None, None]
+    bright = _where(images, share, _normal(images) * SCALE)[:, None, None]
+    contrast = torch.exp2(_where(images, share, _normal(images) * CONTRAST))[:, None, None]
+    inverted = _where(images, share, (_even(images) < 0).float())[:, None, None]
     same = torch.eye(channels, device=images.device)
     grey = torch.full((channels, channels), 1 / channels, device=images.device)  # the part of a colour that is grey
     matrix = contrast * (same - 2 * grey * inverted)
     shift = contrast * bright * (1 - 2 * inverted)
     if channels == 3:
-        hue = _where(images, share, _drawn(images, "even") * math.pi)[:, None, None]
-        vivid = torch.exp2(_where(images, share, normal() * SATURATION))[:, None, None]
+        hue = _where(images, share, _even(images) * math.pi)[:, None, None]
+        vivid = torch.exp2(_where(images, share, _normal(images) * SATURATION))[:, None, None]
         half = 3**-0.5  # Rodrigues: the turn about the grey axis
         across = half * torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=images.device)
         turn = hue.cos() * same + hue.sin() * across + (1 - hue.cos()) * grey
