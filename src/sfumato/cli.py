@@ -31,7 +31,11 @@ ROWS = 8  # of samples
 Data = Annotated[str, Parameter(help=f"{in_words()}.")]
 TrainingData = Annotated[
     list[str],
-    Parameter(help=f"{in_words()}; two for style systems: contents and styles.", consume_multiple=True, negative=()),
+    Parameter(
+        help=f"{in_words()}; two for style systems and for translators, or one that holds two sides.",
+        consume_multiple=True,
+        negative=(),
+    ),
 ]
 
 app = App(
@@ -479,6 +483,28 @@ def predict(
 
 
 @app.command
+def translate(
+    run: Run,
+    content: Annotated[Path, Parameter(help="A picture, a folder of pictures, or a clip.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="What to write: a picture, a folder, a clip.")],
+    to: Annotated[Literal["a", "b"], Parameter(help="The side that it shall become.")] = "b",
+    size: Annotated[
+        int | None, Parameter(help="Pixels on the shorter side at which it is translated; its own by default.")
+    ] = None,
+    tile: Annotated[int, Parameter(help="Pixels a side computed at once; less takes less memory.")] = 512,
+    device: Device = "auto",
+) -> None:
+    """Turn pictures of one side of a translation run into ones of the other, in their own size."""
+    from .runs.open import open as open_run
+    from .translation.translate import translate_files
+
+    for path in translate_files(open_run(run, device), content, out, to, size, tile):
+        print(path)
+
+
+@app.command
 def anchors(
     run: Run,
     /,
@@ -652,7 +678,8 @@ def data_check(
     /,
     *,
     target: Annotated[
-        Literal["labels", "boxes", "masks"], Parameter(help="What must be known of the pictures: boxes for ssd, masks.")
+        Literal["labels", "boxes", "masks", "sides"],
+        Parameter(help="What must be known of the pictures: boxes for ssd, masks, two sides for translators."),
     ] = "labels",
     strict: Strict = False,
     as_json: JSON = False,
@@ -677,6 +704,10 @@ def data_check(
     classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
     print(f"{opened.name}: {len(opened.train):,} training and {len(opened.test):,} test images")
     print(f"classes: {classes or 'none'}\nleft out: {len(opened.left_out)}\nfingerprint: {opened.fingerprint}")
+    if opened.second:
+        print(f"side B: {len(opened.second.train):,} training and {len(opened.second.test):,} test images")
+    if opened.reading:
+        print(opened.reading)
     if opened.notice:
         print(opened.notice)
 

@@ -113,3 +113,8 @@ class Family:
     def reader(self, run: OpenRun, score: float) -> Any:
         """What reads pictures with a run. Raises SfumatoError for a run that recognises nothing."""
         raise SfumatoError(f"{run.path}: a {run.system_name} run recognises nothing")
+
+    def translator(self, run: OpenRun, to: str, size: int | None = None) -> Any:
+        """What turns pictures into ones of side `to` with a run, at `size` pixels on the shorter side. Raises
+        SfumatoError for a run that translates nothing."""
+        raise SfumatoError(f"{run.path}: a {run.system_name} run translates nothing")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sfumato.data.clips import ClipWork, frames, is_clip, open_clip, write_clip
 from sfumato.errors import SfumatoError
-from sfumato.style.clips import ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
+from sfumato.style.clips import restyle_frames
 
 av = pytest.importorskip("av")
 RATE = Fraction(30000, 1001)

@@ -8,8 +8,9 @@ from sfumato.engine.runtime import Runtime
 from sfumato.nets.decoder import Decoder
 from sfumato.nets.encoders import build_encoder
 from sfumato.ops.statistics import moments
+from sfumato.ops.tiles import Merged, spans
 from sfumato.style.network import Restyler
-from sfumato.style.tiles import Merged, TiledRestyler, margin, spans
+from sfumato.style.tiles import TiledRestyler, margin
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32")
 WHOLE = 4096

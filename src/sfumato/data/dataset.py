@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -212,7 +212,9 @@ class LeftOut:
 @dataclass(frozen=True, eq=False)
 class ImageData:
     """A source, opened. `notice` is what must be said wherever results on it are shown, in English and Chinese;
-    `fingerprint` names it. `second`: for systems that learn from two sets of images side by side, the other one."""
+    `fingerprint` names it. `second`: for systems that learn from two sets of images side by side, the other one;
+    `paired`: its pictures are the partners of these, one by one. `reading`: how a source was read whose layout had to
+    be found out, in one line."""
 
     name: str
     train: Split
@@ -223,6 +225,8 @@ class ImageData:
     left_out: tuple[LeftOut, ...] = field(default=())
     notice_zh: str = ""
     second: "ImageData | None" = None
+    paired: bool = False
+    reading: str = ""
 
     @property
     def bytes_held(self) -> int:
@@ -235,6 +239,17 @@ class ImageData:
         """(c, h, w) of every picture."""
         channels, height, width = self.train.images([0]).shape[1:]
         return channels, height, width
+
+
+def beside(first: ImageData, second: ImageData, name: str, **known: Any) -> ImageData:
+    """Two sets as one, the second side by side with the first. `known`: fields of both."""
+    both: dict[str, Any] = {
+        "fingerprint": fingerprint(first.fingerprint, second.fingerprint),
+        "notice": " ".join(dict.fromkeys(filter(None, (first.notice, second.notice)))),
+        "notice_zh": "".join(dict.fromkeys(filter(None, (first.notice_zh, second.notice_zh)))),
+        "left_out": first.left_out + second.left_out,
+    }
+    return replace(first, name=name, second=second, **{**both, **known})
 
 
 def threads() -> int:

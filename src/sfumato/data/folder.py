@@ -11,8 +11,10 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..errors import SfumatoError
@@ -112,7 +114,11 @@ class PictureReader:
             content = self.files.content(name)
         except OSError as error:
             raise SfumatoError(f"cannot be read ({error.strerror})") from None
-        return to_tensor(read_picture(io.BytesIO(content), self.channels, self.resolution, self.fit))
+        return to_tensor(self.picture(name, io.BytesIO(content)))
+
+    def picture(self, name: str, file: IO[bytes]) -> Image.Image:
+        """What a file called `name` holds, as it is read."""
+        return read_picture(file, self.channels, self.resolution, self.fit)
 
     def read_again(self, name: str) -> Tensor:
         """A picture that could be read when the data was opened."""

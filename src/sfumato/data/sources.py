@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from .dataset import ImageData, Split
     from .pictures import Fit
 
-Target = Literal["labels", "boxes", "masks"]
-OWED: dict[Target, str] = {"boxes": "boxes around objects", "masks": "a class for each pixel"}
+Target = Literal["labels", "boxes", "masks", "sides"]
+OWED: dict[Target, str] = {
+    "boxes": "boxes around objects", "masks": "a class for each pixel", "sides": "two sides, A and B",
+}  # fmt: skip
 SIDE = 64  # of the pictures of a tree, where nobody says
 PATHS = "a folder, a .zip, .tar shards, or IDX files"
 
@@ -26,12 +28,14 @@ PATHS = "a folder, a .zip, .tar shards, or IDX files"
 class View:
     """How pictures are read for somebody: `channels` (1 or 3) and `resolution`, fitted as `fit` says (see
     `read_picture`); None keeps what a data set of fixed size has, and makes a tree of pictures 64×64 RGB. `target`:
-    what must be known of each picture: its class if there is one, boxes, or the class of each pixel."""
+    what must be known of each picture: its class if there is one, boxes, the class of each pixel, or which of two sides
+    it is of. `paired`: those of the sides are partners."""
 
     channels: int | None = None
     resolution: int | None = None
     fit: Fit = "square"
     target: Target = "labels"
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,9 @@ SOURCES = {
     ),
     "paintings": Source("styles that a program draws, in four manners", _sized("paintings", "read_paintings", 256)),
     "faces": Source("100 faces of 25×25, and as many pieces without one", _fixed("faces", "read_faces")),
+    "inks": Source(
+        "digits in white on black, and the same in ink on paper", _sized("inks", "read_inks", 32), ("sides",)
+    ),
     "scenes": Source("shapes on photographs, with their boxes or pixels", _scenes, ("labels", "boxes", "masks")),
     "mnist": Source(FETCHED, partial(_published, "mnist"), fetched=True),
     "fashion-mnist": Source(FETCHED, partial(_published, "fashion-mnist"), fetched=True),
@@ -141,7 +148,8 @@ def open_data(source: str | Sequence[str], view: View | None = None, strict: boo
     if not isinstance(source, str):
         if len(source) != 2:
             raise SfumatoError(f"data {' '.join(source)}: two sets are needed, not {len(source)}")
-        return _beside(*(open_data(item, view, strict) for item in source))
+        first, second = (open_data(item, view, strict) for item in source)
+        return _of("dataset", "beside")(first, second, f"{first.name} and {second.name}")
     if source in SOURCES:
         known = SOURCES[source]
         if view.target not in known.offers:
@@ -164,6 +172,8 @@ def _open_path(source: str, view: View, strict: bool) -> ImageData:
             return _of("boxed", "read_boxed")(path, side, strict)
         if view.target == "masks":
             return _of("masked", "read_masked")(path, side, strict)
+        if view.target == "sides":
+            return _of("domains", "read_domains")(path, view.channels or 3, side, strict, view.fit, view.paired)
         return read_folder(path, view.channels or 3, side, strict, view.fit)
     if path.is_file():
         raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures, a .zip or a .tar")
@@ -172,25 +182,14 @@ def _open_path(source: str, view: View, strict: bool) -> ImageData:
     )
 
 
-def _beside(first: ImageData, second: ImageData) -> ImageData:
-    from .dataset import fingerprint
-
-    return replace(
-        first,
-        name=f"{first.name} and {second.name}",
-        fingerprint=fingerprint(first.fingerprint, second.fingerprint),
-        notice=" ".join(filter(None, (first.notice, second.notice))),
-        notice_zh="".join(filter(None, (first.notice_zh, second.notice_zh))),
-        left_out=first.left_out + second.left_out,
-        second=second,
-    )
-
-
 def _suited(data: ImageData, view: View) -> ImageData:
     """`data` in the channels and the size that are asked for."""
     channels, height, width = data.shape
     shape = (view.channels or channels, view.resolution or height, view.resolution or width)
-    return data if shape == data.shape else replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape))
+    second = None if data.second is None else _suited(data.second, view)
+    if shape == data.shape:
+        return replace(data, second=second)
+    return replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape), second=second)
 
 
 def _fit(split: Split, shape: tuple[int, int, int]) -> Split:

@@ -60,6 +60,7 @@ class System(nn.Module, ABC):
     )
     styled: ClassVar[bool] = False  # whether it draws by styles, which can be mixed, moved along and truncated
     names_classes: ClassVar[bool] = False  # whether it tells apart the classes of its data, by their names
+    translates: ClassVar[bool] = False  # whether it turns pictures of one side of its data into pictures of the other
     grows: ClassVar[bool] = False  # whether its stages differ in resolution
     image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)  # of the images that `step` is fed and `sample` returns
     snapshots: ClassVar[tuple[float, ...]] = ()  # shares of a run after which the weights are kept by name

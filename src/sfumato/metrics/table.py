@@ -41,6 +41,11 @@ class Measure:
     unit: str = ""
 
 
+# Of pictures translated from one side to the other; then of what the cycle and the identity leave of each side's.
+TRANSLATED = (
+    ("frechet", "{:.4f}", ""), ("kernel", "{:.4f}", ""), ("content", "{:.4f}", ""), ("partner", "{:.1%}", ""),
+    ("l1", "{:.4f}", ""), ("psnr", "{:.2f}", "dB"), ("ssim", "{:.4f}", ""), ("labels", "{:.1%}", ""),
+)  # fmt: skip
 # In the order of the columns of a printed table.
 MEASURES: Mapping[str, Measure] = {
     "accuracy": Measure("{:.1%}"), "map_50": Measure("{:.3f}"), "map": Measure("{:.3f}"),
@@ -54,6 +59,8 @@ MEASURES: Mapping[str, Measure] = {
     "confident": Measure("{:.1%}"), "precision": Measure("{:.3f}"), "recall": Measure("{:.3f}"),
     "density": Measure("{:.3f}"), "coverage": Measure("{:.3f}"), "nearest": Measure("{:.4f}"),
     "copied": Measure("{:.1%}"), "ppl_z": Measure("{:.1f}"), "ppl_z_end": Measure("{:.1f}"), "ppl_w": Measure("{:.1f}"),
+    **{f"{measure}_to_{side}": Measure(form, unit) for measure, form, unit in TRANSLATED for side in "ba"},
+    **{f"{measure}_{side}": Measure("{:.2f}", "dB") for measure in ("cycle", "cycle_jpeg", "same") for side in "ab"},
     "ppl_w_end": Measure("{:.1f}"), "separable_z": Measure("{:.2f}"), "separable_w": Measure("{:.2f}"),
 }  # fmt: skip
 

@@ -66,6 +66,12 @@ def exchange(features: Tensor, own: Moments, other: Moments) -> Tensor:
     return torch.addcmul(other.mean - own.mean * scale, features, scale).to(features.dtype)
 
 
+def standardised(features: Tensor, own: Moments) -> Tensor:
+    """`features` with mean 0 and deviation 1 in place of their own."""
+    scale = 1 / own.std
+    return torch.addcmul((-own.mean * scale).to(features.dtype), features, scale.to(features.dtype))
+
+
 class _Products(torch.autograd.Function):
     """Of the columns of rows (b, n, c) with one another, in fp32. Backward it is one product where autograd takes two,
     in the precision that the gradient has anyway."""

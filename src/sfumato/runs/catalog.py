@@ -8,7 +8,7 @@ the folders of this package, and packages that others have installed under the e
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from ..family import Family
 
 GROUP = "sfumato.subjects"
-TRAITS = ("draws", "conditional", "names_classes", "grows", "styled")  # of a system's class: what it can do
+TRAITS = (
+    "draws",
+    "conditional",
+    "names_classes",
+    "grows",
+    "styled",
+    "translates",
+)  # of a system's class: what it can do
 
 
 @dataclass(frozen=True)
@@ -163,9 +170,12 @@ def configured(manifest: Manifest, where: str) -> tuple[Entry, Any]:
 
 
 def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> "ImageData":
-    """`data` (the entry's own if it is empty) as the system with this Config reads it: one set of images or two."""
-    data = data or entry.data
+    """`data` (the entry's own if it is empty) as the system with this Config reads it: one set of images or two, which
+    may lie in one source."""
+    data, view = data or entry.data, entry.family.view(config)
+    if len(data) == 1 < len(entry.data):
+        return open_data(data[0], replace(view, target="sides"), strict)
     if len(data) != len(entry.data):
         owed = "one data set" if len(entry.data) == 1 else f"two data sets, as in --data {' '.join(entry.data)}"
         raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
-    return open_data(data[0] if len(data) == 1 else data, entry.family.view(config), strict)
+    return open_data(data[0] if len(data) == 1 else data, view, strict)

@@ -20,7 +20,11 @@ from .folder import RunFolder
 from .page import write_page
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from PIL import Image
+
+    PictureT = TypeVar("PictureT", Image.Image, Tensor)
 
 COLUMNS = 8
 SAID = 12  # classes in a message
@@ -142,6 +146,12 @@ class Run:
         as sure as `score`, or pixels. Raises SfumatoError for a picture that cannot be read, and for a run of another
         kind."""
         return self.entry.family.reader(self, score).read(picture)
+
+    def translate(self, picture: "PictureT", to: str = "b", size: int | None = None) -> "PictureT":
+        """`picture`, a PIL image or a tensor (3, h, w) in [0, 1], by a translation run as one of side `to`, "a" or "b":
+        of its kind and size. `size`: pixels on the shorter side at which it is translated, its own by default. Raises
+        SfumatoError for a run of another kind."""
+        return self.entry.family.translator(self, to, size).translate(picture)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""

@@ -151,6 +151,8 @@ class Training:
             return
         if self.runtime.device.type == "cpu" and (said := warning()):
             print(f"sfumato: {said}", file=sys.stderr)
+        if self.data.reading:
+            print(f"sfumato: {self.data.name}: {self.data.reading}", file=sys.stderr)
         title = f"{self.entry.name} on {self.data.name}"
         with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
             for tick in self.ticks():

@@ -15,13 +15,14 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..data.clips import Clip, ClipWork, frames, is_clip, open_clip, write_clip
 from ..data.jobs import jobs, read_file
 from ..data.pictures import to_picture, write_picture
 from ..engine.runtime import choose
 from ..errors import SfumatoError
 from ..reports.events import Events
 from ..version import __version__
-from .clips import Clip, ClipWork, frames, is_clip, open_clip, restyle_frames, write_clip
+from .clips import restyle_frames, warp_errors
 from .gatys import PictureTick
 from .network import Restyler, shipped
 from .options import PATHS, MethodOptions, Options, PaintOptions
@@ -167,7 +168,7 @@ def _follow_frames(
     with bars.picture(name) as advance:
         for done in restyle_frames(contents, styles.lay, finished, options.coherence):
             advance(done, count or done)
-    if means := finished.means():
+    if means := warp_errors(finished):
         _say(f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}")
 
 

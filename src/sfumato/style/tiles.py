@@ -6,7 +6,6 @@ Pictures are uint8 (1, 3, h, w), RGB, on the CPU; masks are (n, 1, h, w) in [0, 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,36 +15,8 @@ from ..data.pictures import to_bytes
 from ..engine.runtime import Runtime
 from ..nets.encoders import VGG
 from ..ops.statistics import Moments, exchange, moments
+from ..ops.tiles import Merged, Tile, padded, tiles
 from .network import MULTIPLE, Restyler, Statistics
-
-TINY = 1e-8
-
-
-@dataclass(frozen=True)
-class Span:
-    """Along one side: what is read, and which part of that is kept, in pixels of the picture."""
-
-    start: int
-    stop: int
-    kept_start: int
-    kept_stop: int
-
-
-@dataclass(frozen=True)
-class Tile:
-    down: Span
-    across: Span
-
-    def read(self, image: Tensor) -> Tensor:
-        return image[..., self.down.start : self.down.stop, self.across.start : self.across.stop]
-
-    def kept(self, values: Tensor, stride: int) -> Tensor:
-        """The kept part of (b, c, h, w) values that stand every `stride` pixels."""
-        rows, columns = (
-            slice((span.kept_start - span.start) // stride, -(-(span.kept_stop - span.start) // stride))
-            for span in (self.down, self.across)
-        )
-        return values[..., rows, columns]
 
 
 def margin(restyler: Restyler) -> int:
@@ -58,18 +29,6 @@ def margin(restyler: Restyler) -> int:
     return -(-(encoder + decoder) // MULTIPLE) * MULTIPLE
 
 
-def spans(length: int, side: int, border: int) -> list[Span]:
-    """`length` pixels, a multiple of 8, in pieces of `side` at most, each read with `border` more at both ends."""
-    return [
-        Span(max(0, start - border), min(length, start + side + border), start, min(length, start + side))
-        for start in range(0, length, side)
-    ]
-
-
-def tiles(height: int, width: int, side: int, border: int) -> list[Tile]:
-    return [Tile(down, across) for down in spans(height, side, border) for across in spans(width, side, border)]
-
-
 class TiledRestyler:
     """A restyler at work on pictures of any size. `side`: of the largest tile without its margin, a multiple of 8."""
 
@@ -80,12 +39,12 @@ class TiledRestyler:
 
     def style(self, image: Tensor) -> Statistics:
         """The statistics of a style, of any size."""
-        (found,) = self._measured(_padded(image), None)
+        (found,) = self._measured(padded(image, MULTIPLE), None)
         return self._finished(found, self.restyler.style_eps)
 
     def count(self, image: Tensor) -> int:
         """How many tiles `image` takes."""
-        return len(self._tiles(_padded(image)))
+        return len(self._tiles(padded(image, MULTIPLE)))
 
     @torch.no_grad()
     def restyle(
@@ -96,8 +55,8 @@ class TiledRestyler:
         way from its own; None leaves a region its own. `advance` is called after each tile. Returns uint8 of the same
         shape."""
         height, width = image.shape[2:]
-        image = _padded(image)
-        masks = None if masks is None else _padded(masks)
+        image = padded(image, MULTIPLE)
+        masks = None if masks is None else padded(masks, MULTIPLE)
         own = [self._finished(region, self.restyler.eps) for region in self._measured(image, masks)]
         goals = [
             mine if style is None else {layer: mine[layer].lerp(style[layer], alpha) for layer in self.restyler.layers}
@@ -167,38 +126,3 @@ class TiledRestyler:
                     total = kept[0, 0].numel() if weights is None else float(weights.sum())
                     region[layer].add(moments(kept, 0.0, weights=weights), total)
         return regions
-
-
-class Merged:
-    """Mean and variance of pieces, put together (Chan et al. 1979) in fp64, on the CPU: not every device has it."""
-
-    def __init__(self) -> None:
-        self.total = 0.0
-        self.mean = self.spread = torch.zeros(())
-
-    def add(self, piece: Moments, total: float) -> None:
-        if total < TINY:
-            return
-        mean, variance = piece.mean.cpu().double(), piece.std.cpu().double().square()
-        both = self.total + total
-        shift = mean - self.mean
-        self.spread = self.spread + variance * total + shift.square() * (self.total * total / both)
-        self.mean = self.mean + shift * (total / both)
-        self.total = both
-
-    def moments(self, eps: float, unbiased: bool) -> Moments:
-        variance = self.spread / max(self.total - unbiased, TINY)
-        return Moments(self.mean.float(), (variance + eps).sqrt().float())
-
-
-def _padded(image: Tensor) -> Tensor:
-    """`image`, reflected at the bottom and the right until its sides are multiples of 8, and 16 at least."""
-    height, width = image.shape[2:]
-    down, across = (max(2 * MULTIPLE, -(-side // MULTIPLE) * MULTIPLE) for side in (height, width))
-    while (height, width) != (down, across):
-        # A reflection is one pixel shorter than what it reflects; a single row can only be repeated.
-        more = (min(down - height, max(height - 1, 1)), min(across - width, max(width - 1, 1)))
-        image = torch.cat([image, image.flip(2)[..., min(1, height - 1) :, :][..., : more[0], :]], 2)
-        image = torch.cat([image, image.flip(3)[..., min(1, width - 1) :][..., : more[1]]], 3)
-        height, width = image.shape[2:]
-    return image

@@ -1,0 +1,196 @@
+"""Clips: frames in, frames out, at the same times and with the same sound.
+
+Finished frames wait in a folder beside the result, so that a stopped call goes on where it was. Needs the extra
+`video`, which brings its codecs.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..errors import SfumatoError
+from ..files import write_atomically, write_json
+from .pictures import MAX_PIXELS, write_picture
+
+CLIPS = {".mp4": ("h264", "aac"), ".mkv": ("h264", "aac"), ".mov": ("h264", "aac"), ".webm": ("libvpx-vp9", "libopus")}
+KEPT_SOUND = {".mp4": ("aac", "mp3"), ".mov": ("aac", "mp3"), ".mkv": ("aac", "mp3", "opus", "vorbis", "flac"),
+              ".webm": ("opus", "vorbis")}  # fmt: skip
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg"
+FORMAT_OF = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+OPUS_RATE = 48_000  # samples a second; it takes few others
+QUALITY = {"h264": {"crf": "18"}, "libvpx-vp9": {"crf": "24", "b": "0"}}
+
+
+def is_clip(path: Path) -> bool:
+    return path.suffix.lower() in (*CLIPS, ".avi", ".m4v", ".mpg", ".mpeg", ".ogv")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What must be known of a clip before its frames are read: the exact rate, and how many frames there may be."""
+
+    path: Path
+    rate: Fraction
+    frames: int
+
+
+def open_clip(path: Path, out: Path) -> Clip:
+    """Raises SfumatoError if `path` is no clip that can be read, if `out` cannot be one, or without the extra."""
+    if out.suffix.lower() not in CLIPS:
+        raise SfumatoError(f"{out}: clips are written as {', '.join(CLIPS)}, not as {out.suffix or 'nothing'!r}")
+    if out.resolve() == path.resolve():
+        raise SfumatoError(f"{out}: is the content itself: give another --out")
+    with _opened(path) as container:
+        if not container.streams.video:
+            raise SfumatoError(f"{path}: holds no pictures that move")
+        stream = container.streams.video[0]
+        if stream.width * stream.height > MAX_PIXELS:
+            size = f"{stream.width}×{stream.height}"
+            raise SfumatoError(f"{path}: {size} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        return Clip(path, Fraction(rate), stream.frames)
+
+
+def frames(clip: Clip) -> Iterator[Image.Image]:
+    """Each frame as an `RGB` picture, upright, all of the size of the first."""
+    size: tuple[int, int] | None = None
+    with _opened(clip.path) as container:
+        for frame in _decoded(container, container.streams.video[0]):
+            picture = frame.to_image()
+            if frame.rotation:  # how a phone says that it was held upright
+                picture = picture.rotate(frame.rotation, expand=True)
+            size = size or picture.size
+            yield picture if picture.size == size else picture.resize(size)
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """The frames of `stream` up to the first that is damaged."""
+    with suppress(_av().FFmpegError):
+        yield from container.decode(stream)
+
+
+class ClipWork:
+    """The folder with finished frames and what was noted of each. `recipe`: what it was made with."""
+
+    def __init__(self, out: Path, recipe: dict[str, Any]) -> None:
+        self.path = out.with_name(f"{out.name}.frames")
+        self.made, self.noted = self.path / "recipe.json", self.path / "errors.jsonl"
+        self.notes: list[list[float | None]] = []
+        recipe = json.loads(json.dumps(recipe))
+        if self.path.exists():
+            self._take_up(recipe)
+        else:
+            self.path.mkdir(parents=True)
+            write_json(self.made, recipe)
+
+    def _take_up(self, recipe: dict[str, Any]) -> None:
+        try:
+            saved = json.loads(self.made.read_text("utf-8"))
+            lines = self.noted.read_text("utf-8").splitlines() if self.noted.exists() else []
+        except (ValueError, OSError):
+            raise SfumatoError(f"{self.path}: is there and is not the frames of a clip: move it away") from None
+        if saved != recipe:
+            raise SfumatoError(
+                f"{self.path}: holds frames that were made otherwise: remove that folder, or repeat that command"
+            )
+        for line in lines:
+            with suppress(ValueError):  # one cut short by a kill
+                self.notes.append(json.loads(line))
+
+    @property
+    def done(self) -> int:
+        return len(self.notes)
+
+    def frame(self, index: int) -> Path:
+        return self.path / f"{index:06d}.png"
+
+    def keep(self, picture: Image.Image, notes: Sequence[float | None] = ()) -> None:
+        write_picture(picture, self.frame(self.done))
+        self.notes.append(list(notes))
+        with self.noted.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.notes[-1]) + "\n")
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path)
+
+
+def write_clip(clip: Clip, work: ClipWork, out: Path) -> None:
+    """Puts the finished frames together at the times of `clip`, with its sound."""
+    av = _av()
+    try:
+        write_atomically(out, lambda beside: _mux(clip, work, beside, out.suffix.lower()))
+    except (av.FFmpegError, ValueError) as error:
+        raise SfumatoError(f"{out}: could not be put together ({error}); its frames are in {work.path}") from None
+
+
+def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> None:
+    av = _av()
+    video_codec, sound_codec = CLIPS[ending]
+    with _opened(clip.path) as source, av.open(str(beside), "w", format=FORMAT_OF[ending]) as target:
+        stream = source.streams.video[0]
+        with Image.open(work.frame(0)) as first:
+            width, height = first.size
+        video = target.add_stream(video_codec, rate=clip.rate, options=QUALITY[video_codec])
+        video.width, video.height = width, height
+        video.pix_fmt = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
+        video.codec_context.time_base = stream.time_base  # times as they are, however uneven
+        sounds = source.streams.audio[:1]
+        sound = _Sound(target, sounds[0], ending, sound_codec) if sounds else None
+        for index, frame in enumerate(_decoded(source, stream)):
+            if index >= work.done:
+                break
+            with Image.open(work.frame(index)) as picture:
+                painted = av.VideoFrame.from_image(picture.convert("RGB"))
+            painted.pts, painted.time_base = frame.pts, stream.time_base
+            target.mux(video.encode(painted))
+        target.mux(video.encode(None))
+        if sound:
+            with _opened(clip.path) as again:
+                for packet in again.demux(again.streams.audio[0]):
+                    target.mux(sound.packets(packet))
+            target.mux(sound.rest())
+
+
+class _Sound:
+    """The sound of a clip on its way into another: copied where the format takes it, else encoded anew."""
+
+    def __init__(self, target: Any, source: Any, ending: str, codec: str) -> None:
+        self.copied = source.codec_context.name in KEPT_SOUND[ending]
+        if self.copied:
+            self.stream = target.add_stream_from_template(source)
+        else:
+            rate = OPUS_RATE if codec == "libopus" else source.codec_context.sample_rate
+            self.stream = target.add_stream(codec, rate=rate)
+
+    def packets(self, packet: Any) -> list[Any]:
+        if not self.copied:
+            return [made for frame in packet.decode() for made in self.stream.encode(frame)]
+        packet.stream = self.stream
+        return [packet] if packet.dts is not None else []
+
+    def rest(self) -> list[Any]:
+        return [] if self.copied else self.stream.encode(None)
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError:
+        raise SfumatoError("clips need the extra `video`: pip install 'sfumato[video]'") from None
+    return av
+
+
+def _opened(path: Path) -> Any:
+    av = _av()
+    try:
+        # A playlist that calls itself a clip would have other files opened, here or elsewhere.
+        return av.open(str(path.resolve()), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError) as error:
+        raise SfumatoError(f"{path}: not a clip that can be read ({error.strerror})") from None
