@@ -20,12 +20,13 @@ from sfumato.engine.runtime import Runtime
 from sfumato.engine.system import System
 from sfumato.errors import SfumatoError
 from sfumato.gans import dcgan, gan, sngan
-from sfumato.gans.game import AdversarialConfig, EitherConfig
+from sfumato.gans.game import EitherConfig
 from sfumato.gans.growing import PyramidConfig
 from sfumato.recognition.recognizer import RecognitionConfig
 from sfumato.runs.catalog import CATALOG, Entry
 from sfumato.style import adain
 from sfumato.style.network import TransferConfig
+from sfumato.translation.translator import TranslationConfig
 
 BATCH = 8
 
@@ -63,6 +64,8 @@ def shortened(config: Any) -> Any:
     few = replace(config, batch_size=BATCH, images=4 * drawn(config))
     if isinstance(few, RecognitionConfig):
         return replace(few, **small_fields(few))
+    if isinstance(few, TranslationConfig):
+        return replace(few, **small_translator(few))
     if isinstance(few, EitherConfig | dcgan.Config):
         return replace(few, width=4)
     if not isinstance(few, TransferConfig):
@@ -84,6 +87,21 @@ def small_fields(config: RecognitionConfig) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in there}
 
 
+def small_translator(config: TranslationConfig) -> dict[str, Any]:
+    """What makes a translator small, of the fields that it has; it looks at its old images in every other step."""
+    there = {field.name for field in dataclasses.fields(config)}
+    wanted = {
+        "resolution": 32,
+        "enlarged": 1.0,
+        "width": 4,
+        "blocks": 1,
+        "patch": 16,
+        "pool": BATCH + 2,
+        "paired": False,
+    }
+    return {name: value for name, value in wanted.items() if name in there}
+
+
 def small_pyramid(config: PyramidConfig) -> dict[str, Any]:
     """Of 16 pixels; one that grows does so in every other step, and what is done now and then in every other too."""
     there = {field.name for field in dataclasses.fields(config)}
@@ -97,7 +115,7 @@ def small_pyramid(config: PyramidConfig) -> dict[str, Any]:
 
 def drawn(config: Any) -> int:
     """Images that one step draws."""
-    return BATCH * (config.discriminator_steps if isinstance(config, AdversarialConfig) else 1)
+    return BATCH * getattr(config, "discriminator_steps", getattr(config, "critic_steps", 1))
 
 
 CASES = cases()

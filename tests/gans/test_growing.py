@@ -130,3 +130,15 @@ def test_the_papers_networks() -> None:
 
     assert count(system.generator, [f"colours.{level}." for level in range(8)]) == pytest.approx(23.1e6, rel=0.005)
     assert count(system.discriminator, [f"seen.{level}." for level in range(8)]) == pytest.approx(23.1e6, rel=0.005)
+
+
+@each_system
+def test_the_average_begins_anew_with_each_growth(name: str) -> None:
+    """A half-life as long as a fade would average what the fade has changed: such networks drew in colours of none."""
+    system = SYSTEMS[name](half_life=1000)
+    stages, began, since = system.stages(), 0, []
+    for stage in stages:
+        system.enter(stage, began, fresh=True)
+        since.append(system.since)
+        began += stage.images
+    assert since == [20 * number for number in (0, *(last for last in range(1, len(stages), 2) for _ in range(2)))]

@@ -83,13 +83,22 @@ def read_domains(
                 "to train on and one to test"
             )
     first, second = (_data(path.name, reader, found) for found in sides)
-    reading = (
-        f"A and B are the folders {' and '.join(folders)}" if folders else "A is the left half of each, B the right"
+    reading = _told(folders, first, second) + (", each picture with its partner" if paired else "")
+    return beside(first, second, path.name, paired=paired, reading=reading, left_out=tuple(left_out))
+
+
+def _told(folders: Sequence[str] | None, first: ImageData, second: ImageData) -> str:
+    """How the source was read, and how much is on each side."""
+    if folders is None:
+        layout = "side A is the left of each picture, B the right"
+    elif tuple(folders) == SIDES:
+        layout = "sides A and B are called so by their folders"
+    else:
+        layout = f"side A is {folders[0]}, side B {folders[1]}"
+    return (
+        f"{layout}: {len(first.train):,} and {len(second.train):,} pictures to train on, {len(first.test):,} and "
+        f"{len(second.test):,} to test"
     )
-    partners = ", and each has a partner" if paired else ""
-    return beside(
-        first, second, path.name, paired=paired, reading=f"{reading}{partners}", left_out=tuple(left_out)
-    )  # fmt: skip
 
 
 def placed_files(names: Sequence[str]) -> list[Sided]:

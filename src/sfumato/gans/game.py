@@ -111,6 +111,7 @@ class Adversarial(System):
     def __init__(self, config: AdversarialConfig) -> None:
         super().__init__()
         self.config, self.conditional = config, config.classes > 0
+        self.since = 0  # images after which both players were what they are
         self.generator, self.discriminator = self.build()
         self.average = Average(self.generator, config.half_life) if config.half_life else None
         # What looks at a whole batch must see real and made images apart; without it one pass over both is cheaper.
@@ -196,7 +197,7 @@ class Adversarial(System):
         descend(loss, self.optimizers["generator"])
         scalars |= self.regularise("generator", batch, clock)
         if self.average is not None:
-            self.average.follow(self.generator, clock.images - clock.before, clock.images)
+            self.average.follow(self.generator, clock.images - clock.before, clock.images - self.since)
         fooled = realness(self.config.objective, verdict.detach())
         return {**scalars, "generator": loss.detach(), "fake_after": fooled}
 

@@ -100,7 +100,10 @@ class Growing(Adversarial):
 
     def enter(self, stage: Stage, start: int, fresh: bool) -> None:
         self.side = stage.resolution or self.config.resolution
-        self.fading = start if start // self.config.growth % 2 else None
+        number = start // self.config.growth
+        self.fading = start if number % 2 else None
+        # An average over what the last growth has changed would be of no network that there ever was.
+        self.since = max(0, number - 1 + number % 2) * self.config.growth
         if self.fading is not None and fresh:  # moments of the smaller network say nothing of the larger one
             for optimizer in self.optimizers.values():
                 reset(optimizer)

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from .norms import InstanceNorm
+
 
 def receptive_field(network: nn.Module, side: int = 768) -> int:
     """Pixels along a side of the square that the middle number of the map depends on; `side` if it is all of them.
@@ -20,7 +22,7 @@ def receptive_field(network: nn.Module, side: int = 768) -> int:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm2d | nn.ReLU | nn.ReLU6):
+            if isinstance(child, nn.BatchNorm2d | InstanceNorm | nn.ReLU | nn.ReLU6 | nn.LeakyReLU):
                 setattr(module, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):
                 setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding, child.ceil_mode))

@@ -7,7 +7,7 @@ Departs from the paper: none in the presets of its name but the initialisation's
 small presets use batches of more than one image and shorter runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, cast
@@ -96,17 +96,20 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Sequential):
-    """(b, c, h, w) to (b, c, h, w), sides multiples of 4. `blocks`: residual ones, at a quarter of the side."""
+    """(b, c, h, w) to (b, c, h, w), sides multiples of 4, in three parts: down to a quarter of the side, `blocks`
+    residual blocks, and up again."""
 
     def __init__(self, channels: int, width: int, blocks: int, resized: bool) -> None:
         widths = [width << level for level in range(STRIDED + 1)]
-        layers: list[nn.Module] = [convolution(channels, width, 7), InstanceNorm(), nn.ReLU(inplace=True)]
+        down = [convolution(channels, width, 7), InstanceNorm(), nn.ReLU(inplace=True)]
         for inputs, outputs in pairwise(widths):
-            layers += [nn.Conv2d(inputs, outputs, 3, 2, padding=1, bias=False), InstanceNorm(), nn.ReLU(inplace=True)]
-        layers += [Residual(widths[-1]) for _ in range(blocks)]
+            down += [nn.Conv2d(inputs, outputs, 3, 2, padding=1, bias=False), InstanceNorm(), nn.ReLU(inplace=True)]
+        up: list[nn.Module] = []
         for inputs, outputs in pairwise(widths[::-1]):
-            layers += [enlarging(inputs, outputs, resized), InstanceNorm(), nn.ReLU(inplace=True)]
-        super().__init__(*layers, convolution(width, channels, 7, bias=True), PreciseTanh())
+            up += [enlarging(inputs, outputs, resized), InstanceNorm(), nn.ReLU(inplace=True)]
+        up += [convolution(width, channels, 7, bias=True), PreciseTanh()]
+        middle = [Residual(widths[-1]) for _ in range(blocks)]
+        super().__init__(nn.Sequential(*down), nn.Sequential(*middle), nn.Sequential(*up))
         self.apply(initialise)
 
 
@@ -159,10 +162,8 @@ class CycleGAN(Translator):
         return torch.optim.Adam(parameters, config.learning_rate, (config.beta1, config.beta2), fused=True)
 
     def parts_to(self, side: Side) -> Parts:
-        network = cast(Generator, self.generator_to(side))
-        blocks = [number for number, layer in enumerate(network) if isinstance(layer, Residual)]
-        first, last = blocks[0], blocks[-1] + 1
-        return Parts(network[:first], network[first:last], network[last:], MULTIPLE, MARGIN)
+        down, middle, up = cast(Iterable[nn.Sequential], self.generator_to(side))
+        return Parts(down, middle, up, MULTIPLE, MARGIN)
 
     def step(self, batches: Iterator[tuple[Batch, Batch]], clock: Clock) -> Scalars:
         """Both generators first, then each discriminator on its own."""

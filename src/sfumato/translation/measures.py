@@ -165,13 +165,14 @@ def colours_of(split: Split) -> tuple[Tensor, Tensor]:
 
 
 def as_digits(images: Tensor) -> Tensor:
-    """Digits in any ink on any paper as (n, 1, h, w), white on black: between the darkest and the lightest grey, and
-    turned about where the border is lighter than that."""
+    """Digits in any ink on any paper as (n, 1, h, w), white on black: paper is the mean grey of the border, ink the
+    grey that differs most from it."""
     levels = images.mean(1, keepdim=True)
-    low, high = levels.amin((1, 2, 3), keepdim=True), levels.amax((1, 2, 3), keepdim=True)
-    levels = (levels - low) / (high - low).clamp_min(TINY)
-    border = torch.cat([levels[:, :, [0, -1]].flatten(1), levels[..., [0, -1]].flatten(1)], 1).mean(1)
-    return torch.where((border > 0.5)[:, None, None, None], 1 - levels, levels)
+    border = torch.cat([levels[:, :, [0, -1]].flatten(1), levels[..., [0, -1]].flatten(1)], 1)
+    above = levels - border.mean(1)[:, None, None, None]
+    flat = above.flatten(1)
+    ink = flat.gather(1, flat.abs().argmax(1, keepdim=True))[..., None, None]
+    return (above / torch.where(ink.abs() < TINY, TINY, ink)).clamp(0, 1)
 
 
 @torch.no_grad()
