@@ -15,14 +15,16 @@ from ..reports.language import Language
 @dataclass(frozen=True)
 class StudyEntry:
     """A study in the folder of its name. `title`: of its report, and what it is about; `data`: the embedded sources that
-    it takes where nobody says, as many as it must be given; `features`: what it does with a network that one
-    chooses, if it takes one; `seconds`: that the runs of its quick scale may train, on any machine."""
+    it takes where nobody says, as many as it must be given, and `more` of them that it may be; `features`: what it does
+    with a network that one chooses, if it takes one; `seconds`: that the runs of its quick scale may train, on any
+    machine."""
 
     name: str
     title: Words
     data: tuple[str, ...]
     features: str = ""
     seconds: float = 210.0
+    more: int = 0
 
     def part(self, name: str) -> ModuleType:
         """Its `plans`, `measures` or `sections`: see `study.py`."""
@@ -41,6 +43,8 @@ STUDIES: Mapping[str, StudyEntry] = {
         StudyEntry("recognition", Words("Recognition: names, boxes, pixels", "识别：名称、方框、像素"), ("faces", "scenes", "scenes"),
                    "begins with it"),
         StudyEntry("style-gan", Words("StyleGAN: grown, styled, demodulated", "StyleGAN：增长、样式、解调"), ("digits",)),
+        StudyEntry("translation", Words("Translation: what a cycle is for, and what it hides", "图像翻译：循环的用处，以及它藏了什么"),
+                   ("inks", "colours"), more=2),
     )
 }  # fmt: skip
 
@@ -73,7 +77,8 @@ def study(
     """Runs the study `name` into the folder `out` and returns what results.json holds.
 
     `data`: the study's embedded default if none is given; restyle takes two, contents and styles, adversarial digits and
-    pictures, recognition three: pictures with names, with boxes, with masks. `features`:
+    pictures, recognition three: pictures with names, with boxes, with masks; translation two, digits in two inks, and after
+    them, if you like, two kinds of pictures, and pairs. `features`:
     `efficientnet_lite0` or a file of SqueezeNet weights, for the distances between sets of photographs (dogs), or to begin
     with (recognition).
     A study that was stopped goes on where it stopped when it is called again with the same arguments.
@@ -87,8 +92,9 @@ def study(
         raise SfumatoError(f"language {language!r}: must be en or zh")
     entry = STUDIES[name]
     source = ((data,) if isinstance(data, str) else tuple(data)) or entry.data
-    if len(source) != len(entry.data):
-        raise SfumatoError(f"data {' '.join(source)}: study {name} takes {len(entry.data)}, not {len(source)}")
+    if not 0 <= len(source) - len(entry.data) <= entry.more:
+        takes = f"{len(entry.data)} to {len(entry.data) + entry.more}" if entry.more else str(len(entry.data))
+        raise SfumatoError(f"data {' '.join(source)}: study {name} takes {takes}, not {len(source)}")
     if features is not None and not entry.features:
         takers = " and ".join(other.name for other in STUDIES.values() if other.features)
         raise SfumatoError(f"study {name}: takes no features; {takers} do")
