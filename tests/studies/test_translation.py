@@ -69,7 +69,7 @@ def pairs(root: Path) -> Path:
 
 @pytest.mark.usefixtures("tiny")
 def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Callable[[str], list[str]]) -> None:
-    data = ("inks", "colours", *(str(pairs(tmp_path / name)) for name in ("two kinds", "partners")))
+    data = ("inks", "papers", *(str(pairs(tmp_path / name)) for name in ("two kinds", "partners")))
     out = tmp_path / "out"
     results = sfumato.study("translation", out=out, data=data, precision="fp32")
     assert json.loads((out / "results.json").read_text()) == results
@@ -81,23 +81,23 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Calla
     shown = {path.stem for path in (out / "figures").iterdir()}
     assert shown == FIGURES
     assert len(Document(str(out / "report.docx")).inline_shapes) == len(shown)
-    again = sfumato.study("translation", out=out, data=("inks", "colours", data, data), precision="fp32", language="zh")
+    again = sfumato.study("translation", out=out, data=data, precision="fp32", language="zh")
     assert [row["measured"] for row in again["rows"]] == pytest.approx([row["measured"] for row in results["rows"]])
     assert "循环藏了什么" in (out / "report.html").read_text()
 
 
-@pytest.mark.parametrize("data", [("inks",), ("inks", "colours", "a", "b", "c")])
+@pytest.mark.parametrize("data", [("inks",), ("inks", "papers", "a", "b", "c")])
 def test_too_few_and_too_many_sources_are_refused(data: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(SfumatoError, match="study translation takes 2 to 4, not"):
         sfumato.study("translation", out=tmp_path, data=data)
 
 
 def test_every_run_differs_from_the_first_in_what_it_is_called_by() -> None:
-    inks, colours = (plans.opened_for(plans.INKS, name) for name in ("inks", "colours"))
-    found = {plan.name: plan for plan in plans.digits(("inks", inks), ("colours", colours), full=True)}
+    inks, papers = (plans.opened_for(plans.INKS, name) for name in ("inks", "papers"))
+    found = {plan.name: plan for plan in plans.digits(("inks", inks), ("papers", papers), full=True)}
     assert found.keys() == {*DIGITS, "averaged"}
     assert all(plan.on is not None for plan in found.values())
-    assert torch.equal(inks.train.images(), colours.train.images())
+    assert torch.equal(inks.train.images(), papers.train.images())
     alone = {
         name: plan.fields for name, plan in found.items() if plan.system == plans.INKS and plan.on == ("inks", inks)
     }

@@ -1,11 +1,12 @@
 """The embedded pairs of sides: digits in white on black, and the same digits in ink on paper.
 
 So the true partner of every picture is known, and whether a translation still shows the digit that it was made from.
-`inks` are blue on cream. In `colours` each digit has an ink and a paper of its own, of which black and white say
-nothing: whoever shall come back to them must lose them, or hide them where nobody looks.
+`inks` are blue on cream. In `papers` the paper is ruled, each sheet in its own way, of which black and white say
+nothing:
+whoever shall come back to it must lose the lines, or hide them where nobody looks.
 """
 
-import colorsys
+import math
 
 import torch
 from torch import Tensor
@@ -14,25 +15,27 @@ from ..seeds import derive
 from .dataset import ImageData, InMemory, Split, beside
 from .digits import read_digits
 
-BLACK, WHITE = (torch.full((3,), level) for level in (0.0, 1.0))
-CREAM, BLUE = torch.tensor([0.96, 0.91, 0.78]), torch.tensor([0.10, 0.16, 0.45])
-PAPERS, INKS = ((0.2, 0.5), (0.80, 0.98)), ((0.6, 1.0), (0.10, 0.45))  # between which saturation and brightness lie
+BLACK, WHITE = (torch.full((3, 1, 1), level) for level in (0.0, 1.0))
+CREAM, BLUE = (torch.tensor(colour)[:, None, None] for colour in ((0.96, 0.91, 0.78), (0.10, 0.16, 0.45)))
+LINES = torch.tensor([0.45, 0.62, 0.55])[:, None, None]
+PERIOD = 5.0, 9.0  # pixels between lines, of 32
 
 
 def read_inks(side: int = 32) -> ImageData:
     """White on black, uint8 (n, 3, side, side), and blue on cream as its `second`; see `read_digits`."""
     digits = read_digits(side)
-    return _beside(digits, _written(digits.train, CREAM, BLUE), _written(digits.test, CREAM, BLUE), "inks")
+    train, test = (_written(part, CREAM, BLUE) for part in (digits.train, digits.test))
+    return _beside(digits, train, test, "inks")
 
 
-def read_colours(side: int = 32) -> ImageData:
-    """White on black, and as its `second` each in an ink and on a paper of its own, always the same."""
+def read_papers(side: int = 32) -> ImageData:
+    """White on black, and blue on ruled paper as its `second`; always the same."""
     digits = read_digits(side)
     train, test = (
-        _written(part, _drawn(len(part), f"{half} paper", PAPERS), _drawn(len(part), f"{half} ink", INKS))
+        _written(part, torch.lerp(CREAM, LINES, _ruled(len(part), digits.shape[1], half)), BLUE)
         for half, part in (("train", digits.train), ("test", digits.test))
     )
-    return _beside(digits, train, test, "colours")
+    return _beside(digits, train, test, "papers")
 
 
 def _beside(digits: ImageData, train: Split, test: Split, name: str) -> ImageData:
@@ -43,16 +46,16 @@ def _beside(digits: ImageData, train: Split, test: Split, name: str) -> ImageDat
 
 
 def _written(part: Split, paper: Tensor, ink: Tensor) -> Split:
-    """The digits as shares of ink over paper; colours are (3,), or (n, 3) for each digit its own."""
-    mixed = torch.lerp(paper[..., None, None], ink[..., None, None], part.images())
+    """The digits as shares of ink over paper, either of one colour (3, 1, 1), or a picture of its own for each."""
+    mixed = torch.lerp(paper, ink, part.images())
     return Split(InMemory(mixed.mul(255).round().to(torch.uint8)), part.labels)
 
 
-def _drawn(count: int, purpose: str, ranges: tuple[tuple[float, float], tuple[float, float]]) -> Tensor:
-    """(count, 3): colours of any hue, with saturation and brightness in these ranges."""
-    numbers = torch.rand(count, 3, generator=torch.Generator().manual_seed(derive(0, "inks", purpose)))
-    (pale, strong), (dark, light) = ranges
-    return torch.tensor([
-        colorsys.hsv_to_rgb(hue, pale + share * (strong - pale), dark + level * (light - dark))
-        for hue, share, level in numbers.tolist()
-    ])  # fmt: skip
+def _ruled(count: int, side: int, half: str) -> Tensor:
+    """(count, 1, side, side) in [0, 1]: parallel lines of any direction, at any distance within PERIOD."""
+    generator = torch.Generator().manual_seed(derive(0, "papers", half))
+    angle, shift, period = torch.rand(3, count, 1, 1, 1, generator=generator)
+    period = (PERIOD[0] + (PERIOD[1] - PERIOD[0]) * period) * side / 32
+    places = torch.arange(side, dtype=torch.float32)
+    across = places * (math.pi * angle).cos() + places[:, None] * (math.pi * angle).sin()
+    return (2 * math.pi * (across / period + shift)).cos().clamp_min(0).square()

@@ -88,7 +88,7 @@ SOURCES = {
     "paintings": Source("styles that a program draws, in four manners", _sized("paintings", "read_paintings", 256)),
     "faces": Source("100 faces of 25×25, and as many pieces without one", _fixed("faces", "read_faces")),
     "inks": Source("digits in white on black, and in blue on cream", _sized("inks", "read_inks", 32), ("sides",)),
-    "colours": Source("the same, each in an ink of its own", _sized("inks", "read_colours", 32), ("sides",)),
+    "papers": Source("the same, each on paper ruled in its own way", _sized("inks", "read_papers", 32), ("sides",)),
     "scenes": Source("shapes on photographs, with their boxes or pixels", _scenes, ("labels", "boxes", "masks")),
     "mnist": Source(FETCHED, partial(_published, "mnist"), fetched=True),
     "fashion-mnist": Source(FETCHED, partial(_published, "fashion-mnist"), fetched=True),

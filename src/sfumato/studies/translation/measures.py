@@ -42,7 +42,7 @@ class Failures:
 
 @dataclass(frozen=True, kw_only=True)
 class Translations(Measured):
-    """By run: `ways`, and `probes` of the cycle from side B. `faint`: of runs on colours, translations to black and
+    """By run: `ways`, and `probes` of the cycle from side B. `faint`: of runs on papers, translations to black and
     white and what is finer than a blur in them; `fine`: how much there is of it, in levels. `failures` by run."""
 
     ways: Mapping[str, Ways]

@@ -23,7 +23,7 @@ def prepare(settings: Settings) -> Setup:
     for source in settings.source[:2]:
         data = opened_for(INKS, source)
         if data.train.labels is None or not data.classes:
-            raise SfumatoError(f"data {source!r}: must be digits whose partners are known, as inks and colours are")
+            raise SfumatoError(f"data {source!r}: must be digits whose partners are known, as inks and papers are")
         opened.append((source, data))
     made = digits(opened[0], opened[1], settings.full)
     for name, source in zip(("pictures", "pairs"), settings.source[2:], strict=False):
@@ -44,7 +44,7 @@ def opened_for(system: str, source: str, **fields: Any) -> ImageData:
     return data
 
 
-def digits(inks: On, colours: On, full: bool) -> list[Plan]:
+def digits(inks: On, papers: On, full: bool) -> list[Plan]:
     images = FULL if full else QUICK
     budget = {"images": images, "measure_every": images // 8}
     longer = {"images": TURNS * images, "measure_every": TURNS * images // 8}
@@ -57,8 +57,8 @@ def digits(inks: On, colours: On, full: bool) -> list[Plan]:
         Plan("poolless", INKS, {**budget, "pool": 0}, "no pool", "无图像池"),
         Plan("discogan", "discogan:inks", budget, "DiscoGAN", "DiscoGAN"),
         Plan("dualgan", "dualgan:inks", longer, "DualGAN", "DualGAN"),
-        Plan("hidden", INKS, budget, "any colour", "任意颜色", colours),
-        Plan("noisy", INKS, {**budget, "cycle_noise": NOISE}, "any colour, noise", "任意颜色，加噪", colours),
+        Plan("hidden", INKS, budget, "ruled paper", "条纹纸", papers),
+        Plan("noisy", INKS, {**budget, "cycle_noise": NOISE}, "ruled paper, noise", "条纹纸，加噪", papers),
     ]
     if full:
         found.append(Plan("averaged", INKS, {**budget, "verdict": "averaged"}, "averaged verdict", "平均判别"))

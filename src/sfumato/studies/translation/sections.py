@@ -89,8 +89,8 @@ def papers(report: StudyReport, say: Speaker, measured: Translations) -> None:
 def hiding(report: StudyReport, say: Speaker, measured: Translations) -> None:
     report.heading("What a cycle hides", "循环藏了什么")
     report.say(
-        f"Black and white say nothing of the colours that a digit had. The cycle punishes their loss, so they are worth hiding in what nobody sees. The translation to black and white is disturbed a little before it goes back: what is visible survives, what is hidden does not. {measured.runs['noisy'].plan.en} had noise of {measured.runs['noisy'].plan.fields['cycle_noise']:g} levels within the cycle while it was trained.",
-        "黑白图像并不含原来的颜色。循环损失惩罚这种丢失，于是把颜色藏进看不见之处就有利可图。把黑白译图略加扰动再译回：看得见的留存，藏着的丢失。“加噪”一项训练时循环内有噪声。",
+        f"Black and white say nothing of the lines on the paper. The cycle punishes their loss, so they are worth hiding in what nobody sees. The translation to black and white is disturbed a little before it goes back: what is visible survives, what is hidden does not. {measured.runs['noisy'].plan.en} had noise of {measured.runs['noisy'].plan.fields['cycle_noise']:g} levels within the cycle while it was trained.",
+        "黑白图像并不含纸上的线条。循环损失惩罚这种丢失，于是把线条藏进看不见之处就有利可图。把黑白译图略加扰动再译回：看得见的留存，藏着的丢失。“加噪”一项训练时循环内有噪声。",
     )  # fmt: skip
     rows: dict[str, Tensor] = {}
     for name, (made, fine) in measured.faint.items():
@@ -99,16 +99,16 @@ def hiding(report: StudyReport, say: Speaker, measured: Translations) -> None:
             f"{label}: B": ways.b[0], f"{label}: B → A": made, f"{label}: ×32": fine, f"{label}: B → A → B": ways.b[2],
         }  # fmt: skip
     report.picture("hiding", labelled_rows(rows),
-                   "Digits in any colour, their translations, what is finer in these than a blur of 3 pixels, enlarged 32 times, and the way back.",
-                   "任意颜色的数字、译图、译图中比 3 像素模糊更细的成分（放大 32 倍）、译回结果。")  # fmt: skip
+                   "Digits on ruled paper, their translations, what is finer in these than a blur of 3 pixels, enlarged 32 times, and the way back.",
+                   "条纹纸上的数字、译图、译图中比 3 像素模糊更细的成分（放大 32 倍）、译回结果。")  # fmt: skip
     names = list(measured.probes["hidden"])
     head = [say("disturbance", "扰动"), *(measured.runs[name].label(say) for name in HIDING), say("alone", "扰动本身")]
     cells = [
         [name, *(f"{measured.probes[run][name][0]:.2f}" for run in HIDING), f"{measured.probes['hidden'][name][1]:.2f}"]
         for name in names
     ]
-    report.table(head, cells, "PSNR in dB of B → A → B, its middle disturbed; at the right, of the disturbance itself, on the run in any colour.",
-                 "B → A → B 的 PSNR（dB），中间结果受扰动；右列为扰动本身（任意颜色一项）。")  # fmt: skip
+    report.table(head, cells, "PSNR in dB of B → A → B, its middle disturbed; at the right, of the disturbance itself, on the run on ruled paper.",
+                 "B → A → B 的 PSNR（dB），中间结果受扰动；右列为扰动本身（条纹纸一项）。")  # fmt: skip
     for name in HIDING:
         run, probe = measured.runs[name], measured.probes[name]
         report.row(f"PSNR of B → A → B, {run.plan.en}", f"{run.plan.zh}：B → A → B 的 PSNR", probe["nothing"][0], "dB")
