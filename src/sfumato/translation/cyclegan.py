@@ -71,11 +71,22 @@ class Config(TranslationConfig):
             raise SfumatoError("adversarial 0, cycle 0: leave nothing to learn from")
 
 
-SMALL = Config(resolution=128, width=32, batch_size=4, images=60_000)
+SMALL = Config(
+    resolution=128, width=32, enlarging="resized", half_life=4_000, batch_size=4, learning_rate=4e-4, images=60_000
+)
 PRESETS = {
-    "photographs": replace(SMALL, resolution=64, images=40_000),
+    "photographs": replace(SMALL, resolution=64),
     "inks": Config(
-        resolution=32, enlarged=1.0, flip=False, width=16, blocks=3, patch=16, paired=True, batch_size=16, images=40_000
+        resolution=32,
+        enlarged=1.0,
+        flip=False,
+        width=16,
+        blocks=3,
+        patch=16,
+        paired=True,
+        batch_size=16,
+        images=8_000,
+        learning_rate=1e-3,
     ),
     "small_128": SMALL,
     "paper": Config(),
@@ -162,7 +173,7 @@ class CycleGAN(Translator):
         return torch.optim.Adam(parameters, config.learning_rate, (config.beta1, config.beta2), fused=True)
 
     def parts_to(self, side: Side) -> Parts:
-        down, middle, up = cast(Iterable[nn.Sequential], self.generator_to(side))
+        down, middle, up = cast(Iterable[nn.Sequential], self.maker_of(side))
         return Parts(down, middle, up, MULTIPLE, MARGIN)
 
     def step(self, batches: Iterator[tuple[Batch, Batch]], clock: Clock) -> Scalars:
@@ -171,6 +182,7 @@ class CycleGAN(Translator):
         a, b = (batch.images for batch in next(batches))
         real: Both = {"a": a, "b": b}
         said, made = self.generate(real)
+        self.follow(clock)
         for side in SIDES:
             said[f"critic_{side}"] = self.discriminate(side, real[side], self.pooled(side, made[side].detach()))
         return said

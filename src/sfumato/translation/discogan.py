@@ -118,6 +118,7 @@ class DiscoGAN(Translator):
                 losses[f"cycle_{side}"] = F.mse_loss(self.generator_to(side)(made[OTHER[side]]).float(), real[side])
                 total = total + self.config.cycle * losses[f"cycle_{side}"]
         descend(total, self.optimizers["generators"])
+        self.follow(clock)
         for side in SIDES:
             verdicts = (self.critic_of(side)(images).float() for images in (real[side], made[side].detach()))
             losses[f"critic_{side}"] = discriminator_loss("non_saturating", *verdicts)

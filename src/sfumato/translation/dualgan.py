@@ -133,7 +133,9 @@ class DualGAN(Translator):
                 descend(loss, self.optimizers[f"critic_{side}"])
                 clip_weights(self.critic_of(side), self.config.clip)
                 said[f"critic_{side}"] = loss.detach()
-        return {**said, **self.generate(real)}
+        said |= self.generate(real)
+        self.follow(clock)
+        return said
 
     def generate(self, real: Both) -> Scalars:
         """One update of both generators by (3)."""

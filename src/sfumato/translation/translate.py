@@ -80,7 +80,7 @@ class Translation:
         """Changes with whatever a result depends on."""
         return fingerprint(
             self.runtime.describe(), self.to, repr((self.size, self.tile)),
-            *(value.cpu() for value in self.system.generator_to(self.to).state_dict().values()),
+            *(value.cpu() for value in self.system.maker_of(self.to).state_dict().values()),
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ step is fed pairs of batches, one of each side, that have nothing to do with one
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..data.pictures import Fit
 from ..engine.annealing import set_rate
 from ..engine.clock import Clock
+from ..engine.ema import Average
 from ..engine.fields import MAX_UNITS, Bounds, Count, Natural, Positive, Share, check
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
@@ -41,6 +42,7 @@ class TranslationConfig:
     width: Annotated[int, Bounds(1, MAX_UNITS // WIDEST)] = 64  # maps next to the images
     learning_rate: Positive = 2e-4  # of all networks
     constant: Share = 0.5  # of the run with that rate, which then falls to 0 in a straight line
+    half_life: Natural = 0  # images after which half of the averaged generators is forgotten; 0: no averages
     batch_size: Count = 1  # images of each side per step, over all processes
     images: Count = 200_000  # images of side A drawn in the whole run
     measure_every: Natural = 0  # images between two measurements on the way; 0: a tenth of the run
@@ -81,6 +83,9 @@ class Translator(System):
         self.config = config
         self.to_a, self.to_b = self.generator(), self.generator()
         self.critic_a, self.critic_b = self.critic(), self.critic()
+        self.average_a, self.average_b = (
+            Average(network, config.half_life) if config.half_life else None for network in (self.to_a, self.to_b)
+        )
         self.optimizers["generators"] = self.optimizer(self.to_a, self.to_b)
         for side in SIDES:
             self.optimizers[f"critic_{side}"] = self.optimizer(self.critic_of(side))
@@ -102,6 +107,18 @@ class Translator(System):
 
     def critic_of(self, side: Side) -> nn.Module:
         return self.critic_a if side == "a" else self.critic_b
+
+    def maker_of(self, side: Side) -> nn.Module:
+        """The network that pictures of a side are made with: the averaged generator if there is one."""
+        average = self.average_a if side == "a" else self.average_b
+        return self.generator_to(side) if average is None else cast(nn.Module, average.network)
+
+    def follow(self, clock: Clock) -> None:
+        """Moves the averages after an update of the generators."""
+        for side in SIDES:
+            average = self.average_a if side == "a" else self.average_b
+            if average is not None:
+                average.follow(self.generator_to(side), clock.images - clock.before, clock.images)
 
     def parts_to(self, side: Side) -> Parts | None:
         """Of a generator for images of any size, its parts; None of one for those of `resolution` alone."""
@@ -131,4 +148,4 @@ class Translator(System):
     @torch.no_grad()
     def translate(self, images: Tensor, to: Side) -> Tensor:
         """Images (n, c, h, w) in [-1, 1] of the other side as ones of side `to`, of the same shape."""
-        return self.generator_to(to)(images.to(next(self.parameters()).device)).float()
+        return self.maker_of(to)(images.to(next(self.parameters()).device)).float()
