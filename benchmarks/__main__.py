@@ -25,6 +25,7 @@ STEPS = {  # a file, and its functions
     "gans": ("gan", "dcgan", "wgan", "wgan_gp", "sngan", "cgan"),
     "styles": ("progan", "stylegan", "stylegan2"),
     "style": ("encoder", "adain", "gatys"),
+    "translation": ("cyclegan", "discogan", "dualgan"),
     "recognition": ("finetune", "ssd", "fcn", "unet", "deeplab"),
 }
 PROGRAMS = ("growth", "whole")  # with options of their own

@@ -1,12 +1,14 @@
 """Seconds, side by side, and what they were spent on."""
 
 import math
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from sfumato.engine.runtime import Runtime
 SIDE = 3072
 Row = dict[str, float | str]
 Ints = Sequence[int]
+Who = Literal["ours", "textbook"]
+Sides = Callable[[Runtime], tuple[Callable[[], object], Callable[[], object]]]  # a step of ours, and the textbook's
 aten = torch.ops.aten
 
 
@@ -130,3 +134,30 @@ def interleaved(
         textbook()
         theirs.append(_seconds(textbook, runtime))
     return statistics.median(mine), statistics.median(theirs)
+
+
+def peak_of(sides: Sides, who: Who, runtime: Runtime) -> int:
+    """MB of a process that does nothing else, above what torch alone takes. `sides`: a function of a module."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=_watched, args=(sides, who, runtime.precision, results))
+    process.start()
+    found = results.get()
+    process.join()
+    return found
+
+
+def _watched(sides: Sides, who: Who, precision: str, results: "multiprocessing.Queue[int]") -> None:
+    before = most_memory()
+    runtime = Runtime(torch.device("cpu"), "bf16" if precision == "bf16" else "fp32")
+    ours, theirs = sides(runtime)
+    if who == "ours":
+        memory.keep_freed_memory()
+    (ours if who == "ours" else theirs)()
+    results.put(most_memory() - before)
+
+
+def most_memory() -> int:
+    """MB that this process has held at most; what its parent held does not count, as it would for `getrusage`."""
+    text = Path("/proc/self/status").read_text("utf-8") if Path("/proc/self/status").exists() else ""
+    return next((int(line.split()[1]) // 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0)

@@ -8,12 +8,10 @@ torch alone takes.
 """
 
 import math
-import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -29,7 +27,7 @@ from sfumato.gans.growing import PyramidConfig
 from sfumato.nets.growing import sides
 
 from .gans import FOREVER, adams, batches_of, gradient_penalty
-from .measure import Bench, Counter, Row, forget_freed_memory, matmul_peak
+from .measure import Bench, Counter, Row, forget_freed_memory, matmul_peak, peak_of
 from .training import steps_of
 
 CYCLE = 16  # our steps that hold each regulariser as often as it is due
@@ -58,8 +56,8 @@ def stylegan2(bench: Bench) -> list[Row]:
             "ratio": round(textbook / own, 2),
             "peak_share": round(counter.operations / CYCLE / own / matmul_peak(bench.runtime), 4),
             "kernels": round(counter.calls / CYCLE),
-            "ours_mb": peak_of("ours", bench.runtime),
-            "textbook_mb": peak_of("textbook", bench.runtime),
+            "ours_mb": peak_of(sides_of, "ours", bench.runtime),
+            "textbook_mb": peak_of(sides_of, "textbook", bench.runtime),
         }
     ]
 
@@ -136,33 +134,6 @@ def seconds(work: Callable[[], None], runtime: Runtime) -> float:
     work()
     runtime.wait()
     return time.perf_counter() - began
-
-
-def peak_of(side: str, runtime: Runtime) -> int:
-    """MB of a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    process = context.Process(target=_watched, args=(side, runtime.precision, results))
-    process.start()
-    found = results.get()
-    process.join()
-    return found
-
-
-def _watched(side: str, precision: str, results: "multiprocessing.Queue[int]") -> None:
-    before = most_memory()
-    runtime = Runtime(torch.device("cpu"), "bf16" if precision == "bf16" else "fp32")
-    ours, theirs = sides_of(runtime)
-    if side == "ours":
-        memory.keep_freed_memory()
-    (ours if side == "ours" else theirs)()
-    results.put(most_memory() - before)
-
-
-def most_memory() -> int:
-    """MB that this process has held at most; what its parent held does not count, as it would for `getrusage`."""
-    text = Path("/proc/self/status").read_text("utf-8") if Path("/proc/self/status").exists() else ""
-    return next((int(line.split()[1]) // 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0)
 
 
 class Dense(nn.Module):
