@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,7 +50,6 @@ class UpsampleConv(nn.Conv2d):
 
 
 def spread(kernels: Tensor) -> Tensor:
-    """3×3 kernels (o, i, 3, 3) under a 2×2 box: (o, i, 4, 4), in fp32 under autocast too."""
-    with torch.autocast(kernels.device.type, enabled=False):
-        boxed = F.conv2d(kernels.reshape(-1, 1, 3, 3), kernels.new_ones(1, 1, 2, 2), padding=1)
-    return boxed.view(*kernels.shape[:2], 4, 4)
+    """3×3 kernels (o, i, 3, 3) under a 2×2 box: (o, i, 4, 4)."""
+    wider = F.pad(kernels, (0, 1)) + F.pad(kernels, (1, 0))
+    return F.pad(wider, (0, 0, 0, 1)) + F.pad(wider, (0, 0, 1, 0))
