@@ -86,7 +86,7 @@ PRESETS = {
         paired=True,
         batch_size=16,
         images=8_000,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
     ),
     "small_128": SMALL,
     "paper": Config(),

@@ -57,7 +57,7 @@ class Config(TranslationConfig):
 SMALL = Config(width=32, batch_size=32, images=60_000)
 PRESETS = {
     "photographs": SMALL,
-    "inks": replace(SMALL, resolution=32, flip=False, paired=True, images=40_000),
+    "inks": replace(SMALL, resolution=32, flip=False, paired=True, cycle=10.0, learning_rate=5e-4, images=20_000),
     "paper": Config(images=2_000_000),
 }
 

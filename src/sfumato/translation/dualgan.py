@@ -63,7 +63,7 @@ class Config(TranslationConfig):
 SMALL = Config(resolution=64, width=32, patch=34, batch_size=8, images=80_000)
 PRESETS = {
     "photographs": SMALL,
-    "inks": replace(SMALL, resolution=32, patch=16, flip=False, paired=True),
+    "inks": replace(SMALL, resolution=32, width=16, patch=16, flip=False, paired=True, batch_size=16, images=60_000),
     "paper": Config(),
 }
 
