@@ -21,7 +21,7 @@ from sfumato.translation.translator import Translator
 from tests.studies.conftest import first_of
 
 DIGITS = {
-    "cyclegan", "game", "cycle", "identity", "whole", "poolless", "discogan", "dualgan", "hidden", "noisy",
+    "cyclegan", "game", "cycle", "identity", "whole", "discogan", "dualgan", "hidden", "noisy",
 }  # fmt: skip
 PICTURES = {"pictures", "pictures-identity", "pairs", "pairs-identity"}
 FIGURES = {
@@ -95,7 +95,7 @@ def test_too_few_and_too_many_sources_are_refused(data: tuple[str, ...], tmp_pat
 def test_every_run_differs_from_the_first_in_what_it_is_called_by() -> None:
     inks, papers = (plans.opened_for(plans.INKS, name) for name in ("inks", "papers"))
     found = {plan.name: plan for plan in plans.digits(("inks", inks), ("papers", papers), full=True)}
-    assert found.keys() == {*DIGITS, "averaged"}
+    assert found.keys() == {*DIGITS, "averaged", "poolless"}
     assert all(plan.on is not None for plan in found.values())
     assert torch.equal(inks.train.images(), papers.train.images())
     alone = {

@@ -126,6 +126,8 @@ def alike(source: str) -> tuple[str, ...]:
     MNIST's does, whatever it is called."""
     from .mnist import is_idx_folder
 
+    if source == "papers":
+        return source, "inks"
     return (
         (source, "mnist", "digits") if source not in SOURCES and is_idx_folder(Path(source).expanduser()) else (source,)
     )

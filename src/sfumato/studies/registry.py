@@ -44,7 +44,7 @@ STUDIES: Mapping[str, StudyEntry] = {
                    "begins with it"),
         StudyEntry("style-gan", Words("StyleGAN: grown, styled, demodulated", "StyleGAN：增长、样式、解调"), ("digits",)),
         StudyEntry("translation", Words("Translation: what a cycle is for, and what it hides", "图像翻译：循环的用处，以及它藏了什么"),
-                   ("inks", "papers"), seconds=230.0, more=2),
+                   ("inks", "papers"), seconds=190.0, more=2),
     )
 }  # fmt: skip
 

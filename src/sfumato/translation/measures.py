@@ -1,6 +1,6 @@
 """How good translations are, in both directions, beside what needs no training.
 
-- `frechet`, `kernel`: of translated test pictures from the real test pictures of the side that they shall be of.
+- `frechet`, `kernel`: of translated test pictures, 200 at most, from real ones of the side that they shall be of.
 - `content`: relative squared error of what the encoder that comes with the package sees at relu4_1, from each picture
   to its translation: how much of it is no longer the same.
 - `partner`: where both sides are digits, the share of translations that a reader of digits, which took no part in the
@@ -32,13 +32,14 @@ from .probe import as_jpeg, decibels, fineness, probe
 from .translator import OTHER, SIDES, Both, Side, Translator
 
 SEED = 0
-QUICK = 200  # pictures of a side that are measured on the way
+COMPARED, QUICK = 200, 100  # pictures of a side whose distances are taken, at the end and on the way
 PROBED = 32
 QUALITY = 75
 COLOURED = 256  # pictures whose colours are looked at
 TINY = 1e-6
 SEEN = "relu4_1"
 AT_ONCE = 50
+_JUDGES: dict[tuple[str, str, str, str], PictureJudge] = {}  # measures on the way share them
 NAMES = {
     OURS: Words("translated", "翻译结果"),
     "untouched": Words("input, untouched", "输入原图"),
@@ -100,13 +101,18 @@ class Direction:
         self.system, self.data, self.runtime = system, data, runtime
         self.to: Side = to
         self.inputs, self.real = (held_out(system, data, side, limit) for side in (OTHER[to], to))
-        self.judge = PictureJudge(Features(features).to(runtime.device), self.real)
+        key = data.fingerprint, str(self.real.shape), to, features
+        if key not in _JUDGES:
+            compared = self.real[spread(len(self.real), min(len(self.real), COMPARED))]
+            _JUDGES[key] = PictureJudge(Features(features).to(runtime.device), compared)
+        self.judge = _JUDGES[key]
         train, _ = split_of(data, to)
         self.train = train.at_resolution(system.config.resolution)
         self.palette = palette_of(self.train) if data.paired else None
 
     def distances(self, images: Tensor) -> dict[str, float]:
-        found = self.judge.measure(self.judge.see(images))
+        compared = images[spread(len(images), min(len(images), COMPARED))]
+        found = self.judge.measure(self.judge.see(compared))
         return {f"{key}_to_{self.to}": found[key] for key in ("frechet", "kernel")}
 
     def measured(self, images: Tensor) -> dict[str, float]:

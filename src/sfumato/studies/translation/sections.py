@@ -43,8 +43,8 @@ def why(report: StudyReport, say: Speaker, measured: Translations) -> None:
 def within(report: StudyReport, say: Speaker, measured: Translations) -> None:
     report.heading("Identity, patches, pools", "恒等损失、块判别、图像池")
     report.say(
-        "One thing is changed at a time. Identity asks the network that makes ink to leave ink alone: where one side is the negative of the other, the same network cannot easily do both. A verdict on the whole image, in place of each patch of 16 pixels; discriminators that are shown no older images.",
-        "每次只改一处。恒等损失要求生成墨字的网络不改动墨字：当两个域互为反相时，同一网络难以兼顾。整图判别代替 16 像素的块判别；判别器不再看旧图像。",
+        "One thing is changed at a time. Identity asks the network that makes ink to leave ink alone: where one side is the negative of the other, the same network cannot easily do both. A verdict on the whole image, in place of each patch of 16 pixels; at full scale also the mean verdict of all patches, and discriminators that are shown no older images.",
+        "每次只改一处。恒等损失要求生成墨字的网络不改动墨字：当两个域互为反相时，同一网络难以兼顾。整图判别代替 16 像素的块判别；完整规模另有各块平均判别，以及不看旧图像的判别器。",
     )  # fmt: skip
     names = [name for name in WITHIN if name in measured.runs]
     shown(report, say, measured, "within", names, "As above, of these runs.", "同上，各训练的结果。")
@@ -89,7 +89,7 @@ def papers(report: StudyReport, say: Speaker, measured: Translations) -> None:
 def hiding(report: StudyReport, say: Speaker, measured: Translations) -> None:
     report.heading("What a cycle hides", "循环藏了什么")
     report.say(
-        f"Black and white say nothing of the lines on the paper. The cycle punishes their loss, so they are worth hiding in what nobody sees. The translation to black and white is disturbed a little before it goes back: what is visible survives, what is hidden does not. {measured.runs['noisy'].plan.en} had noise of {measured.runs['noisy'].plan.fields['cycle_noise']:g} levels within the cycle while it was trained.",
+        f"Black and white say nothing of the lines on the paper. The cycle punishes their loss, so they are worth hiding in what nobody sees. The translation to black and white is disturbed a little before it goes back: what is visible survives, what is hidden does not. {measured.runs['noisy'].plan.en} had noise of {measured.runs['noisy'].plan.fields['cycle_noise']:g} levels within the cycle while it was trained. Both weigh the cycle with {measured.runs['noisy'].plan.fields['cycle']:g}, not with 10.",
         "黑白图像并不含纸上的线条。循环损失惩罚这种丢失，于是把线条藏进看不见之处就有利可图。把黑白译图略加扰动再译回：看得见的留存，藏着的丢失。“加噪”一项训练时循环内有噪声。",
     )  # fmt: skip
     rows: dict[str, Tensor] = {}
