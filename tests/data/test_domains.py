@@ -132,7 +132,7 @@ def test_folders_of_neither_side_are_named(tmp_path: Path) -> None:
         ({"x.png": 1, "y.png": 2}, "2 pictures in no folder of a side"),
         ({"cats/x.png": 1, "cats/y.png": 2}, "2 pictures in no folder of a side"),
         ({"cats/x.png": 1, "dogs/y.png": 2, "cows/z.png": 3}, "pictures in 3 folders (cats, cows, dogs)"),
-        ({"A/x.png": 1, "B/y.png": 2}, "side A holds 1 pictures"),
+        ({"A/x.png": 1, "B/y.png": 2}, "side A holds 1 picture that can be used; 2 are needed"),
         ({"trainA/x.png": 1, "trainA/y.png": 2}, "which are side A and which side B?"),
         ({"readme.txt": 1}, "no picture that can be used"),
     ],
@@ -149,7 +149,7 @@ def test_other_layouts_are_refused_in_one_line(files: dict[str, int], words: str
 
 
 def test_one_set_is_no_two_sides() -> None:
-    with pytest.raises(SfumatoError, match="has not two sides, A and B; `inks` has"):
+    with pytest.raises(SfumatoError, match="has not two sides, A and B; `inks` and `papers` have"):
         open_data("digits", View(target="sides"))
 
 

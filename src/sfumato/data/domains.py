@@ -78,9 +78,10 @@ def read_domains(
     refuse_if(strict, path, left_out, some=True)
     for side, found in zip(folders or SIDES, sides, strict=True):
         if len(found) < LEAST:
+            there = f"{len(found) or 'no'} picture{'s' * (len(found) != 1)}"
             raise SfumatoError(
-                f"{path}: side {side} holds {len(found)} pictures that can be used; it must be {LEAST} at least, one "
-                "to train on and one to test"
+                f"{path}: side {side} holds {there} that can be used; {LEAST} are needed, one to train on and one to "
+                "test"
             )
     first, second = (_data(path.name, reader, found) for found in sides)
     reading = _told(folders, first, second) + (", each picture with its partner" if paired else "")

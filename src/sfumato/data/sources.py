@@ -154,8 +154,9 @@ def open_data(source: str | Sequence[str], view: View | None = None, strict: boo
     if source in SOURCES:
         known = SOURCES[source]
         if view.target not in known.offers:
-            able = " and ".join(f"`{name}`" for name, other in SOURCES.items() if view.target in other.offers)
-            raise SfumatoError(f"data {source}: has not {OWED[view.target]}; {able} has")
+            able = [f"`{name}`" for name, other in SOURCES.items() if view.target in other.offers]
+            have = "has" if len(able) == 1 else "have"
+            raise SfumatoError(f"data {source}: has not {OWED[view.target]}; {' and '.join(able)} {have}")
         return _suited(known.read(view), view)
     return _open_path(source, view, strict)
 

@@ -2,9 +2,10 @@
 
 Zhu et al. 2017, https://arxiv.org/abs/1703.10593; networks as in its appendix 7.
 Images are (b, c, h, w) in [-1, 1]; logits are (b, 1, h', w'), or (b,).
-Departs from the paper: none in the presets of its name but the initialisation's and the shuffling's seeds. `width`,
-`blocks`, `patch`, verdicts on whole images, enlarging by nearest neighbours and noise within the cycle are options; the
-small presets use batches of more than one image and shorter runs.
+Departs from the paper: biases before norms, which change nothing, are left out; a run is as long
+as its images, of which 200,000 are 200 epochs of 1,000. `width`, `blocks`, `patch`, verdicts averaged or on the whole
+image, enlarging by neighbours, averaged generators and noise within the cycle are options; the small presets use some
+of them, batches of more than one image and shorter runs.
 """
 
 from collections.abc import Iterable, Iterator

@@ -63,7 +63,7 @@ class Translators(Family):
         evaluation: Evaluation,
     ) -> None:  # fmt: skip
         system = cast(Translator, system)
-        if history.measures:
+        if any("frechet_to_a" in row for row in history.measures):
             report.picture("judged", judged_curve(history.measures), "Fréchet distance of both directions on the way.")
         if history.looks:
             labels = [f"{int(path.stem):,} images" for path in history.looks]
@@ -84,9 +84,10 @@ class Translators(Family):
 
 def judged_curve(measures: Sequence[Mapping[str, Any]]) -> bytes:
     """The distances of both directions over a run."""
-    images = [row["images"] for row in measures]
-    names = {f"to {side.upper()}": f"frechet_to_{side}" for side in SIDES}
-    return curve({name: (images, [row[key] for row in measures]) for name, key in names.items()}, "images", "Fréchet")
+    rows = [row for row in measures if "frechet_to_a" in row]
+    images = [row["images"] for row in rows]
+    series = {f"to {side.upper()}": (images, [row[f"frechet_to_{side}"] for row in rows]) for side in SIDES}
+    return curve(series, "images", "Fréchet")
 
 
 def probe_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> tuple[list[str], list[list[str]], str]:

@@ -12,14 +12,16 @@
 All pictures are squares of the run's resolution.
 """
 
+from math import isfinite
+
 import torch
 from torch import Tensor
 
 from ..data.dataset import ImageData, Split, spread
 from ..engine.runtime import Runtime
 from ..metrics.digit_reader import DIGITS, LARGEST, shipped_reader
-from ..metrics.distance import Features
-from ..metrics.generation import PictureJudge
+from ..metrics.distance import Features, frechet, kernel_value
+from ..metrics.generation import PictureJudge, within
 from ..metrics.kept import kept
 from ..metrics.reconstruction import fidelity, mean_image
 from ..metrics.table import OURS, Evaluation, Row, Words, rows_of
@@ -111,9 +113,14 @@ class Direction:
         self.palette = palette_of(self.train) if data.paired else None
 
     def distances(self, images: Tensor) -> dict[str, float]:
-        compared = images[spread(len(images), min(len(images), COMPARED))]
-        found = self.judge.measure(self.judge.see(compared))
-        return {f"{key}_to_{self.to}": found[key] for key in ("frechet", "kernel")}
+        """NaN where a side has one picture, which makes no set."""
+        judge, compared = self.judge, images[spread(len(images), min(len(images), COMPARED))]
+        names = f"frechet_to_{self.to}", f"kernel_to_{self.to}"
+        if min(len(judge.real), len(compared)) < 2:
+            return dict.fromkeys(names, float("nan"))
+        seen = judge.scale * judge.see(compared)
+        alike = kernel_value(judge.real, seen, within(judge.name, judge.real))
+        return dict(zip(names, (frechet(judge.real, seen), alike), strict=True))
 
     def measured(self, images: Tensor) -> dict[str, float]:
         """Everything, of what stands in the places of `inputs`."""
@@ -198,11 +205,11 @@ def probed(system: Translator, images: Tensor, side: Side, runtime: Runtime) -> 
 
 
 def glance(system: Translator, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
-    """The Fréchet distance of both directions, of few pictures."""
+    """The distances of both directions, of few pictures, where there are any."""
     found: dict[str, float | str] = {}
     for side in SIDES:
         direction = Direction(system, data, side, runtime, limit=QUICK)
         made = translated(system, direction.inputs, side, runtime)
-        distance = direction.judge.measure(direction.judge.see(made), quick=True)["frechet"]
-        found |= {f"frechet_to_{side}": distance, "network": direction.judge.name}
+        known = {key: value for key, value in direction.distances(made).items() if isfinite(value)}
+        found |= {**known, "network": direction.judge.name}
     return {**found, "of": QUICK, "data": data.fingerprint}
