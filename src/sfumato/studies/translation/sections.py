@@ -92,6 +92,11 @@ def hiding(report: StudyReport, say: Speaker, measured: Translations) -> None:
         f"Black and white say nothing of the lines on the paper. The cycle punishes their loss, so they are worth hiding in what nobody sees. The translation to black and white is disturbed a little before it goes back: what is visible survives, what is hidden does not. {measured.runs['noisy'].plan.en} had noise of {measured.runs['noisy'].plan.fields['cycle_noise']:g} levels within the cycle while it was trained. Both weigh the cycle with {measured.runs['noisy'].plan.fields['cycle']:g}, not with 10.",
         "黑白图像并不含纸上的线条。循环损失惩罚这种丢失，于是把线条藏进看不见之处就有利可图。把黑白译图略加扰动再译回：看得见的留存，藏着的丢失。“加噪”一项训练时循环内有噪声。",
     )  # fmt: skip
+    if not measured.full:
+        report.say(
+            "Hiding takes time: the few images of the quick scale are only the beginning of it.",
+            "隐藏需要时间：快速规模的图像太少，只见其开端。",
+        )
     rows: dict[str, Tensor] = {}
     for name, (made, fine) in measured.faint.items():
         label, ways = measured.runs[name].figure_label(say), measured.ways[name]
