@@ -413,7 +413,7 @@ def evaluate(
     features: Annotated[
         str | None,
         Parameter(
-            help="Adversarial runs: the network that drawn pictures are measured with, instead of the usual one: "
+            help="Adversarial and translation runs: the network that pictures are measured with, not the usual one: "
             "efficientnet_lite0, or a file of SqueezeNet weights."
         ),
     ] = None,

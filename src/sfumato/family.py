@@ -65,7 +65,7 @@ class Family:
     """What a subject owes a run. `not_losses`: scalars of its steps that are drawn in figures of their own."""
 
     not_losses: Sequence[str] = ()
-    judges_drawings: bool = False  # whether it measures what its systems draw by a network that one can choose
+    judges_drawings: bool = False  # whether it measures what its systems make by a network that one can choose
 
     def view(self, config: Any) -> View:
         """How pictures are read for a system with this Config."""

@@ -11,6 +11,7 @@ import sfumato
 from sfumato.data.dataset import InMemory, Split
 from sfumato.data.inks import read_inks
 from sfumato.errors import SfumatoError
+from sfumato.family import Judges
 from sfumato.translation.measures import as_digits, recoloured
 from sfumato.translation.palette import named, palette_of
 
@@ -78,3 +79,12 @@ def test_a_map_of_few_colours_is_told_from_a_photograph() -> None:
     assert len(torch.stack([found.flatten(), classes.repeat_interleave(4, 2).flatten()]).unique(dim=1)[0]) == 3
     noise = torch.randint(256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     assert palette_of(Split(InMemory(noise))) is None
+
+
+def test_what_is_for_drawn_images_is_refused(tmp_path: Path) -> None:
+    data = folders(tmp_path / "few", (5, 7))
+    run = sfumato.train(
+        "cyclegan", data=str(data), run=tmp_path / "run", watch=lambda _: None, evaluate=False, **SMALL
+    )  # fmt: skip
+    with pytest.raises(SfumatoError, match="thorough: is for what adversarial systems draw; translations"):
+        run.evaluate(judges=Judges(thorough=True))

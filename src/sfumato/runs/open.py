@@ -188,6 +188,8 @@ class Run:
         if judges != USUAL and not family.judges_drawings:
             asked = f"inception {judges.inception}" if judges.inception else f"features {judges.features}"
             asked = "thorough" if judges.thorough else asked
-            raise SfumatoError(f"{asked}: is for what adversarial systems draw, not for {self.system_name}")
+            raise SfumatoError(
+                f"{asked}: is for what adversarial systems draw and translators make, not for {self.system_name}"
+            )
         measured = data or self.data
         return family.evaluate(self.system, measured, self.runtime, None if data else self.history, judges)
