@@ -194,6 +194,8 @@ def _print_evaluation(evaluation: Any) -> None:
 
     head, rows, caption = printed(evaluation)
     table = Table(*head, caption=caption, caption_justify="left", caption_style="dim")
+    if evaluation.keys() == [row[0] for row in rows]:  # it stands on end: names of measures do not break
+        table.columns[0].no_wrap, table.columns[0].min_width = True, max(len(row[0]) for row in rows)
     for row in rows:
         table.add_row(*row)
     console = Console()
