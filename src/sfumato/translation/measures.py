@@ -60,10 +60,8 @@ def measure(system: Translator, data: ImageData, runtime: Runtime, features: str
     rows: list[Row] = []
     directions: dict[Side, Direction] = {side: Direction(system, data, side, runtime, features) for side in SIDES}
     for side, direction in directions.items():
-        n = len(direction.inputs)
-        rows += rows_of(direction.measured(made[OTHER[side]]), n)
-        for of, values in direction.baselines().items():
-            rows += rows_of(values, n, of, "baseline")
+        for of, values in {OURS: direction.measured(made[OTHER[side]]), **direction.baselines()}.items():
+            rows += direction.rows(of, values)
         ways = {"cycle": back[side], "cycle_jpeg": jpeg[side], "same": same[side]}
         there = {f"{key}_{side}": decibels(images[side], found) for key, found in ways.items()}
         rows += rows_of(there, len(images[side]))
@@ -75,15 +73,15 @@ def measure(system: Translator, data: ImageData, runtime: Runtime, features: str
         rows=tuple(rows),
         names=NAMES,
         note=Words(
-            f"Those of both sides together. Network: {network}. JPEG of quality {QUALITY}.",
-            f"两个域合计。网络：{network}。JPEG 质量 {QUALITY}。",
+            f"Those of both sides together; distances of {COMPARED} a side at most. Network: {network}. JPEG of "
+            f"quality {QUALITY}.",
+            f"两个域合计；距离每域至多 {COMPARED} 张。网络：{network}。JPEG 质量 {QUALITY}。",
         ),
         network=network,
         seed=SEED,
         more={
             "probe": {side: probed(system, images[side][:PROBED], side, runtime) for side in SIDES},
             "fineness": {f"to_{side}": [fineness(images[side]), fineness(made[OTHER[side]])] for side in SIDES},
-            "glance": glance(system, data, runtime),
         },
     )
 
@@ -121,6 +119,13 @@ class Direction:
         seen = judge.scale * judge.see(compared)
         alike = kernel_value(judge.real, seen, within(judge.name, judge.real))
         return dict(zip(names, (frechet(judge.real, seen), alike), strict=True))
+
+    def rows(self, of: str, values: dict[str, float]) -> list[Row]:
+        """Of what was measured of something: distances are of fewer pictures than all else."""
+        count, role = len(self.inputs), "ours" if of == OURS else "baseline"
+        apart = {key: value for key, value in values.items() if key.startswith(("frechet", "kernel"))}
+        others = {key: value for key, value in values.items() if key not in apart}
+        return [*rows_of(apart, min(count, COMPARED), of, role), *rows_of(others, count, of, role)]
 
     def measured(self, images: Tensor) -> dict[str, float]:
         """Everything, of what stands in the places of `inputs`."""
@@ -160,7 +165,7 @@ class Direction:
 
         return kept(
             compute, "translated", self.judge.name, self.data.fingerprint, self.data.shape, config.resolution,
-            config.paired, self.to, len(self.inputs), len(self.real),
+            config.paired, self.to, COMPARED, len(self.inputs), len(self.real),
         )  # fmt: skip
 
 

@@ -12,10 +12,8 @@ On = tuple[str, ImageData]
 QUICK, FULL = 5_000, 60_000  # images of each run on digits,
 PICTURES = 60_000  # and on pictures
 SMALL: dict[str, Any] = {"learning_rate": 4e-4}  # of runs on pictures: their batches are of four
-QUICKER, TURNS = (
-    2,
-    3,
-)  # a DiscoGAN draws so many times as many images in the same time; a DualGAN takes three for a step
+QUICKER = 2  # a DiscoGAN draws so many times as many images in the same time
+TURNS = 3  # a DualGAN draws so many batches in a step
 EAGER: dict[str, Any] = {"cycle": 40.0, "learning_rate": 1e-3}  # for what comes back: to see soon what is hidden
 NOISE = 8.0  # levels, within the cycle of the run that shall hide nothing
 INKS, PHOTOGRAPHS = "cyclegan:inks", "cyclegan:photographs"
