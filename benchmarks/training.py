@@ -29,11 +29,11 @@ def steps_of(
     system: System, images: Tensor, steps: int, runtime: Runtime, labels: Tensor | None = None, seed: int = 0
 ) -> Callable[[], None]:
     """A function that trains `system` for so many steps on `images` (n, c, h, w), bytes, and their labels (n,)."""
-    system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+    system.to(runtime.device, memory_format=system.layout(runtime))  # pyright: ignore[reportCallIssue]
     (stage,) = system.stages()
     batches = Batches(
         Split(InMemory(images), labels), stage.batch_size, seed, system.image_range, stage.crop, stage.flip,
-        stage.across, device=runtime.device, memory_format=runtime.memory_format,
+        stage.across, device=runtime.device, memory_format=system.layout(runtime),
     )  # fmt: skip
     running = ticks(system, lambda _: batches.at, Clock(), seed, runtime)
 
@@ -46,9 +46,9 @@ def steps_of(
 
 def step_on(system: System, batch: Batch | tuple[Batch, Batch], runtime: Runtime) -> Callable[[], None]:
     """A function that trains `system` for a step on the same batch, or pair of batches, each time."""
-    system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+    system.to(runtime.device, memory_format=system.layout(runtime))  # pyright: ignore[reportCallIssue]
     parts = [
-        replace(part, images=part.images.contiguous(memory_format=runtime.memory_format))
+        replace(part, images=part.images.contiguous(memory_format=system.layout(runtime)))
         for part in ((batch,) if isinstance(batch, Batch) else batch)
     ]
     fed = repeat(parts[0] if isinstance(batch, Batch) else tuple(parts))

@@ -13,6 +13,7 @@ from ..errors import SfumatoError
 from .clock import Clock
 from .eager import do_without_compiler
 from .plateau import Plateau
+from .runtime import Runtime
 
 Scalars = dict[str, Tensor]
 do_without_compiler()
@@ -81,6 +82,10 @@ class System(nn.Module, ABC):
     def begin(self) -> None:
         """Called once, before the first step of a new run: loads what was trained before. A resumed or opened run has
         it in its checkpoint."""
+
+    def layout(self, runtime: Runtime) -> torch.memory_format:
+        """How its weights, and the images that `step` is fed, lie in memory."""
+        return runtime.memory_format
 
     @abstractmethod
     def stages(self) -> Sequence[Stage]:

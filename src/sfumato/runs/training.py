@@ -84,7 +84,7 @@ class Training:
         self.system = self.entry.build(config)
         if not resumed:  # a run that was killed before its first checkpoint begins anew
             self.system.begin()
-        self.system.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+        self.system.to(runtime.device, memory_format=self.system.layout(runtime))  # pyright: ignore[reportCallIssue]
         self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
         # Refuses batches that cannot be, before anything is written.
         check_cuts(data, self.system.stages(), runtime.processes, self.system.least_batch)
@@ -106,7 +106,7 @@ class Training:
         runtime = self.runtime
         batches = batches_for(
             self.data, stage, self.seed, self.system.image_range, runtime.process, runtime.processes, runtime.device,
-            runtime.memory_format,
+            self.system.layout(runtime),
         )  # fmt: skip
         return batches.at
 

@@ -26,7 +26,7 @@ def images_per_second(system: str, data: ImageData, fields: Mapping[str, Any], r
     torch.manual_seed(SEED)
     made = entry.build(config)
     made.begin()
-    made.to(runtime.device, memory_format=runtime.memory_format)  # pyright: ignore[reportCallIssue]
+    made.to(runtime.device, memory_format=made.layout(runtime))  # pyright: ignore[reportCallIssue]
     stages = made.stages()
     kinds = {replace(stage, images=0) for stage in stages}
     known: dict[Stage, float] = {}
@@ -45,7 +45,7 @@ def _speed(system: System, data: ImageData, start: int, images: int, watched: fl
 
     def feed(stage: Stage) -> Draw[Any]:
         return batches_for(
-            data, stage, SEED, system.image_range, device=runtime.device, memory_format=runtime.memory_format
+            data, stage, SEED, system.image_range, device=runtime.device, memory_format=system.layout(runtime)
         ).at
 
     began, first, took = time.monotonic(), 0, 0.0

@@ -25,7 +25,7 @@ from ..errors import SfumatoError
 from ..nets.convolution import WholeConv, WholeTransposedConv
 from ..nets.players import SLOPE, WIDEST, DCDiscriminator, check_resolution, initialise
 from ..ops.objectives import discriminator_loss, generator_loss
-from .translator import OTHER, SIDES, Both, TranslationConfig, Translator
+from .translator import OTHER, SIDES, Both, Parameters, TranslationConfig, Translator
 
 SMALLEST = 4  # side of the map that pictures are squeezed through
 
@@ -93,9 +93,8 @@ class DiscoGAN(Translator):
     def critic(self) -> nn.Module:
         return DCDiscriminator(self.config.width, self.config.channels, self.config.resolution, batch_norm=True)
 
-    def optimizer(self, *networks: nn.Module) -> torch.optim.Optimizer:
+    def optimizer(self, parameters: Parameters) -> torch.optim.Optimizer:
         config = self.config
-        parameters = [parameter for network in networks for parameter in network.parameters()]
         betas = (config.beta1, config.beta2)
         return torch.optim.Adam(parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=True)
 

@@ -25,7 +25,7 @@ from ..errors import SfumatoError
 from ..nets.patches import Patch, PatchDiscriminator, smallest
 from ..nets.players import SLOPE, WIDEST, initialise
 from ..ops.objectives import clip_weights, discriminator_loss, generator_loss
-from .translator import OTHER, SIDES, Both, TranslationConfig, Translator
+from .translator import OTHER, SIDES, Both, Parameters, TranslationConfig, Translator
 
 OBJECTIVE = "wasserstein"
 DROPPED = 0.5
@@ -114,8 +114,7 @@ class DualGAN(Translator):
         config = self.config
         return PatchDiscriminator(config.channels, config.width, config.patch, nn.BatchNorm2d)
 
-    def optimizer(self, *networks: nn.Module) -> torch.optim.Optimizer:
-        parameters = [parameter for network in networks for parameter in network.parameters()]
+    def optimizer(self, parameters: Parameters) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(parameters, self.config.learning_rate)
 
     def step(self, batches: Iterator[tuple[Batch, Batch]], clock: Clock) -> Scalars:

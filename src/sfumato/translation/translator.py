@@ -25,6 +25,7 @@ Side = Literal["a", "b"]
 SIDES: tuple[Side, ...] = get_args(Side)
 OTHER: dict[Side, Side] = {"a": "b", "b": "a"}
 Both = dict[Side, Tensor]  # images by the side that they are of, or come from
+Parameters = list[nn.Parameter]
 MAX_RESOLUTION = 1024
 GLANCES = 10  # measurements on the way
 
@@ -86,9 +87,9 @@ class Translator(System):
         self.average_a, self.average_b = (
             Average(network, config.half_life) if config.half_life else None for network in (self.to_a, self.to_b)
         )
-        self.optimizers["generators"] = self.optimizer(self.to_a, self.to_b)
+        self.optimizers["generators"] = self.optimizer([*self.to_a.parameters(), *self.to_b.parameters()])
         for side in SIDES:
-            self.optimizers[f"critic_{side}"] = self.optimizer(self.critic_of(side))
+            self.optimizers[f"critic_{side}"] = self.optimizer([*self.critic_of(side).parameters()])
 
     @abstractmethod
     def generator(self) -> nn.Module:
@@ -99,8 +100,8 @@ class Translator(System):
         """A new one: images to logits."""
 
     @abstractmethod
-    def optimizer(self, *networks: nn.Module) -> torch.optim.Optimizer:
-        """A new one for all parameters of `networks`."""
+    def optimizer(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """A new one for `parameters`."""
 
     def generator_to(self, side: Side) -> nn.Module:
         return self.to_a if side == "a" else self.to_b
