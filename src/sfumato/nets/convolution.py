@@ -37,12 +37,19 @@ class UpsampleConv(nn.Conv2d):
     Computed as one transposed convolution of stride 2 whose 4×4 kernel is the 3×3 kernel spread by a 2×2 box: the same
     function (to rounding) with 4/9 of the multiply-adds, and the enlarged maps are never made. Reflecting the enlarged
     map by one pixel repeats its border, so that is what happens to the small one.
+
+    `smooth`: bilinear upsampling in place of nearest, whose stairs a single convolution cannot undo.
     """
 
-    def __init__(self, inputs: int, outputs: int, padding_mode: Literal["zeros", "reflect"] = "zeros") -> None:
+    def __init__(
+        self, inputs: int, outputs: int, padding_mode: Literal["zeros", "reflect"] = "zeros", smooth: bool = False
+    ) -> None:
         super().__init__(inputs, outputs, 3, padding=1, padding_mode=padding_mode)
+        self.smooth = smooth
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.smooth:
+            return super().forward(F.interpolate(input, scale_factor=2, mode="bilinear", align_corners=False))
         kernel = spread(self.weight.flip(2, 3)).transpose(0, 1)
         if self.padding_mode == "zeros":
             return F.conv_transpose2d(input, kernel, self.bias, stride=2, padding=1)

@@ -6,6 +6,7 @@ Images are (b, 3, h, w) in the network's own units: [0, 255] less 127, over 128;
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -31,17 +32,22 @@ class SameConv2d(nn.Conv2d):
     divide by 2 is one more at the right and at the bottom."""
 
     def forward(self, input: Tensor) -> Tensor:
+        return self.by(input, self.weight, self.bias)
+
+    def by(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The same with other filters."""
         if self.groups > 1 and input.is_cpu and torch.is_grad_enabled():
             # In bf16 a CPU takes so long for the gradients of depthwise filters that a step takes twice the time.
             with torch.autocast("cpu", enabled=False):
-                return self.padded(input.float())
-        return self.padded(input)
+                return self._padded(input.float(), weight, bias)
+        return self._padded(input, weight, bias)
 
-    def padded(self, input: Tensor) -> Tensor:
-        if self.stride[0] == 1:  # as much on both sides: the convolution's own padding
-            return super().forward(input)
-        sides = (*self.added(input.shape[-1]), *self.added(input.shape[-2]))
-        return F.conv2d(F.pad(input, sides), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+    def _padded(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padding: str | tuple[int, ...] | int = self.padding
+        if self.stride[0] > 1:  # else as much on both sides: the convolution's own padding
+            input = F.pad(input, (*self.added(input.shape[-1]), *self.added(input.shape[-2])))
+            padding = 0
+        return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def added(self, pixels: int) -> tuple[int, int]:
         """What is added before and behind so many pixels."""
@@ -50,17 +56,31 @@ class SameConv2d(nn.Conv2d):
         return total // 2, total - total // 2
 
 
+class Layer(nn.Sequential):
+    """Convolution, batch norm, and perhaps ReLU6. When it is not trained, the norm is folded into the filters: maps are
+    passed over once less."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(input)
+        convolution, norm = cast(SameConv2d, self[0]), cast(nn.BatchNorm2d, self[1])
+        mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        scale = norm.weight * (variance + norm.eps).rsqrt()
+        found = convolution.by(input, convolution.weight * scale.view(-1, 1, 1, 1), norm.bias - mean * scale)
+        return self[2](found) if len(self) > 2 else found
+
+
 def layer(
     inputs: int, outputs: int, side: int = 1, stride: int = 1, dilation: int = 1, depthwise: bool = False,
     active: bool = True,
-) -> nn.Sequential:  # fmt: skip
-    """Convolution, batch norm, and ReLU6 if it is `active`."""
+) -> Layer:  # fmt: skip
+    """A new one, with ReLU6 if it is `active`."""
     groups, padding = inputs if depthwise else 1, dilation * (side // 2)
     parts: list[nn.Module] = [
         SameConv2d(inputs, outputs, side, stride, padding, dilation, groups, bias=False),
         nn.BatchNorm2d(outputs, EPS, MOMENTUM),
     ]
-    return nn.Sequential(*parts, *([nn.ReLU6(inplace=True)] if active else []))
+    return Layer(*parts, *([nn.ReLU6(inplace=True)] if active else []))
 
 
 class InvertedResidual(nn.Module):
@@ -76,7 +96,14 @@ class InvertedResidual(nn.Module):
         self.project = layer(wide, outputs, active=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        found = self.project(self.depthwise(self.expand(values)))
+        return self.narrowed(self.widened(values), values)
+
+    def widened(self, values: Tensor) -> Tensor:
+        """What stands after the depthwise filters and their ReLU6: maps that are smooth and broad."""
+        return self.depthwise(self.expand(values))
+
+    def narrowed(self, wide: Tensor, values: Tensor) -> Tensor:
+        found = self.project(wide)
         return values + found if self.residual else found
 
 

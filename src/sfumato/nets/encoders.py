@@ -2,9 +2,9 @@
 
 Images are (b, 3, h, w) in [0, 1], RGB; every encoder does its own normalisation. Layers carry the names of the papers:
 `conv3_1` and `relu3_1` for the VGG networks (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556), `fire4` for
-SqueezeNet (Iandola et al. 2016, https://arxiv.org/abs/1602.07360), `stem`, `block1` to `block16` and `head` for
-EfficientNet-Lite0. `sfumato` is ours: a VGG of four blocks, half as wide, with five convolutions; its weights come with
-the package.
+SqueezeNet (Iandola et al. 2016, https://arxiv.org/abs/1602.07360), `stem`, `block1` to `block16`, `depthwise1` to
+`depthwise16` within these, and `head` for EfficientNet-Lite0. `sfumato` is ours: a VGG of four blocks, half as wide,
+with five convolutions; its weights come with the package.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ EncoderName = Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1
 EFFICIENTNET: Literal["efficientnet_lite0"] = "efficientnet_lite0"
 Padding = Literal["zeros", "reflect"]
 Pooling = Literal["max", "average"]
+WIDE = "depthwise"  # begins the names of layers within a block
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,20 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """What stands after each of `layers`; nothing behind the last of them is computed."""
-        wanted = {self.place(layer): layer for layer in layers}
+        wanted = {self.place(layer): layer for layer in layers if not layer.startswith(WIDE)}
+        inner = {self.place(layer): layer for layer in layers if layer.startswith(WIDE)}
+        last = max((*wanted, *inner))
         found: dict[str, Tensor] = {}
         values = self.units(images)
-        for index, layer in enumerate(self.features[: max(wanted) + 1]):
+        for index, layer in enumerate(self.features[: last + 1]):
+            if index in inner:
+                block = cast(efficientnet.InvertedResidual, layer)
+                found[inner[index]] = wide = block.widened(values)
+                if index < last or index in wanted:
+                    values = block.narrowed(wide, values)
+                    if index in wanted:
+                        found[wanted[index]] = values
+                continue
             in_place = isinstance(layer, nn.ReLU) and index - 1 not in wanted
             values = F.relu_(values) if in_place else layer(values)
             if index in wanted:
@@ -89,6 +100,9 @@ class Encoder(nn.Module):
 
     def channels(self, layer: str) -> int:
         """How many maps `layer` has."""
+        if layer.startswith(WIDE):
+            block = cast(efficientnet.InvertedResidual, self.features[self.place(layer)])
+            return cast(nn.Conv2d, block.depthwise[0]).out_channels
         for module in reversed(self.features[: self.place(layer) + 1]):
             if isinstance(module, nn.Conv2d):
                 return module.out_channels
@@ -127,7 +141,9 @@ def build_encoder(
         return Encoder(name, cast(nn.Sequential, models.get_model(name).features), SQUEEZENET[name])
     if name == EFFICIENTNET:
         features = efficientnet.EfficientNetLite0().features
-        places = {"stem": 0, **{f"block{number}": number for number in range(1, len(features) - 1)}}
+        places = {"stem": 0}
+        for number in range(1, len(features) - 1):
+            places |= {f"block{number}": number, f"{WIDE}{number}": number}
         return Encoder(name, features, {**places, "head": len(features) - 1})
     raise SfumatoError(f"encoder {name!r}: must be one of {', '.join((*VGG, *SQUEEZENET, EFFICIENTNET))}")
 

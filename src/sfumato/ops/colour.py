@@ -23,9 +23,34 @@ def match_covariance(image: Tensor, colours: Tensor) -> Tensor:
     Covariances are those of one pixel, so that `TINY` matters where a picture is flat and nowhere else.
     """
     values, others = (picture.flatten(1).double() for picture in (image, colours))
-    (mean, own), (goal, other) = _distribution(values), _distribution(others)
-    moved = _power(other, 0.5) @ _power(own, -0.5) @ (values - mean) + goal
+    (mean, own), (goal, other) = (_distributions(part[None], TINY) for part in (values, others))
+    moved = (powers(other, 0.5) @ powers(own, -0.5))[0] @ (values - mean[0, :, None]) + goal[0, :, None]
     return moved.view_as(image).to(image.dtype).clamp(0, 1)
+
+
+def transported(images: Tensor, colours: Tensor, floor: float = TINY) -> Tensor:
+    """`images` (b, 3, h, w) with the mean and covariance of others' colours, of any size, by the map that moves colours
+    least: the optimal transport between two Gaussians (Peyré and Cuturi 2019, https://arxiv.org/abs/1803.00567, remark
+    2.31). Not clamped. `floor`: added to both covariances; where colours hardly vary it keeps the map from blowing up.
+    """
+    matrix, shift = transport(images, colours, floor)
+    return torch.einsum("bij,bjhw->bihw", matrix, images) + shift[..., None, None]
+
+
+def transport(images: Tensor, colours: Tensor, floor: float = TINY) -> tuple[Tensor, Tensor]:
+    """The map itself: matrices (b, 3, 3) and shifts (b, 3)."""
+    (mean, own), (goal, other) = (_distributions(values, floor) for values in (images, colours))
+    root, inverse = powers(own, 0.5), powers(own, -0.5)
+    matrix = inverse @ powers(root @ other @ root, 0.5) @ inverse
+    return matrix.float(), (goal - (matrix @ mean[..., None])[..., 0]).float()
+
+
+def _distributions(images: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    values = images.flatten(2).double()
+    mean = values.mean(2)
+    centred = values - mean[..., None]
+    identity = torch.eye(3, device=values.device, dtype=values.dtype)
+    return mean, centred @ centred.transpose(1, 2) / values.shape[2] + floor * identity
 
 
 def match_histogram(image: Tensor, colours: Tensor) -> Tensor:
@@ -36,12 +61,7 @@ def match_histogram(image: Tensor, colours: Tensor) -> Tensor:
     return torch.from_numpy(matched).to(image).clamp(0, 1)
 
 
-def _distribution(values: Tensor) -> tuple[Tensor, Tensor]:
-    mean = values.mean(1, keepdim=True)
-    centred = values - mean
-    return mean, centred @ centred.T / values.shape[1] + TINY * torch.eye(3, device=values.device, dtype=values.dtype)
-
-
-def _power(matrix: Tensor, exponent: float) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors * values.clamp_min(TINY).pow(exponent) @ vectors.T
+def powers(matrices: Tensor, exponent: float) -> Tensor:
+    """Of symmetric (b, n, n) matrices, positive definite."""
+    values, vectors = torch.linalg.eigh(matrices)
+    return vectors * values.clamp_min(TINY**2).pow(exponent)[..., None, :] @ vectors.transpose(1, 2)

@@ -8,11 +8,16 @@ from .statistics import TINY, Moments, covariance, exact, square_root
 
 
 def relative_error(found: Tensor, target: Tensor) -> Tensor:
-    """‖found - target‖² / ‖target‖² of each sample, averaged: 0 is equal, 1 is as good as nothing."""
+    """The mean of `relative_errors`."""
+    return relative_errors(found, target).mean()
+
+
+def relative_errors(found: Tensor, target: Tensor) -> Tensor:
+    """‖found - target‖² / ‖target‖² of each sample, (b,): 0 is equal, 1 is as good as nothing."""
     each = tuple(range(1, target.dim()))
     missed = torch.linalg.vector_norm(found - target, dim=each, dtype=torch.float32)
     size = torch.linalg.vector_norm(target, dim=each, dtype=torch.float32)
-    return (missed.square() / size.square().clamp_min(TINY)).mean()
+    return missed.square() / size.square().clamp_min(TINY)
 
 
 def relative_moments(found: Moments, target: Moments) -> Tensor:

@@ -3,4 +3,5 @@
 SYSTEMS = {
     "encoder": ("DistilledEncoder", ("photographs", "paintings")),
     "adain": ("AdaIN", ("photographs", "paintings")),
+    "brush": ("BrushSystem", ("photographs", "paintings")),
 }

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..data.pictures import Fit
 from ..engine.fields import Bounds, Count, Positive, check
@@ -17,13 +19,19 @@ from ..engine.system import Stage, System
 from ..errors import SfumatoError
 from ..nets.decoder import LAYERS, Decoder
 from ..nets.encoders import Encoder, build_encoder
+from ..ops.colour import transported
 from ..ops.statistics import Moments, exchange, moments
+from ..ops.strokes import flow_noise
 from ..weights.known import SHIPPED
 from ..weights.load import read_weights
 
 DETAILED = (*LAYERS, "relu3_1")  # where the shipped networks exchange statistics
+TELLING = "telling."  # begins the names of what an older decoder may lack
 Statistics = dict[str, Moments]  # by layer
 MAX_RESOLUTION = 4096
+NOISE = 0.08  # its deviation
+LEGIBLE = 0.5  # of the draft in what the second pass sees
+FLOOR = 3e-3  # beside variances of colours: near-grey paintings would blow up
 MULTIPLE = 8  # how often the encoder pools, as a factor of size
 
 
@@ -84,6 +92,33 @@ class Restyler(nn.Module):
         return self.decoder(self.restyled(self.encoder(content, self.layers), statistics))
 
 
+class Brush(Restyler):
+    """One whose decoder is told the style."""
+
+    def once(self, content: Tensor, style: Tensor) -> Tensor:
+        """One pass over what is `prepared`."""
+        statistics = self.style_statistics(self.encoder(style, self.layers))
+        return self.decoder(self.restyled(self.encoder(content, self.layers), statistics), statistics).float()
+
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        """A pass at half the size, one at full size over the photograph mixed with it, and the painting's colours."""
+        _, given = prepared(content, style, torch.zeros(len(content), dtype=torch.int64))
+        draft = self.once(*(F.interpolate(part, scale_factor=0.5, mode="area") for part in (given, style)))
+        return transported(self.once(mixed(given, draft), style).clamp(0, 1), style, FLOOR)
+
+
+def prepared(content: Tensor, style: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    """`content` in the colours of `style`, and the same with noise along its edges, by its own seed in `seeds` (b,)."""
+    matched = transported(content, style, FLOOR).clamp(0, 1)
+    return matched, (matched + NOISE * flow_noise(matched, seeds)).clamp(0, 1)
+
+
+def mixed(given: Tensor, draft: Tensor) -> Tensor:
+    """What the second pass sees. `draft`: of another size."""
+    enlarged = F.interpolate(draft, size=given.shape[2:], mode="bilinear", align_corners=False)
+    return given + LEGIBLE * (enlarged.clamp(0, 1) - given)
+
+
 def shipped() -> Restyler:
     """The network that comes with the package: its encoder, and the AdaIN decoder that was trained with it."""
     restyler = Restyler(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
@@ -96,10 +131,13 @@ def load_exported(restyler: Restyler, folder: Path) -> None:
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
         path = folder / f"sfumato-{part}.safetensors"
         values = {name: value.float() for name, value in read_weights(path).items() if value.is_floating_point()}
-        shapes = [{name: value.shape for name, value in part.items()} for part in (values, module.state_dict())]
+        own = module.state_dict()
+        if not any(name.startswith(TELLING) for name in values):
+            own = {name: value for name, value in own.items() if not name.startswith(TELLING)}
+        shapes = [{name: value.shape for name, value in part.items()} for part in (values, own)]
         if shapes[0] != shapes[1] or not all(bool(value.isfinite().all()) for value in values.values()):
             raise SfumatoError(f"weights {str(path)!r}: not those of an exported {part}")
-        module.load_state_dict(values)
+        module.load_state_dict(values, strict=False)
 
 
 class StyleSystem(System):
