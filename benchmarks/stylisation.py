@@ -21,7 +21,7 @@ from sfumato.engine.runtime import Runtime, choose, hardware
 from sfumato.style.encoder import PRESETS, DistilledEncoder
 from sfumato.style.measures import PAIRED, judged, test_pairs
 from sfumato.style.network import StyleSystem, shipped
-from sfumato.style.tiles import TiledRestyler
+from sfumato.style.painter import painter_for
 
 RATE = 0.03
 STEPS = (10, 25, 50)
@@ -59,13 +59,13 @@ def measure(contents: str, styles: str, judge_file: str) -> dict[str, object]:
     judge = DistilledEncoder(config)
     judge.begin()
     judge.requires_grad_(False).eval()
-    restyler = TiledRestyler(shipped(), choose("cpu"), TILE)
+    painter = painter_for(shipped(), choose("cpu"), TILE)
     rows = []
     for strength in STRENGTHS:
         began = time.perf_counter()
         pictures = torch.cat(
             [
-                restyler.restyle(one[None], [restyler.style(other[None])], alpha=strength)
+                painter.paint(one[None], [other[None]], [1.0], strength, 0, lambda: None)
                 for one, other in zip(to_bytes(content), to_bytes(style), strict=True)
             ]
         )

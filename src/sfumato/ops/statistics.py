@@ -103,16 +103,6 @@ def covariance(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, cast(Tensor, _Products.apply(flat - mean)) / flat.shape[1]
 
 
-def texture(features: Tensor, eps: float = 1e-5) -> tuple[Moments, Tensor]:
-    """Moments, (b, c) each, and covariance (b, c, c) of the channels: a Gram matrix of features without their mean,
-    which is the mean's own business and drowns the rest. The deviations are read off its diagonal."""
-    count = features.shape[2] * features.shape[3]
-    mean = features.mean((2, 3), dtype=torch.promote_types(features.dtype, torch.float32))
-    covariances = gram(features) / count - mean[:, :, None] * mean[:, None, :]
-    variance = covariances.diagonal(dim1=1, dim2=2).clamp_min(0)
-    return Moments(mean, (variance + eps).sqrt()), covariances
-
-
 def square_root(matrices: Tensor, steps: int = 12) -> Tensor:
     """Of symmetric (b, c, c) matrices without negative eigenvalues, by coupled Newton-Schulz iterations (Higham 2008,
     eq. 6.35): products only, so that gradients are cheap."""

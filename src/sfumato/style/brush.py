@@ -30,7 +30,7 @@ from ..nets.encoders import build_encoder
 from ..ops.style_losses import relative_errors, sliced_distance, total_variation
 from ..weights.known import SHIPPED
 from .network import DETAILED, Brush, Restyler, StyleSystem, TransferConfig, load_exported, mixed, prepared
-from .texture import OFFSET, Eye, paint_errors
+from .texture import OFFSET, Eye, Offset, paint_errors, seen, sums, textures
 
 PATCH, SCALES, DIRECTIONS = 5, 3, 16  # of the sliced distance: pixels, halvings and one, drawn anew at each step
 FACTOR = 2.0  # times the others' rate, for what tells the style
@@ -91,19 +91,20 @@ class BrushSystem(StyleSystem):
         config = self.config
         anneal(self.optimizers["decoder"], config.learning_rate, clock.before, config.warmup, config.images)
         content, style = (batch.images for batch in next(batches))
-        offset = cast(tuple[int, int], tuple(torch.randint(OFFSET, (2,)).tolist()))
+        offset = cast(Offset, tuple(torch.randint(OFFSET, (2,)).tolist()))
         with torch.no_grad():
             matched, given = prepared(content, style, torch.randint(2**31, (len(content),)))
             again = len(content) // 2
             if again:
                 drafts = self.network.once(*(_halved(part[:again]) for part in (given, style)))
                 given = torch.cat([mixed(given[:again], drafts), given[again:]])
-            forms, target = self.eye.forms(matched, offset), self.eye.textures(style)
+            forms, target = self.eye.forms(seen(matched, offset)), self.eye.textures(style)
         output = self.network.once(given, style)
         shown = output.clamp(0, 1)
-        found, textures = self.eye.see(shown, offset)
+        found, maps = self.eye.see(seen(shown, offset))
+        painted = textures({name: sums(values) for name, values in maps.items()})
         content_loss = _root(relative_errors(found, forms)).mean()
-        of_moments, of_textures = (_root(errors).mean(1).sum() for errors in paint_errors(textures, target))
+        of_moments, of_textures = (_root(errors).mean(1).sum() for errors in paint_errors(painted, target))
         patches = _patch_distance(shown, style)
         excess = (output - shown).square().mean()
         loss = (
@@ -132,9 +133,9 @@ class BrushSystem(StyleSystem):
         """Relative squared errors: of forms against the photograph in the painting's colours; of moments and
         covariances, summed over the layers."""
         matched, _ = prepared(content, style, torch.zeros(len(content), dtype=torch.int64))
-        found, textures = self.eye.see(output, (0, 0))
-        moments, covariances = paint_errors(textures, self.eye.textures(style))
-        return relative_errors(found, self.eye.forms(matched, (0, 0))).mean(), (moments + covariances).mean(1).sum()
+        moments, covariances = paint_errors(self.eye.textures(output), self.eye.textures(style))
+        found, forms = (self.eye.forms(seen(pictures, (0, 0))) for pictures in (output, matched))
+        return relative_errors(found, forms).mean(), (moments + covariances).mean(1).sum()
 
 
 def _root(errors: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ from ..version import __version__
 from .clips import restyle_frames, warp_errors
 from .gatys import PictureTick
 from .network import Restyler, shipped
-from .options import PATHS, MethodOptions, Options, PaintOptions
-from .restyle import Styles, mask_of, sized
+from .options import PATHS, MethodOptions, NetworkOptions, Options
+from .restyle import Interrupted, Styles, mask_of, sized
 
 LOOK, WATCHED = 5, 50  # steps of an optimisation between two looks at its losses, and at its picture
 
@@ -91,7 +91,7 @@ def stylize_files(
     Of a folder, pictures that cannot be read are left out with a line each. Raises SfumatoError naming the file at
     fault.
     """
-    if watch and not isinstance(options, PaintOptions):
+    if watch and isinstance(options, NetworkOptions):
         raise SfumatoError(f"watch {watch}: there is nothing to watch without --method gatys or --preset fine")
     if out.resolve() in {path.resolve() for path in (*styles, *masks)}:
         raise SfumatoError(f"{out}: is a style or a mask: give another --out")
@@ -117,10 +117,14 @@ def _restyle_pictures(
 ) -> Iterator[Path]:
     restyled = 0
     for source, target in work:
+        stopped = None
         try:
             picture, alpha = read_file(source)
             with bars.picture(source.name) as advance:
-                result = styles.lay(picture, advance)
+                try:
+                    result = styles.lay(picture, advance)
+                except Interrupted as stop:
+                    stopped, result = stop, stop.finished
         except SfumatoError as error:
             message = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
             if not content.is_dir():
@@ -133,6 +137,9 @@ def _restyle_pictures(
         write_picture(result, target, alpha, recipe)
         restyled += 1
         yield target
+        if stopped:
+            _say(f"stopped: {target} is what was painted so far")
+            raise stopped
     if not restyled:
         raise SfumatoError(f"{content}: none of its {len(work)} pictures could be restyled")
 

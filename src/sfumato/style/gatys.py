@@ -19,7 +19,7 @@ them; `d2l` takes VGG-19's as they come. On an encoder without a recipe's layers
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -116,7 +116,16 @@ class PictureTick(Tick):
     """One step: `images` counts the steps so far, of `total`; `canvas.image` is the picture as it stands."""
 
     total: int
-    canvas: "Canvas"
+    canvas: "Easel"
+
+
+class Easel(Protocol):
+    """What a picture stands on while it is changed."""
+
+    @property
+    def image(self) -> Tensor:
+        """(1, 3, h, w) in [0, 1]."""
+        ...
 
 
 def recipe_for(name: str, encoder: Encoder, **changes: Any) -> Recipe:

@@ -120,8 +120,8 @@ def mixed(given: Tensor, draft: Tensor) -> Tensor:
 
 
 def shipped() -> Restyler:
-    """The network that comes with the package: its encoder, and the AdaIN decoder that was trained with it."""
-    restyler = Restyler(build_encoder("sfumato"), Decoder("sfumato", DETAILED))
+    """The network that comes with the package: its encoder, and the brush's decoder for it."""
+    restyler = Brush(build_encoder("sfumato"), Decoder("sfumato", DETAILED, told=True))
     load_exported(restyler, SHIPPED)
     return restyler.eval()
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from ..engine.fields import Bounds, Share, build, check
+from ..engine.fields import Amount, Bounds, Natural, Share, build, check
 from ..errors import SfumatoError
 from ..strict import shown
 
 Keep = Literal["luma", "coral", "histogram"]
 Start = Literal["content", "noise", "style"]
-Features = Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"]
+Features = Literal["efficientnet_lite0", "sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"]
+Recipes = Literal["gatys2016", "d2l", "keras", "multiscale"]
 Side = Annotated[int | None, Bounds(32)]
 PATHS = ("run", "weights_file")  # options that name a file or a folder
 CELL = 8  # pixels on a side of a cell of the network's code
@@ -29,6 +30,8 @@ class Options:
     content_size: Side = None  # pixels on the shorter side of content and result
     style_size: Side = 512  # pixels on the shorter side of styles: sets the size of strokes
     crop: bool = False  # cut contents and styles to their central squares
+    alpha: Share = 1.0  # strength of the style; 0: the content's own pixels
+    feather: Natural = 12  # with masks, the width of their soft edges in pixels
     keep_color: Keep | None = None  # keep the content's colours: its chroma (luma), or styles recoloured first
     coherence: Share = 0.6  # in clips, the share of the frame before, warped along its motion; 0: each frame for itself
     seed: int = 0  # what all randomness is derived from
@@ -53,44 +56,63 @@ class PassOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaintOptions(Options):
-    """Of what is optimised."""
+class StrokeOptions(Options):
+    """Of what is painted stroke by stroke, from coarse to fine."""
 
-    recipe: str = "multiscale"  # gatys2016, d2l, keras or multiscale (ours)
-    steps: Annotated[int | None, Bounds(1)] = None  # steps at full size; the recipe's by default
-    encoder: Features = "sfumato"  # the network that pictures are compared with; sfumato comes with the package
+    usual: ClassVar[Features] = "efficientnet_lite0"
+    encoder: Features | None = None  # the network that judges: efficientnet_lite0, which comes with the package
     weights_file: str | None = None  # a file of the encoder's weights; fetched by default
+    content_weight: Amount = 10.0  # how legible the content stays; 3 is a free hand
+    smoothness: Amount = 60.0  # weight of the total variation
+    noise: Share = 0.08  # deviation of the noise along edges that strokes begin from
+    matched: bool = True  # first of all, the content in the style's colours
+    scale: Annotated[float, Bounds(0.1, 10)] = 1.0  # size of the strokes, times the style's
+    effort: Annotated[float, Bounds(0.1, 20)] = 1.0  # times the usual steps
+    seconds: Annotated[float | None, Bounds(0, above=True)] = None  # the effort that takes so long here
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions(PassOptions):
-    """One pass through a network (AdaIN)."""
-
-    alpha: Share = 1.0  # strength of the style
+    """Passes through a network."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimisedOptions(PaintOptions):
-    """Optimised from the start (Gatys et al.)."""
-
-    method: ClassVar[str] = "gatys"
-    init: str = "content"  # what is changed: content, noise, style (its colours), or a picture
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.init not in get_args(Start) and not Path(self.init).is_file():
-            raise SfumatoError(f"init {shown(self.init)}: must be {', '.join(get_args(Start))}, or a picture")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineOptions(PassOptions, PaintOptions):
-    """A pass through a network, then some steps of optimisation."""
+class FineOptions(PassOptions, StrokeOptions):
+    """What a network paints, worked out stroke by stroke."""
 
     preset: ClassVar[str] = "fine"
 
 
-MethodOptions = NetworkOptions | OptimisedOptions | FineOptions
-METHODS = (NetworkOptions, OptimisedOptions, FineOptions)
+@dataclass(frozen=True, kw_only=True)
+class GatysOptions(StrokeOptions):
+    """Stroke by stroke from the content."""
+
+    method: ClassVar[str] = "gatys"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperOptions(Options):
+    """Optimised as Gatys et al. and others have it."""
+
+    method: ClassVar[str] = "gatys"
+    preset: ClassVar[str] = "paper"
+    recipe: Recipes = "gatys2016"  # whose: the paper's, two textbooks', or one from coarse to fine
+    steps: Annotated[int | None, Bounds(1)] = None  # steps at full size; the recipe's by default
+    usual: ClassVar[Features] = "vgg19"
+    encoder: Features | None = None  # the network that judges: vgg19
+    weights_file: str | None = None  # a file of the encoder's weights; fetched by default
+    init: str = "content"  # what is changed: content, noise, style (its colours), or a picture
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoder == "efficientnet_lite0":
+            raise SfumatoError(f"encoder {shown(self.encoder)}: is not for --preset paper, whose recipes go by VGG-19")
+        if self.init not in get_args(Start) and not Path(self.init).is_file():
+            raise SfumatoError(f"init {shown(self.init)}: must be {', '.join(get_args(Start))}, or a picture")
+
+
+MethodOptions = NetworkOptions | FineOptions | GatysOptions | PaperOptions
+METHODS = (NetworkOptions, FineOptions, GatysOptions, PaperOptions)
 
 
 def having(name: str) -> list[type[MethodOptions]]:
@@ -106,19 +128,16 @@ def options_for(method: str = "adain", preset: str = "draft", **values: Any) -> 
             raise SfumatoError(f"{name} {shown(value)}: must be one of {', '.join(dict.fromkeys(known))}")
     chosen = next((kind for kind in METHODS if (kind.method, kind.preset) == (method, preset)), None)
     if chosen is None:
-        raise SfumatoError(
-            f"preset {preset!r}: is AdaIN followed by optimisation; --method {method} optimises from the start"
-        )
+        able = [kind.preset for kind in METHODS if kind.method == method]
+        raise SfumatoError(f"preset {preset!r}: --method {method} has {' and '.join(able)}")
     if unknown := sorted(name for name in values if not having(name)):
         raise SfumatoError(f"stylize: unknown options {', '.join(unknown)}")
     given = {name: value for name, value in values.items() if not isinstance(value, str) or value}
     for name in [name for name in given if chosen not in having(name)]:
         value, owners = given.pop(name), having(name)
         if value != getattr(owners[0], name):
-            flags, hint = " and ".join(map(flag, owners)), ""
-            if name == "encoder":
-                hint = "; no decoder for it is shipped: train one (sfumato train adain --encoder), give it with --run"
-            raise SfumatoError(f"{name} {shown(value)}: is for {flags}, not for {flag(chosen)}{hint}")
+            flags = " and ".join(map(flag, owners))
+            raise SfumatoError(f"{name} {shown(value)}: is for {flags}, not for {flag(chosen)}")
     return build(chosen, given, "stylize")
 
 

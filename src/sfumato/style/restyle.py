@@ -3,9 +3,10 @@
 Large pictures are restyled tile by tile, or optimised small and enlarged; what was chosen is said.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, Protocol, TypeVar, cast, get_args
 
 import torch
 from PIL import Image, ImageChops
@@ -18,16 +19,27 @@ from ..data.pictures import MAX_PIXELS, layers_of, to_bytes, to_picture, to_tens
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
 from ..nets.activations import unit_mean_activation
-from ..nets.encoders import build_encoder
+from ..nets.encoders import EncoderName, build_encoder
 from ..ops.colour import keep_chroma, match_covariance, match_histogram
-from ..ops.statistics import Moments
+from .fine import Hand, paint_finely
 from .gatys import RECIPES, PictureTick, paint, recipe_for
-from .network import Restyler, Statistics, shipped
-from .options import FineOptions, MethodOptions, NetworkOptions, OptimisedOptions, PaintOptions, Start
-from .tiles import TiledRestyler
+from .network import Restyler, shipped
+from .options import (
+    FineOptions,
+    GatysOptions,
+    MethodOptions,
+    NetworkOptions,
+    Options,
+    PaperOptions,
+    PassOptions,
+    Start,
+    StrokeOptions,
+)
+from .painter import painter_for
+from .texture import Eye
 
-PAINTED = 768  # pixels on the longer side of what is optimised, unless a content size is given
-FINE_STEPS = 60  # of optimisation after AdaIN
+PAINTED = 768  # pixels on the longer side of what is optimised whole, unless a content size is given
+FINEST = 2048  # of what is painted stroke by stroke
 TAUGHT = ("vgg16", "vgg19")  # encoders whose pooling a recipe may change; ours was trained with its own
 MIN_SIDE = 8
 RECOLOUR = {"coral": match_covariance, "histogram": match_histogram}
@@ -51,100 +63,98 @@ class Method(Protocol):
 
 
 class Network:
-    """A pass through a network that exchanges statistics (AdaIN), tile by tile.
-
-    `shares`: of the styles, with sum 1. `masks`: uint8 (1, 1, h, w), one for each style instead of its share, or none.
-    """
+    """Passes through a network that exchanges statistics (AdaIN), tile by tile. `shares`: of the styles, with sum 1."""
 
     def __init__(
-        self, restyler: Restyler, runtime: Runtime, tile: int, shares: Sequence[float], note: Note, alpha: float = 1.0,
-        masks: Sequence[Tensor] = (),
-    ) -> None:  # fmt: skip
-        self.tiled, self.networks = TiledRestyler(restyler, runtime, tile), [restyler]
-        self.shares, self.note, self.alpha, self.masks = shares, note, alpha, masks
-        self._styles: Sequence[Tensor] = ()
-        self._known: list[Statistics] = []
+        self, restyler: Restyler, runtime: Runtime, options: PassOptions, shares: Sequence[float], note: Note
+    ) -> None:
+        self.networks = [restyler]
+        self.painter = painter_for(restyler, runtime, options.tile)
+        self.shares, self.note, self.alpha, self.seed = shares, note, options.alpha, options.seed
 
     def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
-        if styles is not self._styles:
-            self._styles, self._known = styles, [self.tiled.style(style) for style in styles]
-        count = self.tiled.count(content)
+        count = self.painter.count(content)
         if count > 1:
-            self.note(f"{content.shape[3]}×{content.shape[2]} pixels: in {count} tiles of {self.tiled.side}")
+            size = f"{content.shape[3]}×{content.shape[2]}"
+            self.note(f"{size} pixels: in {count} tiles of {self.painter.tiled.side}")
         done = iter(range(1, count + 1))
-        goals: list[Statistics | None] = [*self._known]
-        masks = self._regions(content)
-        if masks is None:
-            goals = [blended(self._known, self.shares)]
-        elif len(masks) > len(goals):
-            goals.append(None)
-        return self.tiled.restyle(content, goals, masks, self.alpha, lambda: advance(next(done), count))
+        return self.painter.paint(
+            content, styles, self.shares, self.alpha, self.seed, lambda: advance(next(done), count)
+        )
 
-    def _regions(self, content: Tensor) -> Tensor | None:
-        """(n, 1, h, w): the share of each style in each pixel, and last of what stays as it is."""
-        if not self.masks:
-            return None
-        size = list(content.shape[2:])
-        masks = torch.cat([F.interpolate(_floats(mask), size=size, mode="area") for mask in self.masks])
-        total = masks.sum(0, keepdim=True)
-        return torch.cat([masks / total.clamp_min(1), (1 - total).clamp_min(0)])
+
+class Strokes:
+    """Painted stroke by stroke, from the content or from what a network painted of it."""
+
+    def __init__(
+        self, options: StrokeOptions, runtime: Runtime, shares: Sequence[float], note: Note, follow: Follow,
+        draft: Network | None = None,
+    ) -> None:  # fmt: skip
+        self.options, self.runtime, self.shares = options, runtime, shares
+        self.note, self.follow, self.draft = note, follow, draft
+        self.eye = Eye(options.encoder or options.usual)
+        self.eye.encoder.load(options.weights_file or "")
+        self.networks = [self.eye, *(draft.networks if draft else ())]
+        named = {field.name: getattr(options, field.name) for field in fields(Hand) if hasattr(options, field.name)}
+        self.hand = Hand(**named)
+
+    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
+        size = content.shape[2:]
+        working = _smaller(content, FINEST, self.options, self.note)
+        start = None
+        if self.draft:
+            half, *smaller = (
+                resized(picture, [max(MIN_SIDE, side // 2) for side in picture.shape[2:]], "bicubic")
+                for picture in (working, *styles)
+            )
+            start = _floats(self.draft(half, smaller, lambda *_: None))
+        steps = paint_finely(
+            _floats(working), [_floats(style) for style in styles], self.shares, self.eye, self.hand, self.runtime,
+            self.options.seed, start,
+        )  # fmt: skip
+        return resized(_last(steps, self.follow, advance), size, "bicubic")
 
 
 class Optimised:
-    """Pixels changed until features say what they should. `begin`: a picture to change instead of what the recipe says,
-    uint8 (1, 3, h, w); `changes`: of the recipe."""
+    """Pixels changed until features say what they should, as a recipe has it."""
 
     def __init__(
-        self, options: PaintOptions, runtime: Runtime, shares: Sequence[float], note: Note, follow: Follow,
-        begin: Tensor | None = None, **changes: Any,
-    ) -> None:  # fmt: skip
-        self.options, self.runtime, self.shares, self.begin = options, runtime, shares, begin
+        self, options: PaperOptions, runtime: Runtime, shares: Sequence[float], note: Note, follow: Follow
+    ) -> None:
+        self.options, self.runtime, self.shares = options, runtime, shares
         self.note, self.follow = note, follow
-        name, taught = options.recipe, options.encoder in TAUGHT
-        encoder = build_encoder(options.encoder, pooling=RECIPES[name].pooling if name in RECIPES and taught else "max")
+        drawn = options.init in get_args(Start)
+        self.begin = None if drawn else _tensor(read_file(Path(options.init))[0])
+        changes: dict[str, Any] = {"start": options.init} if drawn else {}
         if options.steps is not None:
             changes["steps"] = options.steps
-        self.recipe = recipe_for(name, encoder, **changes)
+        name = cast(EncoderName, options.encoder or options.usual)
+        encoder = build_encoder(name, pooling=RECIPES[options.recipe].pooling if name in TAUGHT else "max")
+        self.recipe = recipe_for(options.recipe, encoder, **changes)
         encoder.load(options.weights_file or "")
-        if self.recipe.rescaled and options.encoder != "sfumato":  # ours comes rescaled
+        if self.recipe.rescaled and name != "sfumato":  # ours comes rescaled
             unit_mean_activation(encoder)
         self.encoder, self.networks = encoder, [encoder]
 
-    def __call__(
-        self, content: Tensor, styles: Sequence[Tensor], advance: Advance, begin: Tensor | None = None
-    ) -> Tensor:
-        begin = self.begin if begin is None else begin
-        size, working = content.shape[2:], content
-        if self.options.content_size is None and max(size) > PAINTED:
-            scale = PAINTED / max(size)
-            working = resized(content, (round(size[0] * scale), round(size[1] * scale)), "bicubic")
-            self.note(
-                f"{size[1]}×{size[0]} pixels: painted at {working.shape[3]}×{working.shape[2]} and enlarged; "
-                f"--content-size sets another size"
-            )
-        start = None if begin is None else _floats(resized(begin, working.shape[2:], "bicubic"))
-        tick = None
-        for tick in paint(
+    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
+        working = _smaller(content, PAINTED, self.options, self.note)
+        start = None if self.begin is None else _floats(resized(self.begin, working.shape[2:], "bicubic"))
+        steps = paint(
             _floats(working), [_floats(style) for style in styles], self.encoder, self.recipe, self.runtime,
             self.shares, self.options.seed, start,
-        ):  # fmt: skip
-            self.follow(tick)
-            advance(tick.images, tick.total)
-        assert tick is not None
-        if not tick.canvas.image.isfinite().all():
-            raise SfumatoError("the optimisation diverged: try another --recipe, or --precision fp32")
-        return resized(to_bytes(tick.canvas.image), size, "bicubic")
+        )  # fmt: skip
+        return resized(_last(steps, self.follow, advance), content.shape[2:], "bicubic")
 
 
-class Fine:
-    """A draft from a network, then changed by optimisation."""
+class Interrupted(KeyboardInterrupt):
+    """A stop while a picture was optimised. `picture`: the best so far, uint8 (1, 3, h, w), of any size; `finished`:
+    with all that is done to a picture afterwards."""
 
-    def __init__(self, draft: Network, optimised: Optimised) -> None:
-        self.draft, self.optimised = draft, optimised
-        self.networks = [*draft.networks, *optimised.networks]
+    finished: Image.Image
 
-    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
-        return self.optimised(content, styles, advance, self.draft(content, styles, advance))
+    def __init__(self, picture: Tensor) -> None:
+        super().__init__()
+        self.picture = picture
 
 
 class Styles:
@@ -166,40 +176,57 @@ class Styles:
             raise SfumatoError(f"weights: {len(options.weights)} for {len(styles)} styles")
         if masks and (len(masks) != len(styles) or options.weights):
             raise SfumatoError(f"masks: {len(masks)} for {len(styles)} styles; each style needs its own, and no weight")
-        if masks and not isinstance(options, NetworkOptions):
-            raise SfumatoError("masks: are for --method adain with --preset draft")
         weights = options.weights or (1.0,) * len(styles)
-        shares = [weight / sum(weights) for weight in weights]
+        shares = [1.0] if masks else [weight / sum(weights) for weight in weights]
         self.masks = [_tensor(sized(mask.convert("L"), None, options.crop)) for mask in masks]
         self.styles = [_tensor(sized(style, options.style_size, options.crop)) for style in styles]
+        note = once(note)
         match options:
             case NetworkOptions():
-                self.method: Method = Network(
-                    network(), runtime, options.tile, shares, once(note), options.alpha, self.masks
-                )
-            case OptimisedOptions():
-                drawn = options.init in get_args(Start)
-                begin = None if drawn else _tensor(read_file(Path(options.init))[0])
-                changes = {"start": options.init} if drawn else {}
-                self.method = Optimised(options, runtime, shares, once(note), follow, begin, **changes)
+                self.method: Method = Network(network(), runtime, options, shares, note)
             case FineOptions():
-                changes = {"steps": FINE_STEPS, "scale_factor": 1.0}
-                draft = Network(network(), runtime, options.tile, shares, once(note))
-                self.method = Fine(draft, Optimised(options, runtime, shares, once(note), follow, **changes))
+                whole = replace(options, alpha=1.0)
+                draft = Network(network(), runtime, whole, shares, note)
+                self.method = Strokes(options, runtime, shares, note, follow, draft)
+            case GatysOptions():
+                self.method = Strokes(options, runtime, shares, note, follow)
+            case PaperOptions():
+                self.method = Optimised(options, runtime, shares, note, follow)
 
     def lay(self, content: Image.Image, advance: Advance = lambda *_: None) -> Image.Image:
-        """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise."""
+        """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise.
+
+        Raises Interrupted if it is stopped while there is something to see.
+        """
         options = self.options
         picture = _tensor(sized(content, options.content_size, options.crop))
         if min(picture.shape[2:]) < MIN_SIDE:
             raise SfumatoError(f"{picture.shape[3]}×{picture.shape[2]} pixels: too small, {MIN_SIDE} a side are needed")
+        if not options.alpha:
+            return _picture_of(picture)
         styles = self.styles
         if match := RECOLOUR.get(options.keep_color or ""):
             styles = [to_bytes(match(_floats(style)[0], _floats(picture)[0]))[None] for style in styles]
-        result = self.method(picture, styles, advance)
+        try:
+            if not self.masks:
+                return self._finished(self.method(picture, styles, advance), picture)
+            result = picture.float()
+            for style, where in zip(styles, regions(self.masks, picture.shape[2:], options.feather), strict=True):
+                if where.any():
+                    painted = self.method(picture, [style], advance)
+                    result = result + where * (painted.float() - picture.float())
+            return self._finished(result.round().to(torch.uint8), picture)
+        except Interrupted as stopped:
+            stopped.finished = self._finished(resized(stopped.picture, picture.shape[2:], "bicubic"), picture)
+            raise
+
+    def _finished(self, result: Tensor, picture: Tensor) -> Image.Image:
+        options = self.options
         if options.keep_color == "luma":
             result = to_bytes(keep_chroma(_floats(result)[0], _floats(picture)[0]))[None]
-        return to_picture(_floats(result)[0])
+        if options.alpha < 1:
+            result = to_bytes(torch.lerp(_floats(picture), _floats(result), 1 - (1 - options.alpha) ** 2))
+        return _picture_of(result)
 
     def digest(self) -> str:
         """Changes with whatever a result depends on: styles, masks, networks, precision."""
@@ -236,17 +263,50 @@ def once(note: Note) -> Note:
     return lambda line: next(notes, lambda _: None)(line)
 
 
-def blended(styles: Sequence[Statistics], shares: Sequence[float]) -> Statistics:
-    """The weighted mean of several styles' statistics."""
-    return {
-        layer: Moments(
-            *(
-                torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(0)
-                for parts in zip(*(style[layer] for style in styles), strict=True)
-            )
-        )
-        for layer in styles[0]
-    }
+def _last(steps: Iterator[PictureTick], follow: Follow, advance: Advance) -> Tensor:
+    """The picture after the last step, bytes. Raises Interrupted with the best so far, SfumatoError if it diverged."""
+    tick = None
+    try:
+        for tick in steps:
+            follow(tick)
+            advance(tick.images, tick.total)
+    except KeyboardInterrupt:
+        if tick is None:
+            raise
+        raise Interrupted(to_bytes(tick.canvas.image)) from None
+    assert tick is not None
+    if not tick.canvas.image.isfinite().all():
+        raise SfumatoError("the optimisation diverged: try --precision fp32, or another --recipe")
+    return to_bytes(tick.canvas.image)
+
+
+def _smaller(content: Tensor, side: int, options: Options, note: Note) -> Tensor:
+    """`content` with `side` pixels on its longer side at most, unless somebody chose its size."""
+    size = content.shape[2:]
+    if options.content_size is not None or max(size) <= side:
+        return content
+    working = resized(content, [round(length * side / max(size)) for length in size], "bicubic")
+    note(
+        f"{size[1]}×{size[0]} pixels: painted at {working.shape[3]}×{working.shape[2]} and enlarged; "
+        f"--content-size sets another size"
+    )
+    return working
+
+
+def regions(masks: Sequence[Tensor], size: Sequence[int], feather: int) -> Tensor:
+    """(n, 1, h, w): the share of each style in each pixel; what is left is the content's. `masks`: bytes, of any sizes.
+
+    Towards what no mask covers, shares fall to 0 over `feather` pixels within the masks: outside nothing changes.
+    Where masks meet, one goes over into the other over twice as many.
+    """
+    covered = torch.cat([F.interpolate(_floats(mask), size=list(size), mode="area") for mask in masks])
+
+    def softened(values: Tensor) -> Tensor:
+        return F.avg_pool2d(values, 2 * feather + 1, 1, feather, count_include_pad=False) if feather else values
+
+    soft, total = softened(covered), covered.sum(0, keepdim=True).clamp_max(1)
+    inside = (2 * softened(total) - 1).clamp(0, 1) if feather else total
+    return soft / soft.sum(0, keepdim=True).clamp_min(1e-6) * torch.minimum(inside, total)
 
 
 def sized(image: Image.Image, shorter: int | None, crop: bool) -> Image.Image:
@@ -282,6 +342,11 @@ def mask_of(mask: Image.Image, alpha: Image.Image | None) -> Image.Image:
 def _tensor(image: Image.Image) -> Tensor:
     """uint8 (1, c, h, w)."""
     return to_tensor(image)[None]
+
+
+def _picture_of(image: Tensor) -> Image.Image:
+    """Of bytes (1, 3, h, w)."""
+    return Image.fromarray(image[0].permute(1, 2, 0).contiguous().numpy())
 
 
 def _floats(image: Tensor) -> Tensor:

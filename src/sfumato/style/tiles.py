@@ -2,14 +2,13 @@
 
 A tile is read with a margin as wide as the network can see, and only what lies inside the margin is kept; at the
 picture's own border the network pads as it always does. So the tiles together are what the whole would be.
-Pictures are uint8 (1, 3, h, w), RGB, on the CPU; masks are (n, 1, h, w) in [0, 1]: each region's share of each pixel.
+Pictures are uint8 (1, 3, h, w), RGB, on the CPU.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..data.pictures import to_bytes
 from ..engine.runtime import Runtime
@@ -39,8 +38,7 @@ class TiledRestyler:
 
     def style(self, image: Tensor) -> Statistics:
         """The statistics of a style, of any size."""
-        (found,) = self._measured(padded(image, MULTIPLE), None)
-        return self._finished(found, self.restyler.style_eps)
+        return self._measured(padded(image, MULTIPLE), self.restyler.style_eps)
 
     def count(self, image: Tensor) -> int:
         """How many tiles `image` takes."""
@@ -48,32 +46,19 @@ class TiledRestyler:
 
     @torch.no_grad()
     def restyle(
-        self, image: Tensor, styles: Sequence[Statistics | None], masks: Tensor | None = None, alpha: float = 1.0,
-        advance: Callable[[], object] = lambda: None,
-    ) -> Tensor:  # fmt: skip
-        """`image` with the statistics `styles`, one for each region in `masks` (one for all without), `alpha` of the
-        way from its own; None leaves a region its own. `advance` is called after each tile. Returns uint8 of the same
-        shape."""
+        self, image: Tensor, style: Statistics, alpha: float = 1.0, advance: Callable[[], object] = lambda: None
+    ) -> Tensor:
+        """`image` with the statistics `style`, `alpha` of the way from its own. `advance` is called after each tile.
+        Returns uint8 of the same shape."""
         height, width = image.shape[2:]
         image = padded(image, MULTIPLE)
-        masks = None if masks is None else padded(masks, MULTIPLE)
-        own = [self._finished(region, self.restyler.eps) for region in self._measured(image, masks)]
-        goals = [
-            mine if style is None else {layer: mine[layer].lerp(style[layer], alpha) for layer in self.restyler.layers}
-            for mine, style in zip(own, styles, strict=True)
-        ]
+        own = self._measured(image, self.restyler.eps)
+        goal = {layer: own[layer].lerp(style[layer], alpha) for layer in self.restyler.layers}
         output = torch.empty_like(image)
         for tile, features in self._features(image):
-            shares = None if masks is None else self._shares(tile.read(masks), features)
-            restyled = {}
-            for layer, values in features.items():
-                each = [exchange(values, mine[layer], goal[layer]) for mine, goal in zip(own, goals, strict=True)]
-                restyled[layer] = (
-                    each[0] if shares is None
-                    else sum(part * share for part, share in zip(each, shares[layer], strict=True))
-                )  # fmt: skip
+            restyled = {layer: exchange(values, own[layer], goal[layer]) for layer, values in features.items()}
             with self.runtime.autocast():
-                pixels = self.restyler.decoder(restyled)
+                pixels = self.restyler.decoder(restyled, goal)
             down, across = tile.down, tile.across
             output[..., down.kept_start : down.kept_stop, across.kept_start : across.kept_stop] = to_bytes(
                 tile.kept(pixels, 1)
@@ -98,31 +83,13 @@ class TiledRestyler:
             self._latest = (image, features) if len(everything) == 1 else None
             yield tile, features
 
-    def _shares(self, masks: Tensor, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The part that each region has in each cell, (n, 1, h, w) by layer."""
-        found = {}
-        for layer, values in features.items():
-            stride = masks.shape[2] // values.shape[2]
-            found[layer] = F.avg_pool2d(masks.to(self.runtime.device), stride)
-        return found
-
-    def _finished(self, region: "dict[str, Merged]", eps: float) -> Statistics:
-        found = {layer: merged.moments(eps, self.restyler.unbiased) for layer, merged in region.items()}
-        return {layer: Moments(*(part.to(self.runtime.device) for part in parts)) for layer, parts in found.items()}
-
     @torch.no_grad()
-    def _measured(self, image: Tensor, masks: Tensor | None) -> "list[dict[str, Merged]]":
-        """Mean and variance of every layer over the whole picture, by region."""
-        regions: list[dict[str, Merged]] = [
-            {layer: Merged() for layer in self.restyler.layers} for _ in range(1 if masks is None else len(masks))
-        ]
+    def _measured(self, image: Tensor, eps: float) -> Statistics:
+        """Mean and deviation of every layer over the whole picture."""
+        merged = {layer: Merged() for layer in self.restyler.layers}
         for tile, features in self._features(image):
-            shares = None if masks is None else self._shares(tile.read(masks), features)
             for layer, values in features.items():
-                stride = tile.read(image).shape[2] // values.shape[2]
-                kept = tile.kept(values, stride)
-                for index, region in enumerate(regions):
-                    weights = None if shares is None else tile.kept(shares[layer][index : index + 1], stride)
-                    total = kept[0, 0].numel() if weights is None else float(weights.sum())
-                    region[layer].add(moments(kept, 0.0, weights=weights), total)
-        return regions
+                kept = tile.kept(values, tile.read(image).shape[2] // values.shape[2])
+                merged[layer].add(moments(kept, 0.0), kept[0, 0].numel())
+        found = {layer: part.moments(eps, self.restyler.unbiased) for layer, part in merged.items()}
+        return {layer: Moments(*(part.to(self.runtime.device) for part in parts)) for layer, parts in found.items()}

@@ -1,7 +1,7 @@
 """What the restyle study measures: pictures that networks restyle, the textbook's optimisation, both against each other."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from ...style.adain import STYLE
 from ...style.gatys import Canvas, Objective, Recipe, paint, recipe_for
 from ...style.measures import test_pairs
 from ...style.network import shipped
-from ...style.restyle import blended
-from ...style.tiles import TiledRestyler
+from ...style.painter import Painter, painter_for
 from ...style.video import Shown, follow
 from ...weights.known import is_here
 from ..study import Lab, Measured
@@ -35,6 +34,7 @@ MARKS = {True: (10, 25, 50, 75, 100, 150, 200, 300, 500), False: (10, 25, 50)}  
 PAIRS = {True: 10, False: 2}  # contents, and as many styles
 AT_ONCE = 10  # pairs that are optimised side by side
 RATE = 0.03
+SEED = 0
 SAME_LOSSES = Recipe(content_layers=("relu4_1",), style_layers=STYLE, layer_weights=(1.0,) * 4, content="relative",
                      style="moments", learning_rate=RATE)  # fmt: skip
 SPEED_SIDES = (256, 512)
@@ -105,8 +105,8 @@ class Restyle(Measured):
 def measure(lab: Lab) -> Restyle:
     data, full, runtime = lab.data, lab.settings.full, lab.runtime
     assert data.second is not None
-    learning = [TiledRestyler(_restyler(lab, percent), runtime, TILE) for percent in SNAPSHOTS]
-    own, given = learning[-1], TiledRestyler(shipped(), runtime, TILE)
+    learning = [painter_for(_restyler(lab, percent), runtime, TILE) for percent in SNAPSHOTS]
+    own, given = learning[-1], painter_for(shipped(), runtime, TILE)
     best = own if full else given
     contents = data.test.images(range(min(PAIRS[full], len(data.test))))
     styles = data.second.test.images(spread(len(data.second.test), 4))
@@ -129,7 +129,7 @@ def _restyler(lab: Lab, percent: int) -> Any:
 
 
 def draw(
-    lab: Lab, learning: Sequence[TiledRestyler], given: TiledRestyler, best: TiledRestyler, contents: Tensor,
+    lab: Lab, learning: Sequence[Painter], given: Painter, best: Painter, contents: Tensor,
     styles: Tensor,
 ) -> Pictures:  # fmt: skip
     pair = course_pair(lab, contents[0], styles[0])
@@ -165,18 +165,24 @@ def named(source: str, name: str, side: int) -> Tensor | None:
     return None if found is None else PictureReader(files, 3, side).read(found).float() / 255
 
 
-def restyled(by: TiledRestyler, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
+def restyled(by: Painter, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     """`content` in `style`, (3, h, w) in [0, 1] all three."""
-    return by.restyle(_bytes(content), [by.style(_bytes(style))], alpha=alpha)[0] / 255
+    return painted(by, content, [style], [1.0], alpha)
 
 
-def blend_corners(by: TiledRestyler, content: Tensor, styles: Tensor) -> list[Tensor]:
+def painted(
+    by: Painter, content: Tensor, styles: Iterable[Tensor], shares: Sequence[float], alpha: float = 1.0
+) -> Tensor:
+    made = by.paint(_bytes(content), [_bytes(style) for style in styles], shares, alpha, SEED, lambda: None)
+    return made[0] / 255
+
+
+def blend_corners(by: Painter, content: Tensor, styles: Tensor) -> list[Tensor]:
     """Rows of a square of restyled pictures, with one of four styles in each corner."""
-    known = [by.style(_bytes(style)) for style in styles]
     along, rows = [place / (CORNERS - 1) for place in range(CORNERS)], []
     for y in along:
         shares = [((1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y) for x in along]
-        rows.append(torch.stack([by.restyle(_bytes(content), [blended(known, share)])[0] / 255 for share in shares]))
+        rows.append(torch.stack([painted(by, content, styles, share) for share in shares]))
     return rows
 
 
@@ -201,7 +207,7 @@ def optimise(lab: Lab, style: Tensor) -> Painted:
     return Painted(height, width, time.monotonic() - began, name == "vgg19", terms, shown)
 
 
-def compete(lab: Lab, own: TiledRestyler) -> Race:
+def compete(lab: Lab, own: Painter) -> Race:
     """The network trained here against optimisation under the losses that it was trained on, on held-out pairs."""
     runtime, marks = lab.runtime, MARKS[lab.settings.full]
     contents, styles = test_pairs(lab.data, PAIRS[lab.settings.full])
@@ -211,7 +217,7 @@ def compete(lab: Lab, own: TiledRestyler) -> Race:
     for content, style in zip(contents.split(AT_ONCE), styles.split(AT_ONCE), strict=True):
         content, style = (images.to(runtime.device) for images in (content, style))
         with runtime.autocast():
-            objective = Objective(own.restyler.encoder, SAME_LOSSES, content, [style], [1.0])
+            objective = Objective(own.tiled.restyler.encoder, SAME_LOSSES, content, [style], [1.0])
         began = time.monotonic()
         pairs = zip(content, style, strict=True)
         output = torch.stack([restyled(own, *pair) for pair in pairs]).to(runtime.device)
@@ -242,23 +248,23 @@ def _mean(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return sum(pair[0] for pair in pairs) / max(1, len(pairs)), sum(pair[1] for pair in pairs) / max(1, len(pairs))
 
 
-def speed(by: TiledRestyler, content: Tensor, style: Tensor, side: int) -> float:
-    """Pictures of `side`² per second, the style encoded before."""
-    picture, known = _bytes(_resized(content, (side, side))), by.style(_bytes(style))
-    by.restyle(picture, [known])
+def speed(by: Painter, content: Tensor, style: Tensor, side: int) -> float:
+    """Pictures of `side`² per second, the style encoded each time."""
+    picture = _resized(content, (side, side))
+    restyled(by, picture, style)
     began = time.monotonic()
-    by.restyle(picture, [known])
+    restyled(by, picture, style)
     return 1 / (time.monotonic() - began)
 
 
-def film(by: TiledRestyler, style: Tensor, count: int, side: int) -> Filmed:
+def film(by: Painter, style: Tensor, count: int, side: int) -> Filmed:
     """A window that moves over a photograph, its frames restyled coherently."""
-    picture, known = photographs()["rocket"].float() / 255, by.style(_bytes(style))
+    picture = photographs()["rocket"].float() / 255
     filmed = [picture[:, 60 : 60 + side, 4 * index : 4 * index + int(1.5 * side)] for index in range(count)]
     before: Shown | None = None
     shown, errors = [], []
     for frame in filmed:
-        alone = by.restyle(_bytes(frame), [known])[0] / 255
+        alone = restyled(by, frame, style)
         before, error = follow(frame, alone, before, 0.6)
         shown.append(before.output)
         if error.shown is not None and error.alone is not None:
