@@ -25,6 +25,10 @@ KEPT_SOUND = {".mp4": ("aac", "mp3"), ".mov": ("aac", "mp3"), ".mkv": ("aac", "m
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg"
 FORMAT_OF = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 OPUS_RATE = 48_000  # samples a second; it takes few others
+HIGH = 720  # rows from which on pictures without a tag are BT.709, as players take them
+BT709, BT601 = 1, 5  # as FFmpeg counts matrices
+MATRICES = (BT709, BT601, 6, 9)  # which we can make: 6 is BT.601 of another country, 9 is BT.2020
+LIMITED = 1  # the range of levels in a clip
 QUALITY = {"h264": {"crf": "18"}, "libvpx-vp9": {"crf": "24", "b": "0"}}
 
 
@@ -62,18 +66,45 @@ def frames(clip: Clip) -> Iterator[Image.Image]:
     """Each frame as an `RGB` picture, upright, all of the size of the first."""
     size: tuple[int, int] | None = None
     with _opened(clip.path) as container:
-        for frame in _decoded(container, container.streams.video[0]):
-            picture = frame.to_image()
+        for frame in _Decoding(container):
+            picture = frame.to_image(src_colorspace=_matrix(frame))
             if frame.rotation:  # how a phone says that it was held upright
                 picture = picture.rotate(frame.rotation, expand=True)
             size = size or picture.size
             yield picture if picture.size == size else picture.resize(size)
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """The frames of `stream` up to the first that is damaged."""
-    with suppress(_av().FFmpegError):
-        yield from container.decode(stream)
+class _Decoding:
+    """The frames of a clip. Packets that are damaged are passed over, and counted; `cut`: it broke off."""
+
+    def __init__(self, container: Any) -> None:
+        self.container, self.damaged, self.cut = container, 0, False
+
+    def __iter__(self) -> Iterator[Any]:
+        wrong = _av().FFmpegError
+        packets = self.container.demux(self.container.streams.video[0])
+        while True:
+            try:
+                packet = next(packets, None)
+            except wrong:
+                self.cut = True
+                return
+            if packet is None:
+                return
+            try:
+                yield from packet.decode()
+            except wrong:
+                self.damaged += 1
+
+    def remarks(self) -> list[str]:
+        found = [f"{self.damaged} damaged packets passed over"] if self.damaged else []
+        return [*found, "cut short: what comes before is all there is"] if self.cut else found
+
+
+def _matrix(frame: Any) -> int:
+    """How its colours are written: as it says, or as players take it."""
+    said = int(frame.colorspace)
+    return said if said in MATRICES else BT709 if frame.height >= HIGH else BT601
 
 
 class ClipWork:
@@ -121,16 +152,18 @@ class ClipWork:
         shutil.rmtree(self.path)
 
 
-def write_clip(clip: Clip, work: ClipWork, out: Path) -> None:
-    """Puts the finished frames together at the times of `clip`, with its sound."""
-    av = _av()
+def write_clip(clip: Clip, work: ClipWork, out: Path) -> list[str]:
+    """Puts the finished frames together at the times of `clip`, with its sound, colours written and pixels shaped as
+    there. Returns what is worth saying, a line each."""
+    av, remarks = _av(), []
     try:
-        write_atomically(out, lambda beside: _mux(clip, work, beside, out.suffix.lower()))
+        write_atomically(out, lambda beside: remarks.extend(_mux(clip, work, beside, out.suffix.lower())))
     except (av.FFmpegError, ValueError) as error:
         raise SfumatoError(f"{out}: could not be put together ({error}); its frames are in {work.path}") from None
+    return [f"{clip.path}: {remark}" for remark in remarks]
 
 
-def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> None:
+def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> list[str]:
     av = _av()
     video_codec, sound_codec = CLIPS[ending]
     with _opened(clip.path) as source, av.open(str(beside), "w", format=FORMAT_OF[ending]) as target:
@@ -138,17 +171,25 @@ def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> None:
         with Image.open(work.frame(0)) as first:
             width, height = first.size
         video = target.add_stream(video_codec, rate=clip.rate, options=QUALITY[video_codec])
-        video.width, video.height = width, height
-        video.pix_fmt = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
+        video.width, video.height = even = width + width % 2, height + height % 2
+        video.pix_fmt = "yuv420p"  # what every player knows; it wants even sides
         video.codec_context.time_base = stream.time_base  # times as they are, however uneven
+        _tag(video.codec_context, stream.codec_context)
         sounds = source.streams.audio[:1]
         sound = _Sound(target, sounds[0], ending, sound_codec) if sounds else None
-        for index, frame in enumerate(_decoded(source, stream)):
+        decoding, time = _Decoding(source), -1
+        step = max(1, round(1 / (clip.rate * stream.time_base)))
+        for index, frame in enumerate(decoding):
             if index >= work.done:
                 break
+            if index == 0:
+                _shape(video.codec_context, stream, frame.rotation)
             with Image.open(work.frame(index)) as picture:
-                painted = av.VideoFrame.from_image(picture.convert("RGB"))
-            painted.pts, painted.time_base = frame.pts, stream.time_base
+                painted = av.VideoFrame.from_image(_evened(picture.convert("RGB"), even))
+            painted = painted.reformat(format="yuv420p", dst_colorspace=_matrix(frame))
+            painted.colorspace, painted.color_range = _matrix(frame), LIMITED
+            time = time + step if frame.pts is None else max(time + 1, frame.pts)
+            painted.pts, painted.time_base = time, stream.time_base
             target.mux(video.encode(painted))
         target.mux(video.encode(None))
         if sound:
@@ -156,6 +197,31 @@ def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> None:
                 for packet in again.demux(again.streams.audio[0]):
                     target.mux(sound.packets(packet))
             target.mux(sound.rest())
+    grown = [f"{width}×{height} made {even[0]}×{even[1]}: sides must be even"] if even != (width, height) else []
+    return decoding.remarks() + grown
+
+
+def _tag(target: Any, source: Any) -> None:
+    """Says how colours are to be shown, as the source does."""
+    matrix = int(source.colorspace)
+    target.colorspace = matrix if matrix in MATRICES else BT709 if source.height >= HIGH else BT601
+    target.color_range, target.color_primaries, target.color_trc = LIMITED, source.color_primaries, source.color_trc
+
+
+def _shape(target: Any, stream: Any, rotation: int) -> None:
+    """The shape of a pixel, as it stands when the picture is upright."""
+    if shape := stream.sample_aspect_ratio:
+        target.sample_aspect_ratio = 1 / shape if rotation % 180 else shape
+
+
+def _evened(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """`picture` with its last column and row once more where `size` wants them."""
+    if picture.size == size:
+        return picture
+    grown = Image.new("RGB", size)
+    for left, top in ((1, 1), (0, 1), (1, 0), (0, 0)):
+        grown.paste(picture, (left * (size[0] - picture.width), top * (size[1] - picture.height)))
+    return grown
 
 
 class _Sound:

@@ -1,6 +1,7 @@
 """Pictures that somebody names on the command line: each one, and where its result goes."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -20,6 +21,27 @@ def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
         raise SfumatoError(f"{path}: {error.strerror}") from None
 
 
+def in_order(path: Path) -> tuple[tuple[int, str], ...]:
+    """A key that compares the numbers in a name as numbers: frame2 comes before frame10."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return tuple((int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts))
+
+
+def as_pngs(paths: Sequence[Path]) -> list[Path]:
+    """The same places with the ending .png; where two would be one, the later has its old ending as well."""
+    named: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for path in sorted(paths, key=lambda path: path.suffix.lower() != ".png"):
+        png = path.with_suffix(".png")
+        if png.name.lower() in taken:
+            png = path.with_name(f"{path.name}.png")
+        if png.name.lower() in taken:
+            raise SfumatoError(f"{path.name}: would be written where another is: rename it")
+        taken.add(png.name.lower())
+        named[path] = png
+    return [named[path] for path in paths]
+
+
 def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
     """Each picture to read and where its result goes: one, or those of a folder.
 
@@ -31,7 +53,9 @@ def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
             raise SfumatoError(f"{out}: is the content itself: give another --out")
         yield content, out
         return
-    pictures = sorted(path for path in content.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
+    pictures = sorted(
+        (path for path in content.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS), key=in_order
+    )
     if not pictures:
         raise SfumatoError(f"{content}: holds no picture; there are {', '.join(sorted(ENDINGS))}")
     if out.resolve() == content.resolve():

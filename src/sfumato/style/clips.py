@@ -8,9 +8,9 @@ from PIL import Image
 
 from ..data.clips import ClipWork
 from ..data.pictures import read_layers, to_picture, to_tensor
-from .video import Shown, follow
+from .video import Shown, carry, follow
 
-Restyle = Callable[[Image.Image], Image.Image]
+Restyle = Callable[[Image.Image, Image.Image | None], Image.Image]  # a frame, and what it may begin from
 
 
 def restyle_frames(
@@ -21,13 +21,14 @@ def restyle_frames(
     for index, picture in enumerate(pictures):
         if index < work.done - 1:
             continue
-        alone = restyle(picture)
         content = _floats(picture)
+        carried = carry(content, before) if before else None
+        alone = restyle(picture, to_picture(carried.picture) if carried and coherence else None)
         if index == work.done - 1:  # the last one that was finished: what the next one follows
             with work.frame(index).open("rb") as file:
                 before = Shown(content, _floats(alone), _floats(read_layers(file)[0]))
             continue
-        before, errors = follow(content, _floats(alone), before, coherence)
+        before, errors = follow(content, _floats(alone), before, carried, coherence)
         work.keep(to_picture(before.output), (errors.shown, errors.alone))
         yield work.done
 

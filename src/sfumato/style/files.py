@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..data.clips import Clip, ClipWork, frames, is_clip, open_clip, write_clip
-from ..data.jobs import jobs, read_file
+from ..data.jobs import as_pngs, jobs, read_file
 from ..data.pictures import to_picture, write_picture
 from ..engine.runtime import choose
 from ..errors import SfumatoError
@@ -150,7 +150,9 @@ def _restyle_clip(clip: Clip, out: Path, styles: Styles, recipe: dict[str, Any],
     _follow_frames(frames(clip), clip.path.name, clip.frames, finished, styles, bars)
     if not finished.done:
         raise SfumatoError(f"{clip.path}: holds no frame that can be read")
-    write_clip(clip, finished, out)
+    for remark in write_clip(clip, finished, out):
+        _say(remark)
+    _say_how_it_holds(finished)
     finished.remove()
     return out
 
@@ -158,12 +160,14 @@ def _restyle_clip(clip: Clip, out: Path, styles: Styles, recipe: dict[str, Any],
 def _restyle_frames(
     work: Sequence[tuple[Path, Path]], out: Path, styles: Styles, recipe: dict[str, Any], bars: Bars
 ) -> Iterator[Path]:
+    targets = as_pngs([target for _, target in work])
     finished = ClipWork(out, {**recipe, "frames": [path.name for path, _ in work], "digest": styles.digest()})
     _follow_frames((read_file(path)[0] for path, _ in work), out.name, len(work), finished, styles, bars)
     out.mkdir(parents=True, exist_ok=True)
-    for index, (_, target) in enumerate(work):
-        finished.frame(index).replace(target.with_suffix(".png"))
-        yield target.with_suffix(".png")
+    for index, target in enumerate(targets):
+        finished.frame(index).replace(target)
+        yield target
+    _say_how_it_holds(finished)
     finished.remove()
 
 
@@ -172,9 +176,16 @@ def _follow_frames(
 ) -> None:
     options = styles.options
     contents = (sized(picture, options.content_size, options.crop) for picture in pictures)
+
+    def lay(picture: Image.Image, before: Image.Image | None) -> Image.Image:
+        return styles.lay(picture, before=before)
+
     with bars.picture(name) as advance:
-        for done in restyle_frames(contents, styles.lay, finished, options.coherence):
+        for done in restyle_frames(contents, lay, finished, options.coherence):
             advance(done, count or done)
+
+
+def _say_how_it_holds(finished: ClipWork) -> None:
     if means := warp_errors(finished):
         _say(f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}")
 

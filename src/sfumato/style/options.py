@@ -33,7 +33,7 @@ class Options:
     alpha: Share = 1.0  # strength of the style; 0: the content's own pixels
     feather: Natural = 12  # with masks, the width of their soft edges in pixels
     keep_color: Keep | None = None  # keep the content's colours: its chroma (luma), or styles recoloured first
-    coherence: Share = 0.6  # in clips, the share of the frame before, warped along its motion; 0: each frame for itself
+    coherence: Share = 0.8  # in clips, the share of the frame before, warped along its motion; 0: each frame for itself
     seed: int = 0  # what all randomness is derived from
 
     def __post_init__(self) -> None:

@@ -57,8 +57,11 @@ class Method(Protocol):
         """What results depend on, beside pictures and options."""
         ...
 
-    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
-        """`content` in the style of `styles`, all uint8 (1, 3, h, w) on the CPU."""
+    def __call__(
+        self, content: Tensor, styles: Sequence[Tensor], advance: Advance, before: Tensor | None = None
+    ) -> Tensor:
+        """`content` in the style of `styles`, all uint8 (1, 3, h, w) on the CPU. `before`: of a clip, the frame before,
+        moved along: what is optimised begins there."""
         ...
 
 
@@ -72,7 +75,9 @@ class Network:
         self.painter = painter_for(restyler, runtime, options.tile)
         self.shares, self.note, self.alpha, self.seed = shares, note, options.alpha, options.seed
 
-    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
+    def __call__(
+        self, content: Tensor, styles: Sequence[Tensor], advance: Advance, before: Tensor | None = None
+    ) -> Tensor:
         count = self.painter.count(content)
         if count > 1:
             size = f"{content.shape[3]}×{content.shape[2]}"
@@ -98,18 +103,23 @@ class Strokes:
         named = {field.name: getattr(options, field.name) for field in fields(Hand) if hasattr(options, field.name)}
         self.hand = Hand(**named)
 
-    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
+    def __call__(
+        self, content: Tensor, styles: Sequence[Tensor], advance: Advance, before: Tensor | None = None
+    ) -> Tensor:
         size = content.shape[2:]
         working = _smaller(content, FINEST, self.options, self.note)
-        start = None
-        if self.draft:
+        start, hand = None, self.hand
+        if before is not None:
+            hand = replace(hand, noise=0.0)  # which is in it already
+            start = _floats(resized(before, [max(MIN_SIDE, side // 2) for side in working.shape[2:]], "bicubic"))
+        elif self.draft:
             half, *smaller = (
                 resized(picture, [max(MIN_SIDE, side // 2) for side in picture.shape[2:]], "bicubic")
                 for picture in (working, *styles)
             )
             start = _floats(self.draft(half, smaller, lambda *_: None))
         steps = paint_finely(
-            _floats(working), [_floats(style) for style in styles], self.shares, self.eye, self.hand, self.runtime,
+            _floats(working), [_floats(style) for style in styles], self.shares, self.eye, hand, self.runtime,
             self.options.seed, start,
         )  # fmt: skip
         return resized(_last(steps, self.follow, advance), size, "bicubic")
@@ -136,9 +146,12 @@ class Optimised:
             unit_mean_activation(encoder)
         self.encoder, self.networks = encoder, [encoder]
 
-    def __call__(self, content: Tensor, styles: Sequence[Tensor], advance: Advance) -> Tensor:
+    def __call__(
+        self, content: Tensor, styles: Sequence[Tensor], advance: Advance, before: Tensor | None = None
+    ) -> Tensor:
         working = _smaller(content, PAINTED, self.options, self.note)
-        start = None if self.begin is None else _floats(resized(self.begin, working.shape[2:], "bicubic"))
+        begin = self.begin if before is None else before
+        start = None if begin is None else _floats(resized(begin, working.shape[2:], "bicubic"))
         steps = paint(
             _floats(working), [_floats(style) for style in styles], self.encoder, self.recipe, self.runtime,
             self.shares, self.options.seed, start,
@@ -193,8 +206,11 @@ class Styles:
             case PaperOptions():
                 self.method = Optimised(options, runtime, shares, note, follow)
 
-    def lay(self, content: Image.Image, advance: Advance = lambda *_: None) -> Image.Image:
-        """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise.
+    def lay(
+        self, content: Image.Image, advance: Advance = lambda *_: None, before: Image.Image | None = None
+    ) -> Image.Image:
+        """`content`, an `RGB` picture, restyled; of its size unless `content_size` or `crop` say otherwise. `before`:
+        of a clip, the frame before, moved along.
 
         Raises Interrupted if it is stopped while there is something to see.
         """
@@ -207,13 +223,14 @@ class Styles:
         styles = self.styles
         if match := RECOLOUR.get(options.keep_color or ""):
             styles = [to_bytes(match(_floats(style)[0], _floats(picture)[0]))[None] for style in styles]
+        begin = None if before is None else _tensor(before)
         try:
             if not self.masks:
-                return self._finished(self.method(picture, styles, advance), picture)
+                return self._finished(self.method(picture, styles, advance, begin), picture)
             result = picture.float()
             for style, where in zip(styles, regions(self.masks, picture.shape[2:], options.feather), strict=True):
                 if where.any():
-                    painted = self.method(picture, [style], advance)
+                    painted = self.method(picture, [style], advance, begin)
                     result = result + where * (painted.float() - picture.float())
             return self._finished(result.round().to(torch.uint8), picture)
         except Interrupted as stopped:

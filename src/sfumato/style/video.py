@@ -35,21 +35,35 @@ class WarpErrors:
     alone: float | None
 
 
-def follow(content: Tensor, alone: Tensor, before: Shown | None, coherence: float) -> tuple[Shown, WarpErrors]:
-    """The next frame. `alone`: `content` restyled; `coherence`: how much of the warped frame is taken where it is
-    trusted, 0 for none."""
-    if before is None:
-        return Shown(content, alone, alone), WarpErrors(None, None)
+@dataclass(frozen=True)
+class Carried:
+    """The frame before, moved along: its `picture`, (h, w) where it can be `trust`ed, and the `flow` that moved it."""
+
+    picture: Tensor
+    trust: Tensor
+    flow: Tensor
+
+
+def carry(content: Tensor, before: Shown) -> Carried:
     flow = optical_flow(content, before.content)
-    trust = trusted(flow, optical_flow(before.content, content)).float()
-    carried = warp(before.output, flow)
+    return Carried(warp(before.output, flow), trusted(flow, optical_flow(before.content, content)).float(), flow)
+
+
+def follow(
+    content: Tensor, alone: Tensor, before: Shown | None, carried: Carried | None, coherence: float
+) -> tuple[Shown, WarpErrors]:
+    """The next frame. `alone`: `content` restyled; `coherence`: how much of what is carried is taken where it is
+    trusted, 0 for none."""
+    if before is None or carried is None:
+        return Shown(content, alone, alone), WarpErrors(None, None)
+    trust = carried.trust
     soft = F.avg_pool2d(trust[None], BLUR, 1, BLUR // 2, count_include_pad=False)[0]
-    output = alone + coherence * soft * (carried - alone)
+    output = alone + coherence * soft * (carried.picture - alone)
     output = output.mul(255).round() / 255  # what is kept of it, so that a resumed clip goes on from the same
     if not trust.any():
         return Shown(content, alone, output), WarpErrors(None, None)
     errors = WarpErrors(
-        float(((output - carried).square().mean(0) * trust).sum() / trust.sum()),
-        float(((alone - warp(before.alone, flow)).square().mean(0) * trust).sum() / trust.sum()),
+        float(((output - carried.picture).square().mean(0) * trust).sum() / trust.sum()),
+        float(((alone - warp(before.alone, carried.flow)).square().mean(0) * trust).sum() / trust.sum()),
     )
     return Shown(content, alone, output), errors

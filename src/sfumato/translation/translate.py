@@ -140,6 +140,7 @@ def _translate_clip(translation: Translation, content: Path, out: Path, bar: Pro
             bar.update(task, completed=work.done)
     if not work.done:
         raise SfumatoError(f"{content}: holds no frame that can be read")
-    write_clip(clip, work, out)
+    for remark in write_clip(clip, work, out):
+        print(f"sfumato: {remark}", file=sys.stderr)
     work.remove()
     return out

@@ -19,8 +19,9 @@ from ...style.adain import STYLE
 from ...style.gatys import Canvas, Objective, Recipe, paint, recipe_for
 from ...style.measures import test_pairs
 from ...style.network import shipped
+from ...style.options import Options
 from ...style.painter import Painter, painter_for
-from ...style.video import Shown, follow
+from ...style.video import Shown, carry, follow
 from ...weights.known import is_here
 from ..study import Lab, Measured
 
@@ -35,6 +36,7 @@ PAIRS = {True: 10, False: 2}  # contents, and as many styles
 AT_ONCE = 10  # pairs that are optimised side by side
 RATE = 0.03
 SEED = 0
+COHERENCE = Options.coherence
 SAME_LOSSES = Recipe(content_layers=("relu4_1",), style_layers=STYLE, layer_weights=(1.0,) * 4, content="relative",
                      style="moments", learning_rate=RATE)  # fmt: skip
 SPEED_SIDES = (256, 512)
@@ -265,7 +267,8 @@ def film(by: Painter, style: Tensor, count: int, side: int) -> Filmed:
     shown, errors = [], []
     for frame in filmed:
         alone = restyled(by, frame, style)
-        before, error = follow(frame, alone, before, 0.6)
+        carried = carry(frame, before) if before else None
+        before, error = follow(frame, alone, before, carried, COHERENCE)
         shown.append(before.output)
         if error.shown is not None and error.alone is not None:
             errors.append((error.shown, error.alone))
