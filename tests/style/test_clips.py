@@ -1,14 +1,16 @@
 """Clips: what other implementations get wrong is colours, rates and sound."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from sfumato.data.clips import ClipWork, frames, is_clip, open_clip, write_clip
+from sfumato.data.jobs import as_pngs, in_order
 from sfumato.errors import SfumatoError
 from sfumato.style.clips import restyle_frames
 
@@ -38,7 +40,7 @@ def filmed(path: Path, size: tuple[int, int] = (64, 48)) -> Path:
     return path
 
 
-def as_it_is(picture: Image.Image) -> Image.Image:
+def as_it_is(picture: Image.Image, _: Image.Image | None = None) -> Image.Image:
     return picture
 
 
@@ -69,14 +71,126 @@ def test_colours_times_and_sound_are_kept(tmp_path: Path, ending: str) -> None:
     assert not list(tmp_path.glob("*.frames"))
 
 
-def test_odd_sizes_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".webm"])
+def test_odd_sides_become_even(tmp_path: Path, ending: str) -> None:
     source = filmed(tmp_path / "clip.mp4")
-    clip, out = open_clip(source, tmp_path / "out.mp4"), tmp_path / "out.mp4"
+    out = tmp_path / f"out{ending}"
+    clip = open_clip(source, out)
     work = ClipWork(out, {})
     list(restyle_frames((picture.resize((61, 43)) for picture in frames(clip)), as_it_is, work, 0.0))
-    write_clip(clip, work, out)
+    assert write_clip(clip, work, out) == [f"{source}: 61×43 made 62×44: sides must be even"]
     with av.open(str(out)) as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (61, 43)
+        video = container.streams.video[0]
+        assert (video.width, video.height, video.codec_context.pix_fmt) == (62, 44, "yuv420p")
+
+
+def written(path: Path, levels: Sequence[NDArray[np.uint8]], times: Sequence[int] = (), **context: object) -> Path:
+    """A clip of pictures in levels of RGB, at `times` in milliseconds, or ten a second."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("h264", rate=10, options={"crf": "4"})
+        video.height, video.width = levels[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for name, value in context.items():
+            setattr(video.codec_context, name, value)
+        for index, picture in enumerate(levels):
+            frame = av.VideoFrame.from_ndarray(picture)
+            if matrix := context.get("colorspace"):
+                frame = frame.reformat(format="yuv420p", dst_colorspace=matrix)
+            frame.pts, frame.time_base = times[index] if times else 100 * index, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def noisy(count: int, height: int = 96, width: int = 128) -> list[NDArray[np.uint8]]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 255, (height, width, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def remade(source: Path, out: Path) -> list[str]:
+    clip = open_clip(source, out)
+    work = ClipWork(out, {})
+    list(restyle_frames(frames(clip), as_it_is, work, 0.0))
+    said = write_clip(clip, work, out)
+    work.remove()
+    return said
+
+
+def test_a_damaged_packet_is_passed_over_and_counted(tmp_path: Path) -> None:
+    source, out = written(tmp_path / "clip.mkv", noisy(24)), tmp_path / "out.mp4"
+    with av.open(str(source)) as container:
+        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][6]
+    data = bytearray(source.read_bytes())
+    data[place + 8 : place + min(size, 400)] = bytes([0xAA]) * (min(size, 400) - 8)
+    source.write_bytes(bytes(data))
+    assert remade(source, out) == [f"{source}: 1 damaged packets passed over"]
+    with av.open(str(out)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert 20 <= len(times) <= 23
+    assert times[-1] == pytest.approx(2.3, abs=0.01)  # what follows is not moved
+
+
+def test_uneven_times_are_kept(tmp_path: Path) -> None:
+    times = (0, 40, 300, 310, 900, 1500)
+    source, out = written(tmp_path / "clip.mkv", noisy(6), times), tmp_path / "out.mkv"
+    remade(source, out)
+    with av.open(str(out)) as container:
+        assert [round(1000 * frame.time) for frame in container.decode(video=0)] == list(times)
+
+
+@pytest.mark.parametrize(("matrix", "height"), [(1, 96), (5, 96), (1, 720), (5, 720), (None, 96), (None, 720)])
+def test_colours_are_written_as_they_were(tmp_path: Path, matrix: int | None, height: int) -> None:
+    """Read by each matrix's own equations from the luma: BT.709 and BT.601 differ by ten levels of this colour. Without
+    a tag they are taken as players do, by the height."""
+    colour = np.array([200, 60, 30], np.uint8)
+    levels = [np.broadcast_to(colour, (height, 128, 3)).copy()] * 3
+    tagged = {} if matrix is None else {"colorspace": matrix}
+    source, out = written(tmp_path / "clip.mp4", levels, **tagged), tmp_path / "out.mp4"
+    remade(source, out)
+    taken = matrix or (1 if height >= 720 else 5)
+    with av.open(str(out)) as container, av.open(str(source)) as before:
+        frame, other = next(container.decode(video=0)), next(before.decode(video=0))
+        assert int(frame.colorspace) == taken
+        assert np.abs(frame.to_ndarray().astype(int) - other.to_ndarray()).max() <= 2  # the very levels of Y, U and V
+
+
+@pytest.mark.parametrize("turned", [0, 90])
+def test_oblong_pixels_stay_so(tmp_path: Path, turned: int) -> None:
+    source, out = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    written(source, noisy(3), sample_aspect_ratio=Fraction(4, 3))
+    if turned:
+        turn(source, tmp_path / "turned.mp4", turned)
+        source = tmp_path / "turned.mp4"
+    remade(source, out)
+    with av.open(str(out)) as container:
+        video = container.streams.video[0]
+        assert video.codec_context.sample_aspect_ratio == (Fraction(3, 4) if turned else Fraction(4, 3))
+        assert (video.width, video.height) == ((96, 128) if turned else (128, 96))
+
+
+def turn(source: Path, out: Path, degrees: int) -> None:
+    """As a phone says it: the frames lie, a matrix turns them."""
+    with av.open(str(source)) as before, av.open(str(out), "w") as container:
+        stream = container.add_stream_from_template(before.streams.video[0])
+        stream.set_display_rotation(degrees)
+        for packet in before.demux(before.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+
+
+def test_numbers_in_names_are_numbers() -> None:
+    names = [Path(f"frame{index}.png") for index in (1, 10, 2, 33, 3)] + [Path("a.png")]
+    assert [path.stem for path in sorted(names, key=in_order)] == ["a", "frame1", "frame2", "frame3", "frame10",
+                                                                   "frame33"]  # fmt: skip
+
+
+def test_no_two_frames_are_written_to_one_place() -> None:
+    paths = [Path("a.jpg"), Path("a.png"), Path("A.PNG.tif"), Path("b.webp")]
+    assert as_pngs(paths) == [Path("a.jpg.png"), Path("a.png"), Path("A.PNG.png"), Path("b.png")]
+    with pytest.raises(SfumatoError, match="would be written where another is"):
+        as_pngs([Path("a.jpg"), Path("a.png"), Path("a.jpg.png")])
 
 
 def test_a_stopped_clip_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -89,7 +203,7 @@ def test_a_stopped_clip_goes_on_where_it_was(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
             yield picture
 
-    def paint(picture: Image.Image) -> Image.Image:
+    def paint(picture: Image.Image, _: Image.Image | None) -> Image.Image:
         painted.append(1)
         return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
