@@ -566,9 +566,10 @@ def stylize(
     /,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="What to write: a picture, a folder, a clip.")],
-    method: Annotated[Literal["adain", "gatys"], Parameter(help="adain: at once. gatys: by optimisation.")] = "adain",
+    method: Annotated[Literal["adain", "gatys"], Parameter(help="adain: at once. gatys: stroke by stroke.")] = "adain",
     preset: Annotated[
-        Literal["draft", "fine"], Parameter(help="adain: fine goes on from the draft by optimisation.")
+        Literal["draft", "fine", "paper"],
+        Parameter(help="adain: fine works the draft out. gatys: paper does as the papers do."),
     ] = "draft",
     mask: Annotated[
         list[Path] | None,

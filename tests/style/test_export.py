@@ -76,11 +76,13 @@ def test_a_folder_without_exported_files_is_named(trained: Callable[..., Run], t
         trained("run", start=str(tmp_path))
 
 
-def test_only_encoder_runs_can_be_exported(toy: ImageData, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_encoders_and_brushes_can_be_exported(
+    toy: ImageData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sfumato.train("stacked", run=tmp_path / "run", opened=toy, images=16, batch_size=8)
     with pytest.raises(SystemExit):
         export(tmp_path / "run", tmp_path / "out")
-    assert "run: is a run of stacked; only encoder runs can be exported" in capsys.readouterr().err
+    assert "run: is a run of stacked; encoder and brush runs can be exported" in capsys.readouterr().err
     picture = torch.rand(3, 32, 32)
     with pytest.raises(SfumatoError, match="run: is not a run of a style system"):
         sfumato.stylize(picture, picture, run=tmp_path / "run")

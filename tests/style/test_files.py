@@ -170,7 +170,9 @@ def test_the_pictures_of_a_folder_can_be_frames(photo: Image.Image, style: Path,
 def test_gatys_paints_and_can_be_watched(photo: Image.Image, style: Path, tmp_path: Path) -> None:
     content = tmp_path / "content.png"
     photo.save(content)
-    options = options_for(method="gatys", steps=3, style_size=64)
+    options = options_for(
+        method="gatys", preset="paper", recipe="multiscale", encoder="sfumato", steps=3, style_size=64
+    )
     list(stylize_files(content, [style], tmp_path / "out.png", options, watch=tmp_path / "watched"))
     names = {path.name.split(".")[0] for path in (tmp_path / "watched").iterdir()}
     assert names == {"progress", "events"}

@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from sfumato.style.video import Shown, follow
+from sfumato.style.video import Shown, carry, follow
 
 
 def scene(shift: int) -> torch.Tensor:
@@ -15,7 +15,8 @@ def flickering(frames: list[torch.Tensor], coherence: float) -> list[float]:
     found = []
     for index, frame in enumerate(frames):
         noise = 0.1 * torch.randn(frame.shape, generator=torch.Generator().manual_seed(index))
-        before, errors = follow(frame, (1 - frame + noise).clamp(0, 1), before, coherence)
+        carried = carry(frame, before) if before else None
+        before, errors = follow(frame, (1 - frame + noise).clamp(0, 1), before, carried, coherence)
         if errors.shown is not None:
             found.append(errors.shown)
             assert errors.alone is not None
@@ -31,6 +32,6 @@ def test_coherence_lowers_the_warp_error() -> None:
 
 def test_what_cannot_be_trusted_is_left_as_it_was_painted() -> None:
     first, second = torch.rand(2, 3, 40, 48)
-    before, _ = follow(first, first, None, 1.0)
-    shown, _ = follow(second, second, before, 1.0)
+    before, _ = follow(first, first, None, None, 1.0)
+    shown, _ = follow(second, second, before, carry(second, before), 1.0)
     assert ((shown.output - second).abs() < 0.003).float().mean() > 0.2

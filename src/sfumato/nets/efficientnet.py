@@ -61,9 +61,9 @@ class Layer(nn.Sequential):
     passed over once less."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.training:
+        convolution, norm = cast(SameConv2d, self[0]), self[1]
+        if self.training or not isinstance(norm, nn.BatchNorm2d):
             return super().forward(input)
-        convolution, norm = cast(SameConv2d, self[0]), cast(nn.BatchNorm2d, self[1])
         mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
         scale = norm.weight * (variance + norm.eps).rsqrt()
         found = convolution.by(input, convolution.weight * scale.view(-1, 1, 1, 1), norm.bias - mean * scale)

@@ -15,24 +15,28 @@ from ..errors import SfumatoError
 from ..files import write_atomically
 from ..nets.activations import unit_mean_activation
 from ..nets.decoder import Decoder
+from .brush import BrushSystem
 from .encoder import DistilledEncoder
 
 
 def export(system: System, folder: Path, origin: Mapping[str, str], where: str) -> list[Path]:
-    """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` system into `folder`.
+    """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` or `brush` system into
+    `folder`.
 
     Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits; after a training
-    that began with exported files the encoder is what it was. The files hold the Config and `origin`: the system's name
+    that began with exported files, as a brush's does, the encoder is what it was. The files hold the Config and `origin`: the system's name
     under `system`, and whatever else is worth knowing. Raises SfumatoError, naming the run in `where`, for another
     system.
     """
-    if not isinstance(system, DistilledEncoder):
-        raise SfumatoError(f"{where}: is a run of {origin['system']}; only encoder runs can be exported")
+    if not isinstance(system, DistilledEncoder | BrushSystem):
+        raise SfumatoError(f"{where}: is a run of {origin['system']}; encoder and brush runs can be exported")
     restyler = copy.deepcopy(system.restyler)
-    if not system.config.start:  # there it has been done
+    if isinstance(system, DistilledEncoder) and not system.config.start:  # else it has been done
         rescale_inputs(restyler.decoder, unit_mean_activation(restyler.encoder))
     fields = asdict(system.config)
-    names = {name: Path(fields[name]).name for name in ("teacher_file", "start")}  # no folders of ours
+    names = {
+        name: Path(fields[name]).name for name in ("teacher_file", "start") if name in fields
+    }  # no folders of ours
     said = {**origin, "config": json.dumps(fields | names, ensure_ascii=False)}
     paths = []
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):

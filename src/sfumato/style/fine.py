@@ -75,7 +75,8 @@ def paint_finely(
     content, *styles = (picture.to(runtime.device) for picture in (content, *styles))
     matched = in_colours(content, styles, shares) if hand.matched else content
     plan = planned(content.shape[2:], hand, start is not None)
-    total, done, effort = sum(size.steps for _, size in plan), 0, hand.effort
+    done, effort = 0, hand.effort
+    total = sum(counted(size, effort) for _, size in plan)
     picture = matched if start is None else start.to(runtime.device)
     drawn = torch.tensor([derive(seed, "strokes") % 2**31])
     for index, (shape, size) in enumerate(plan):
@@ -85,16 +86,16 @@ def paint_finely(
             picture = (picture + hand.noise * flow_noise(there, drawn)).clamp(0, 1)
         goals = [eye_of(eye, style, shape, hand.scale, runtime) for style in styles]
         canvas = Canvas(picture, there, goals, shares, eye, hand, runtime, derive(seed, "views", index))
-        steps, since = max(1, round(size.steps * effort)), time.monotonic()
+        steps, since = counted(size, effort), time.monotonic()
         step = 0
         while step < steps:
             scalars = canvas.step(size.rate * falling(step / steps))
             step, done = step + 1, done + 1
             if hand.seconds is not None and index == 0 and step == WATCHED:
                 effort = affordable(plan, (time.monotonic() - since) / step, hand.seconds - (since - began))
-                steps = max(step, round(size.steps * effort))
-                total = done - step + steps + sum(max(1, round(later.steps * effort)) for _, later in plan[1:])
-            yield PictureTick(scalars, done, 1, max(total, done), canvas)
+                steps = max(step, counted(size, effort))
+                total = steps + sum(counted(later, effort) for _, later in plan[1:])
+            yield PictureTick(scalars, done, 1, total, canvas)
         picture = canvas.image
 
 
@@ -110,6 +111,10 @@ def planned(shape: Sequence[int], hand: Hand, begun: bool) -> list[tuple[tuple[i
         smaller = longer / factor
         if smaller < hand.sizes[0].side / math.sqrt(2) or min(shape) / factor < SMALLEST or (begun and factor > 2):
             return sizes
+
+
+def counted(size: Size, effort: float) -> int:
+    return max(1, round(size.steps * effort))
 
 
 def affordable(plan: Sequence[tuple[tuple[int, int], Size]], step: float, seconds: float) -> float:

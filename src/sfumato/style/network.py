@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from ..weights.load import read_weights
 DETAILED = (*LAYERS, "relu3_1")  # where the shipped networks exchange statistics
 TELLING = "telling."  # begins the names of what an older decoder may lack
 Statistics = dict[str, Moments]  # by layer
+RestylerT = TypeVar("RestylerT", bound="Restyler")
 MAX_RESOLUTION = 4096
 NOISE = 0.08  # its deviation
 LEGIBLE = 0.5  # of the draft in what the second pass sees
@@ -121,23 +122,32 @@ def mixed(given: Tensor, draft: Tensor) -> Tensor:
 
 def shipped() -> Restyler:
     """The network that comes with the package: its encoder, and the brush's decoder for it."""
-    restyler = Brush(build_encoder("sfumato"), Decoder("sfumato", DETAILED, told=True))
-    load_exported(restyler, SHIPPED)
-    return restyler.eval()
+    decoder = Decoder("sfumato", DETAILED, told=any(name.startswith(TELLING) for name in _exported(SHIPPED, "decoder")))
+    kind = Restyler if decoder.telling is None else Brush
+    return load_exported(kind(build_encoder("sfumato"), decoder), SHIPPED).eval()
 
 
-def load_exported(restyler: Restyler, folder: Path) -> None:
-    """Fills a network with what `sfumato export` wrote into `folder`. Raises SfumatoError if it cannot."""
+def load_exported(restyler: RestylerT, folder: Path) -> RestylerT:
+    """Fills a network with what `sfumato export` wrote into `folder`; a decoder that was not told the style is one that
+    nothing has been told yet. Raises SfumatoError if it cannot."""
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
-        path = folder / f"sfumato-{part}.safetensors"
-        values = {name: value.float() for name, value in read_weights(path).items() if value.is_floating_point()}
-        own = module.state_dict()
+        values, own = _exported(folder, part), module.state_dict()
         if not any(name.startswith(TELLING) for name in values):
             own = {name: value for name, value in own.items() if not name.startswith(TELLING)}
         shapes = [{name: value.shape for name, value in part.items()} for part in (values, own)]
         if shapes[0] != shapes[1] or not all(bool(value.isfinite().all()) for value in values.values()):
-            raise SfumatoError(f"weights {str(path)!r}: not those of an exported {part}")
+            raise SfumatoError(f"weights {str(_file(folder, part))!r}: not those of an exported {part}")
         module.load_state_dict(values, strict=False)
+    return restyler
+
+
+def _file(folder: Path, part: str) -> Path:
+    return folder / f"sfumato-{part}.safetensors"
+
+
+def _exported(folder: Path, part: str) -> dict[str, Tensor]:
+    read = read_weights(_file(folder, part))
+    return {name: value.float() for name, value in read.items() if value.is_floating_point()}
 
 
 class StyleSystem(System):

@@ -143,4 +143,8 @@ def options_for(method: str = "adain", preset: str = "draft", **values: Any) -> 
 
 def flag(kind: type[MethodOptions]) -> str:
     """How the command is told to use a method."""
-    return f"--method {kind.method}" if kind.preset == "draft" else f"--preset {kind.preset}"
+    if kind.preset == "draft":
+        return f"--method {kind.method}"
+    return (
+        f"--preset {kind.preset}" if kind.method == Options.method else f"--method {kind.method} --preset {kind.preset}"
+    )
