@@ -95,7 +95,7 @@ def test_the_command_offers_every_option(capsys: pytest.CaptureFixture[str]) -> 
     words = " ".join(shown.replace("│", " ").split())
     assert "fine and gatys: times the usual steps" in words
     assert "paper: steps at full size" in words
-    assert "strength of the style; 0: the content's own pixels" in words
+    assert "Strength of the style; 0: the content's own pixels" in words
     assert "--run PATH" in words
 
 

@@ -312,6 +312,12 @@ def central_square(picture: Tensor) -> Tensor:
     return picture[:, top : top + side, left : left + side]
 
 
+def cut_squares(picture: Tensor, side: int) -> Tensor:
+    """All (n, c, side, side) squares of a (c, h, w) picture whose corners lie half a side apart."""
+    found = picture.unfold(1, side, side // 2).unfold(2, side, side // 2)
+    return found.permute(1, 2, 0, 3, 4).flatten(0, 1).contiguous()
+
+
 def random_crops(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
     """A random `side` × `side` square of each picture (b, c, h, w), all cut at once."""
     count, _, height, width = pictures.shape

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .bundled import photograph
-from .dataset import ImageData, InMemory, Split, central_square, fingerprint, resized
+from .dataset import ImageData, InMemory, Split, central_square, cut_squares, fingerprint, resized
 
 SIDE = 256
 TEST = ("coffee", "flower")
@@ -40,15 +40,9 @@ def read_photographs(resolution: int = SIDE) -> ImageData:
         for scale in SCALES if name not in TEST else SCALES[:1]:
             shorter, side = min(picture.shape[1:]), round(scale * resolution)
             sized = resized(picture, [int(side * length / shorter) for length in picture.shape[1:]])
-            cut = _squares(sized, resolution) if name not in TEST else central_square(sized)[None]
+            cut = cut_squares(sized, resolution) if name not in TEST else central_square(sized)[None]
             squares.append(cut)
             labels += [label] * len(cut)
     train, test = (Split(InMemory(torch.cat(squares)), torch.tensor(labels)) for squares, labels in halves)
     digest = fingerprint(*(torch.cat(squares) for squares, _ in halves))
     return ImageData("photographs", train, test, tuple(pictures), digest, NOTICE, notice_zh=NOTICE_ZH)
-
-
-def _squares(picture: Tensor, side: int) -> Tensor:
-    """All (n, c, side, side) squares of a (c, h, w) picture whose corners lie half a side apart."""
-    squares = picture.unfold(1, side, side // 2).unfold(2, side, side // 2)
-    return squares.permute(1, 2, 0, 3, 4).flatten(0, 1).contiguous()

@@ -123,11 +123,13 @@ def fetch(name: str) -> Path:
 
 def alike(source: str) -> tuple[str, ...]:
     """The names of data sets that `source` is like, itself first: presets go by them. A folder of IDX files holds what
-    MNIST's does, whatever it is called."""
+    MNIST's does, whatever it is called; a single picture is a painting."""
     from .mnist import is_idx_folder
 
     if source == "papers":
         return source, "inks"
+    if source not in SOURCES and _of("single", "is_single")(Path(source).expanduser()):
+        return source, "painting"
     return (
         (source, "mnist", "digits") if source not in SOURCES and is_idx_folder(Path(source).expanduser()) else (source,)
     )
@@ -149,7 +151,7 @@ def open_data(source: str | Sequence[str], view: View | None = None, strict: boo
     if not isinstance(source, str):
         if len(source) != 2:
             raise SfumatoError(f"data {' '.join(source)}: two sets are needed, not {len(source)}")
-        first, second = (open_data(item, view, strict) for item in source)
+        first, second = open_data(source[0], view, strict), _open_second(source[1], view, strict)
         return _of("dataset", "beside")(first, second, f"{first.name} and {second.name}")
     if source in SOURCES:
         known = SOURCES[source]
@@ -159,6 +161,14 @@ def open_data(source: str | Sequence[str], view: View | None = None, strict: boo
             raise SfumatoError(f"data {source}: has not {OWED[view.target]}; {' and '.join(able)} {have}")
         return _suited(known.read(view), view)
     return _open_path(source, view, strict)
+
+
+def _open_second(source: str, view: View, strict: bool) -> ImageData:
+    """The second of two sets may be a single picture: a style."""
+    path = Path(source).expanduser()
+    if source not in SOURCES and _of("single", "is_single")(path):
+        return _of("single", "read_single")(path, view.channels or 3, view.resolution or SIDE)
+    return open_data(source, view, strict)
 
 
 def _open_path(source: str, view: View, strict: bool) -> ImageData:

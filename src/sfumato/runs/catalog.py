@@ -142,7 +142,7 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
         raise SfumatoError(f"system {name!r}: unknown; there are {', '.join(CATALOG)}")
     entry = CATALOG[name]
     if not preset:
-        names = alike((data or entry.data)[0])
+        names = [name for source in data or entry.data for name in alike(source)]
         preset = next((name for name in names if name in entry.presets), next(iter(entry.presets)))
     if preset not in entry.presets:
         raise SfumatoError(f"preset {preset!r}: {name} has {', '.join(entry.presets)}")

@@ -56,7 +56,7 @@ class Config(TransferConfig):
 PRESETS = {
     "any": Config(crop=160, batch_size=4, learning_rate=5e-4, images=40_000),
 }
-PRESETS["one"] = replace(PRESETS["any"], images=1_600, warmup=100, half_life=400)
+PRESETS["painting"] = replace(PRESETS["any"], images=1_600, warmup=100, half_life=400)
 
 
 class BrushSystem(StyleSystem):

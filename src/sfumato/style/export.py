@@ -24,9 +24,9 @@ def export(system: System, folder: Path, origin: Mapping[str, str], where: str) 
     `folder`.
 
     Filters are brought to a mean activation of 1, which the decoder is told, and numbers to 16 bits; after a training
-    that began with exported files, as a brush's does, the encoder is what it was. The files hold the Config and `origin`: the system's name
-    under `system`, and whatever else is worth knowing. Raises SfumatoError, naming the run in `where`, for another
-    system.
+    that began with exported files, as a brush's does, the encoder is what it was. The files hold the Config and
+    `origin`: the system's name under `system`, and whatever else is worth knowing. Raises SfumatoError, naming the run
+    in `where`, for another system.
     """
     if not isinstance(system, DistilledEncoder | BrushSystem):
         raise SfumatoError(f"{where}: is a run of {origin['system']}; encoder and brush runs can be exported")
@@ -34,9 +34,8 @@ def export(system: System, folder: Path, origin: Mapping[str, str], where: str) 
     if isinstance(system, DistilledEncoder) and not system.config.start:  # else it has been done
         rescale_inputs(restyler.decoder, unit_mean_activation(restyler.encoder))
     fields = asdict(system.config)
-    names = {
-        name: Path(fields[name]).name for name in ("teacher_file", "start") if name in fields
-    }  # no folders of ours
+    files = [name for name in ("teacher_file", "start") if name in fields]
+    names = {name: Path(fields[name]).name for name in files}  # no folders of ours
     said = {**origin, "config": json.dumps(fields | names, ensure_ascii=False)}
     paths = []
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):

@@ -60,7 +60,7 @@ class StrokeOptions(Options):
     """Of what is painted stroke by stroke, from coarse to fine."""
 
     usual: ClassVar[Features] = "efficientnet_lite0"
-    encoder: Features | None = None  # the network that judges: efficientnet_lite0, which comes with the package
+    encoder: Features | None = None  # the network that judges: efficientnet_lite0, or for paper vgg19
     weights_file: str | None = None  # a file of the encoder's weights; fetched by default
     content_weight: Amount = 10.0  # how legible the content stays; 3 is a free hand
     smoothness: Amount = 60.0  # weight of the total variation
@@ -99,7 +99,7 @@ class PaperOptions(Options):
     recipe: Recipes = "gatys2016"  # whose: the paper's, two textbooks', or one from coarse to fine
     steps: Annotated[int | None, Bounds(1)] = None  # steps at full size; the recipe's by default
     usual: ClassVar[Features] = "vgg19"
-    encoder: Features | None = None  # the network that judges: vgg19
+    encoder: Features | None = None  # the network that judges: efficientnet_lite0, or for paper vgg19
     weights_file: str | None = None  # a file of the encoder's weights; fetched by default
     init: str = "content"  # what is changed: content, noise, style (its colours), or a picture
 
