@@ -75,6 +75,38 @@ def sliced_distance(found: Tensor, target: Tensor, directions: Tensor) -> Tensor
     return (sorted_found - sorted_target).square().mean()
 
 
+def patch_distance(
+    found: Tensor, target: Tensor, directions: Tensor, scales: int, centred: bool = False, eps: float = 0.0
+) -> Tensor:
+    """The sliced 2-Wasserstein distance between the square patches of two sets of pictures (b, 3, h, w), which differ
+    in size at will, averaged over `scales`, each half the one before.
+
+    `directions`: (n, 3·p·p) of norm 1, for patches of p pixels. `centred`: patches less their mean in each channel.
+    `eps` is added to the squares: a root of 0 has no gradient.
+    """
+    side = round((directions.shape[1] / found.shape[1]) ** 0.5)
+    distances = []
+    for scale in range(scales):
+        sets = [
+            F.unfold(F.avg_pool2d(part, 2**scale), side, stride=1 if scale else 2).unflatten(1, (part.shape[1], -1))
+            for part in (found, target)
+        ]
+        if centred:
+            sets = [patches - patches.mean(2, keepdim=True) for patches in sets]
+        first, second = (patches.flatten(1, 2)[..., None] for patches in sets)
+        distances.append((sliced_distance(first, second, directions) + eps).sqrt())
+    return torch.stack(distances).mean()
+
+
+def checker_share(pictures: Tensor) -> Tensor:
+    """Of (b, c, h, w) pictures, (b,): how much of the fine detail of their grey is checks of 2×2 pixels. Of white noise
+    ¼, of any edge that runs straight down or across 0."""
+    grey = pictures.mean(1, keepdim=True)
+    across, down = grey.diff(dim=3), grey.diff(dim=2)
+    checks = across.diff(dim=2).square().mean((1, 2, 3)) / 4
+    return checks / (across.square().mean((1, 2, 3)) + down.square().mean((1, 2, 3))).clamp_min(TINY)
+
+
 def absolute_variation(images: Tensor) -> Tensor:
     """Half the mean absolute differences of neighbours, down and across: the total variation of course texts."""
     down = (images[..., 1:, :] - images[..., :-1, :]).abs().mean()

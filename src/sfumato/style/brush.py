@@ -27,12 +27,12 @@ from ..engine.fields import Amount, Count, Natural
 from ..engine.system import Scalars
 from ..nets.decoder import Decoder
 from ..nets.encoders import build_encoder
-from ..ops.style_losses import relative_errors, sliced_distance, total_variation
+from ..ops.style_losses import patch_distance, relative_errors, total_variation
 from ..weights.known import SHIPPED
 from .network import DETAILED, Brush, Restyler, StyleSystem, TransferConfig, load_exported, mixed, prepared
 from .texture import OFFSET, Eye, Offset, paint_errors, seen, sums, textures
 
-PATCH, SCALES, DIRECTIONS = 5, 3, 16  # of the sliced distance: pixels, halvings and one, drawn anew at each step
+PATCH, SCALES, DIRECTIONS = 5, 3, 16  # of the sliced distance: pixels, scales; directions are drawn at each step
 FACTOR = 2.0  # times the others' rate, for what tells the style
 TINY = 1e-6
 
@@ -105,7 +105,8 @@ class BrushSystem(StyleSystem):
         painted = textures({name: sums(values) for name, values in maps.items()})
         content_loss = _root(relative_errors(found, forms)).mean()
         of_moments, of_textures = (_root(errors).mean(1).sum() for errors in paint_errors(painted, target))
-        patches = _patch_distance(shown, style)
+        directions = F.normalize(torch.randn(DIRECTIONS, 3 * PATCH**2, device=content.device), dim=1)
+        patches = patch_distance(shown, style, directions, SCALES, eps=TINY)
         excess = (output - shown).square().mean()
         loss = (
             config.content_weight * content_loss
@@ -144,17 +145,3 @@ def _root(errors: Tensor) -> Tensor:
 
 def _halved(pictures: Tensor) -> Tensor:
     return F.avg_pool2d(pictures, 2)
-
-
-def _patch_distance(found: Tensor, target: Tensor) -> Tensor:
-    """The sliced Wasserstein distance between all patches of two sets of pictures of one size, averaged over scales."""
-    channels = found.shape[1] * PATCH**2
-    distances = []
-    for scale in range(SCALES):
-        directions = F.normalize(torch.randn(DIRECTIONS, channels, device=found.device), dim=1)
-        sets = [
-            F.unfold(F.avg_pool2d(part, 2**scale), PATCH, stride=2 if scale == 0 else 1)[..., None]
-            for part in (found, target)
-        ]
-        distances.append((sliced_distance(sets[0], sets[1], directions) + TINY).sqrt())
-    return torch.stack(distances).mean()
