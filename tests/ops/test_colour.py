@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sfumato.ops.colour import keep_chroma, match_covariance, match_histogram
+from sfumato.ops.colour import keep_chroma, match_covariance, match_histogram, transport, transported
 
 
 def picture(seed: int, height: int = 20, width: int = 24) -> torch.Tensor:
@@ -41,3 +41,22 @@ def test_histogram_matching_keeps_the_order_and_takes_the_levels() -> None:
         matched[0].flatten().sort().values, colours[0].flatten().sort().values, rtol=0.02, atol=0.02
     )
     assert matched[0].flatten()[image[0].argmax()] == matched[0].max()
+
+
+def test_transport_gives_mean_and_covariance_and_moves_least() -> None:
+    """Of all maps to those moments the optimal one is symmetric and positive definite (Gelbrich 1990)."""
+    images, colours = (torch.stack([picture(seed), picture(seed + 1) ** 2]) for seed in (0, 4))
+    matrix, _ = transport(images, colours, 1e-7)
+    torch.testing.assert_close(matrix, matrix.transpose(1, 2), rtol=1e-3, atol=1e-3)
+    assert (torch.linalg.eigvalsh(matrix) > 0).all()
+    moved = transported(images, colours, 1e-7)
+    for one, other in zip(moved, colours, strict=True):
+        torch.testing.assert_close(one.mean((1, 2)), other.mean((1, 2)), rtol=1e-3, atol=1e-3)
+        found, expected = (torch.cov(part.flatten(1)) for part in (one, other))
+        torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-4)
+
+
+def test_transport_to_grey_does_not_blow_up() -> None:
+    flat = torch.full((1, 3, 8, 8), 0.3)
+    for one, other in ((flat, picture(0)[None]), (picture(0)[None], flat), (flat, flat)):
+        assert transport(one, other, 3e-3)[0].abs().max() < 6

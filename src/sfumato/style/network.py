@@ -31,7 +31,7 @@ Statistics = dict[str, Moments]  # by layer
 RestylerT = TypeVar("RestylerT", bound="Restyler")
 MAX_RESOLUTION = 4096
 NOISE = 0.08  # its deviation
-LEGIBLE = 0.5  # of the draft in what the second pass sees
+MIXED = 0.5  # of the draft in what the second pass sees
 FLOOR = 3e-3  # beside variances of colours: near-grey paintings would blow up
 MULTIPLE = 8  # how often the encoder pools, as a factor of size
 
@@ -117,7 +117,7 @@ def prepared(content: Tensor, style: Tensor, seeds: Tensor) -> tuple[Tensor, Ten
 def mixed(given: Tensor, draft: Tensor) -> Tensor:
     """What the second pass sees. `draft`: of another size."""
     enlarged = F.interpolate(draft, size=given.shape[2:], mode="bilinear", align_corners=False)
-    return given + LEGIBLE * (enlarged.clamp(0, 1) - given)
+    return given + MIXED * (enlarged.clamp(0, 1) - given)
 
 
 def shipped() -> Restyler:

@@ -15,7 +15,7 @@ from ..ops.colour import transport
 from ..ops.statistics import Moments
 from ..ops.strokes import flow_noise
 from ..seeds import derive
-from .network import FLOOR, LEGIBLE, NOISE, Brush, Restyler, Statistics
+from .network import FLOOR, MIXED, NOISE, Brush, Restyler, Statistics
 from .tiles import TiledRestyler
 
 COUNTED = 500_000  # pixels, at least, that colours are counted in
@@ -119,7 +119,7 @@ def _noised(picture: Tensor, seed: int, deviation: float) -> Tensor:
 
 
 def _mixed(picture: Tensor, draft: Tensor) -> Tensor:
-    return _by_channel(picture, draft.float(), lambda values, there: torch.lerp(values, there, LEGIBLE))
+    return _by_channel(picture, draft.float(), lambda values, there: torch.lerp(values, there, MIXED))
 
 
 def _by_channel(picture: Tensor, other: Tensor, made: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

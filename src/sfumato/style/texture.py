@@ -91,13 +91,15 @@ class Eye(nn.Module):
 
 
 def seen(pictures: Tensor, offset: Offset) -> Tensor:
-    """What a network looks at: `pictures` with a reflected border, from `offset` on, pixels down and across."""
+    """What a network looks at: `pictures` with a border, from `offset` on, pixels down and across. What is too
+    small to be reflected is continued as it ends."""
     height, width = pictures.shape[2:]
     (above, below), (left, right) = (
         (BORDER - before, BORDER + before + -(side + 2 * BORDER) % MULTIPLE)
         for side, before in zip((height, width), offset, strict=True)
     )
-    return F.pad(pictures, (left, right, above, below), mode="reflect")
+    sides = (left, right, above, below)
+    return F.pad(pictures, sides, mode="reflect" if min(height, width) > max(sides) else "replicate")
 
 
 def colours(view: Tensor) -> dict[str, Tensor]:
