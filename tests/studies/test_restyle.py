@@ -16,8 +16,11 @@ from sfumato.studies.restyle import measures, plans, sections
 
 FIGURES = {
     "curves", "snapshots", "photographs", "strengths", "corners", "optimisation-curves", "optimisation", "comparison",
-    "frames",
+    "frames", "sheet", "strokes",
 }  # fmt: skip
+
+
+QUICK = {"fine": {"preset": "fine", "effort": 0.1}, "strokes": {"method": "gatys", "effort": 0.1}}
 
 
 @pytest.fixture
@@ -26,7 +29,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in (
         (plans, "SIDE", 128), (plans, "QUICK_IMAGES", 32), (measures, "PAINTED", {False: (48, 64, 4)}),
         (measures, "SHOWN_EVERY", {False: 2}), (measures, "MARKS", {False: (1, 3)}), (measures, "FRAMES", {False: 3}),
-        (measures, "CORNERS", 2), (measures, "SPEED_SIDES", (64,)), (sections, "PUBLISHED_FPS", {64: 56.0}),
+        (measures, "CORNERS", 2),
+        (measures, "METHODS", QUICK), (measures, "SPEED_SIDES", (64,)), (sections, "PUBLISHED_FPS", {64: 56.0}),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -77,6 +78,13 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     axis.tick_params(length=0, pad=2, labeltop=True, labelbottom=False)
     axis.spines[:].set_visible(False)
     return png(figure)
+
+
+def png_of(picture: Tensor) -> bytes:
+    """A picture (3, h, w) in [0, 1], pixel for pixel."""
+    buffer = io.BytesIO()
+    Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _letters(name: str) -> int:

@@ -12,15 +12,17 @@ from torch import Tensor
 from ...data.dataset import ImageData, spread
 from ...data.folder import PictureReader, open_files
 from ...data.photographs import photographs
-from ...data.pictures import to_bytes
+from ...data.pictures import to_bytes, to_picture, to_tensor
 from ...data.sources import SOURCES
 from ...nets.encoders import EncoderName, build_encoder
+from ...ops.style_losses import checker_share, patch_distance
 from ...style.adain import STYLE
 from ...style.gatys import Canvas, Objective, Recipe, paint, recipe_for
 from ...style.measures import test_pairs
 from ...style.network import shipped
-from ...style.options import Options
+from ...style.options import Options, options_for
 from ...style.painter import Painter, painter_for
+from ...style.restyle import Styles
 from ...style.video import Shown, carry, follow
 from ...weights.known import is_here
 from ..study import Lab, Measured
@@ -35,6 +37,9 @@ MARKS = {True: (10, 25, 50, 75, 100, 150, 200, 300, 500), False: (10, 25, 50)}  
 PAIRS = {True: 10, False: 2}  # contents, and as many styles
 AT_ONCE = 10  # pairs that are optimised side by side
 RATE = 0.03
+SHEET = {True: (8, 6), False: (4, 3)}  # contents and styles that the shipped network is shown with
+METHODS: Mapping[str, Mapping[str, Any]] = {"fine": {"preset": "fine"}, "strokes": {"method": "gatys"}}
+PATCH, SCALES, DIRECTIONS = 5, 3, 64  # of the distance between patches
 SEED = 0
 COHERENCE = Options.coherence
 SAME_LOSSES = Recipe(content_layers=("relu4_1",), style_layers=STYLE, layer_weights=(1.0,) * 4, content="relative",
@@ -70,6 +75,19 @@ class Painted:
 
 
 @dataclass(frozen=True)
+class Paint:
+    """Some contents in some styles by the shipped network: a row a content, (styles, 3, h, w); and one pair as each
+    method paints it, with its seconds and what needs no network to be measured."""
+
+    contents: Tensor
+    styles: Tensor
+    rows: Sequence[Tensor]
+    by_method: Mapping[str, Tensor]
+    seconds: Mapping[str, float]
+    measured: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class Race:
     """Mean content and style loss over `pairs` held-out pairs: of one pass, and after steps of optimisation; the seconds
     of a pass, with its style, and of all steps, for one picture."""
@@ -98,6 +116,7 @@ class Restyle(Measured):
 
     styles: ImageData
     pictures: Pictures
+    paint: Paint
     painted: Painted
     race: Race
     speeds: Mapping[int, float]
@@ -118,6 +137,7 @@ def measure(lab: Lab) -> Restyle:
         runs=lab.finished(),
         styles=data.second,
         pictures=draw(lab, learning, given, best, contents, styles),
+        paint=paint_all(lab, given),
         painted=optimise(lab, styles[0]),
         race=compete(lab, own),
         speeds={side: speed(best, contents[0], styles[0], side) for side in SPEED_SIDES},
@@ -186,6 +206,36 @@ def blend_corners(by: Painter, content: Tensor, styles: Tensor) -> list[Tensor]:
         shares = [((1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y) for x in along]
         rows.append(torch.stack([painted(by, content, styles, share) for share in shares]))
     return rows
+
+
+def paint_all(lab: Lab, given: Painter) -> Paint:
+    data, full = lab.data, lab.settings.full
+    assert data.second is not None
+    contents, styles = (
+        split.images(split.spread(count))
+        for split, count in zip((data.test, data.second.test), SHEET[full], strict=True)
+    )
+    rows = [torch.stack([restyled(given, content, style) for style in styles]) for content in contents]
+    content, style = contents[0], styles[0]
+    made, seconds = {"content": content, "style": style, "network": rows[0][0]}, {}
+    for name, options in METHODS.items():
+        began = time.monotonic()
+        chosen = options_for(style_size=None, seed=lab.settings.seed, **options)
+        laid = Styles([to_picture(style)], chosen, lab.runtime).lay(to_picture(content))
+        made[name], seconds[name] = to_tensor(laid).float() / 255, time.monotonic() - began
+    directions = torch.nn.functional.normalize(
+        torch.randn(DIRECTIONS, 3 * PATCH**2, generator=torch.Generator().manual_seed(lab.settings.seed)), dim=1
+    )
+    measured = {
+        name: {
+            "patches": float(patch_distance(picture[None], style[None], directions, SCALES)),
+            "texture": float(patch_distance(picture[None], style[None], directions, SCALES, centred=True)),
+            "checkers": float(checker_share(picture[None]) / checker_share(style[None])),
+        }
+        for name, picture in made.items()
+        if name != "style"
+    }
+    return Paint(contents, styles, rows, made, seconds, measured)
 
 
 def optimise(lab: Lab, style: Tensor) -> Painted:

@@ -2,10 +2,11 @@
 
 import torch
 
-from ...reports.figures import curve, labelled_rows
+from ...reports.figures import curve, labelled_rows, png_of
+from ...reports.grids import grid
 from ...reports.language import Speaker
 from ..study import StudyReport, left_out
-from .measures import RATE, SNAPSHOTS, STRENGTHS, Race, Restyle
+from .measures import COHERENCE, RATE, SNAPSHOTS, STRENGTHS, Race, Restyle
 
 PUBLISHED_STEPS = 50  # at which optimisation reaches AdaIN's style loss: "between 50 and 100"
 PUBLISHED_FPS = {256: 56.0, 512: 15.0}  # on a Titan X, the style encoded before
@@ -65,6 +66,43 @@ def photographs(report: StudyReport, say: Speaker, measured: Restyle) -> None:
         "photographs", labelled_rows(rows),
         "By the network trained here, and by the one that comes with the package.", "本次训练的网络与随包附带的网络。",
     )  # fmt: skip
+
+
+def paint(report: StudyReport, say: Speaker, measured: Restyle) -> None:
+    report.heading("Paint", "笔触")
+    made = measured.paint
+    blank = torch.ones_like(made.contents[:1])
+    cells = [blank, made.styles]
+    for content, row in zip(made.contents, made.rows, strict=True):
+        cells += [content[None], row]
+    report.picture(
+        "sheet",
+        png_of(grid(torch.cat(cells), 1 + len(made.styles), ground=1.0)),
+        "Held-out contents in held-out styles, by the network that comes with the package, pixel for pixel.",
+        "留出内容图取留出风格，由随包附带的网络生成，逐像素显示。",
+    )
+    names = {
+        "content": say.figure("content", "内容"), "style": say.figure("style", "风格"),
+        "network": say.figure("network", "网络"), "fine": say.figure("fine", "fine"),
+        "strokes": say.figure("strokes", "逐笔"),
+    }  # fmt: skip
+    report.picture(
+        "strokes",
+        labelled_rows({"": torch.stack([*made.by_method.values()])}, [names[name] for name in made.by_method]),
+        f"One pair: by the network; worked out by `--preset fine` in {made.seconds['fine']:.0f} s; stroke by stroke from the "
+        f"content by `--method gatys` in {made.seconds['strokes']:.0f} s.",
+        f"同一对图像：网络；`--preset fine` 继续优化，{made.seconds['fine']:.0f} 秒；`--method gatys` 从内容图逐笔优化，{made.seconds['strokes']:.0f} 秒。",
+    )
+    about = {"patches": ("distance of patches to the style", "与风格的图块距离"),
+             "texture": ("the same less their mean", "去均值后的图块距离"),
+             "checkers": ("share of checks over the style's", "棋盘纹占比（相对风格）")}  # fmt: skip
+    for name, values in made.measured.items():
+        for key, (en, zh) in about.items():
+            report.row(f"{en}, {name}", f"{zh}，{names[name]}", values[key])
+    report.say(
+        "Distances of 5×5 patches of colour, sliced, over three scales: no network takes part. They do not see brushwork.",
+        "5×5 彩色图块的切片 Wasserstein 距离，三个尺度平均，不经任何网络；它看不见笔触。",
+    )
 
 
 def strengths(report: StudyReport, say: Speaker, measured: Restyle) -> None:
@@ -145,7 +183,7 @@ def against_optimisation(report: StudyReport, say: Speaker, measured: Restyle) -
         report.say(f"Optimisation did not reach AdaIN's style loss within {last} steps.", f"{last} 步内优化没有达到 AdaIN 的风格损失。")  # fmt: skip
     for side, per_second in measured.speeds.items():
         report.row(
-            f"pictures of {side}² per second, style encoded before", f"每秒 {side}² 图像数（风格已编码）", per_second,
+            f"pictures of {side}² per second, with the style", f"每秒 {side}² 图像数（含风格编码）", per_second,
             "1/s", PUBLISHED_FPS[side], "higher", comparable=False,
         )  # fmt: skip
 
@@ -171,10 +209,10 @@ def frames(report: StudyReport, say: Speaker, measured: Restyle) -> None:
     report.picture(
         "frames",
         labelled_rows({say.figure("filmed", "原帧"): film.filmed, say.figure("restyled", "风格化"): film.shown}),
-        f"A window that moves over a bundled photograph, {film.count} frames, by {maker}; 0.6 of the frame before, "
+        f"A window that moves over a bundled photograph, {film.count} frames, by {maker}; {COHERENCE} of the frame before, "
         f"warped, is mixed in where the optical flow can be trusted. Warp error {film.coherent:.5f}, each frame for itself "
         f"{film.alone:.5f}.",
-        f"在自带照片上移动的窗口，{film.count} 帧，{maker}；在光流可信处混入 0.6 的前一帧（变形后）。变形误差 {film.coherent:.5f}，逐帧独立为 {film.alone:.5f}。",
+        f"在自带照片上移动的窗口，{film.count} 帧，{maker}；在光流可信处混入 {COHERENCE} 的前一帧（变形后）。变形误差 {film.coherent:.5f}，逐帧独立为 {film.alone:.5f}。",
     )
     report.row("warp error, coherent", "变形误差，连贯", film.coherent)
     report.row("warp error, each frame for itself", "变形误差，逐帧独立", film.alone)
@@ -186,6 +224,6 @@ def published(report: StudyReport, say: Speaker, measured: Restyle) -> None:
 
 
 SECTIONS = (
-    styles, training, snapshots, photographs, strengths, corners, optimisation, against_optimisation, frames, left_out,
+    styles, training, snapshots, photographs, paint, strengths, corners, optimisation, against_optimisation, frames, left_out,
     published,
 )  # fmt: skip
