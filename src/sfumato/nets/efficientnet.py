@@ -57,12 +57,12 @@ class SameConv2d(nn.Conv2d):
 
 
 class Layer(nn.Sequential):
-    """Convolution, batch norm, and perhaps ReLU6. When it is not trained, the norm is folded into the filters: maps are
-    passed over once less."""
+    """Convolution, batch norm, and perhaps ReLU6. Where gradients pass through it and it is not trained itself, the norm
+    is folded into the filters: maps are passed over once less, there and back."""
 
     def forward(self, input: Tensor) -> Tensor:
         convolution, norm = cast(SameConv2d, self[0]), self[1]
-        if self.training or not isinstance(norm, nn.BatchNorm2d):
+        if self.training or not input.requires_grad or not isinstance(norm, nn.BatchNorm2d):
             return super().forward(input)
         mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
         scale = norm.weight * (variance + norm.eps).rsqrt()
