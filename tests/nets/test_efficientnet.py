@@ -101,3 +101,19 @@ def test_layers_by_name_are_the_networks(network: EfficientNetLite0) -> None:
         "stem": 32, "block3": 24, "block16": 320, "head": 1280,
     }  # fmt: skip
     assert all(encoder.channels(name) == values.shape[1] for name, values in found.items())
+
+
+def test_norms_that_are_folded_compute_the_same(network: EfficientNetLite0) -> None:
+    images = torch.rand(1, 3, 96, 64)
+    plain, folded = network(images), network(images.clone().requires_grad_())
+    torch.testing.assert_close(folded, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_depthwise_layers_are_those_within_the_blocks() -> None:
+    encoder = build_encoder("efficientnet_lite0").load().eval()
+    caught: list[torch.Tensor] = []
+    hook = encoder.features[5].depthwise.register_forward_hook(lambda *given: caught.append(given[2]))
+    found = encoder(torch.rand(1, 3, 64, 64), ("depthwise5", "block5", "block6"))
+    hook.remove()
+    assert torch.equal(found["depthwise5"], caught[0])
+    assert {name: values.shape[1] for name, values in found.items()} == {name: encoder.channels(name) for name in found}

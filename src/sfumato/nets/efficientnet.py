@@ -57,8 +57,8 @@ class SameConv2d(nn.Conv2d):
 
 
 class Layer(nn.Sequential):
-    """Convolution, batch norm, and perhaps ReLU6. Where gradients pass through it and it is not trained itself, the norm
-    is folded into the filters: maps are passed over once less, there and back."""
+    """Convolution, batch norm, and perhaps ReLU6. Where gradients pass through and it is not trained itself, the norm is
+    folded into the filters: maps are passed over once less, there and back."""
 
     def forward(self, input: Tensor) -> Tensor:
         convolution, norm = cast(SameConv2d, self[0]), self[1]
