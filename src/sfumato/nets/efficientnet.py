@@ -57,7 +57,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class Layer(nn.Sequential):
-    """Convolution, batch norm, and perhaps ReLU6. Where gradients pass through and it is not trained itself, the norm is
+    """Convolution, batch norm, and perhaps ReLU6. Where gradients pass and it is not trained itself, the norm is
     folded into the filters: maps are passed over once less, there and back."""
 
     def forward(self, input: Tensor) -> Tensor:
