@@ -135,13 +135,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     networks: dict[str, Maker] = {"shipped network": by_network(shipped(), runtime)}
     if arguments.before:
         networks["network of before"] = by_network(old_network(Path(arguments.before)), runtime)
-    slow: dict[str, Maker] = {"fine": by_method(runtime, preset="fine"), "gatys": by_method(runtime, method="gatys")}
+    fine, slow = by_method(runtime, preset="fine"), {"gatys": by_method(runtime, method="gatys")}
     gatys = {"method": "gatys", "preset": "paper", "encoder": "sfumato"}
     named = partial(pairs_of, contents=contents, styles=styles)
     spread_out = torch.linspace(0, len(contents) - 1, arguments.slow).long()
     seldom = partial(pairs_of, contents=contents[spread_out], styles=styles[spread_out])
-    rows = [named(name, make, squeezenet) for name, make in networks.items()]
-    rows += [seldom(name, make, squeezenet) for name, make in (slow | networks).items()]
+    rows = [named(name, make, squeezenet) for name, make in (networks | {"fine": fine}).items()]
+    rows += [seldom(name, make, squeezenet) for name, make in (networks | {"fine": fine} | slow).items()]
     rows += [
         seldom(f"Gatys, {steps} steps, encoder of Sfumato", by_method(runtime, **gatys, steps=steps), squeezenet)
         for steps in arguments.steps

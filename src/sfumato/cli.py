@@ -579,7 +579,7 @@ def stylize(
         bool, Parameter(name="--frames", negative="", help="The pictures of a folder are the frames of a clip.")
     ] = False,
     watch: Annotated[
-        Path | None, Parameter(help="gatys: a folder for progress.png and TensorBoard, every 50 steps.")
+        Path | None, Parameter(help="fine, gatys: a folder for progress.png and TensorBoard, every 2 seconds.")
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",

@@ -5,6 +5,7 @@ Pictures keep their transparency and, as PNG files, a note of how they were made
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -28,7 +29,7 @@ from .network import Restyler, shipped
 from .options import PATHS, MethodOptions, NetworkOptions, Options
 from .restyle import Interrupted, Styles, mask_of, sized
 
-LOOK, WATCHED = 5, 50  # steps of an optimisation between two looks at its losses, and at its picture
+LOOK, WATCHED = 5, 2.0  # steps between two looks at the losses of an optimisation, seconds between two at its picture
 
 
 class Bars:
@@ -44,7 +45,7 @@ class Bars:
         )  # fmt: skip
         self.all = self.bar.add_task("pictures", total=pictures, losses="", visible=pictures > 1)
         self.one = self.bar.add_task("", total=None, losses="")
-        self.watch = watch
+        self.watch, self.watched = watch, 0.0
         self.events: Events | None = None
 
     def __enter__(self) -> "Bars":
@@ -67,12 +68,14 @@ class Bars:
         self.bar.advance(self.all)
 
     def follow(self, tick: PictureTick) -> None:
-        """Shows the losses of every step on a terminal, and every 50th step in `watch`."""
+        """Shows the losses on a terminal, and in `watch` those and the picture: the first at once, then every 2 s."""
         if self.console.is_terminal and tick.images % LOOK == 0:
             self.bar.update(
                 self.one, losses=", ".join(f"{key} {float(value):.4g}" for key, value in tick.scalars.items())
             )
-        if self.watch and self.events and (tick.images % WATCHED == 0 or tick.images == tick.total):
+        due = time.monotonic() - self.watched >= WATCHED or tick.images == tick.total
+        if self.watch and self.events and due:
+            self.watched = time.monotonic()
             path = self.watch / "progress.png"
             write_picture(to_picture(tick.canvas.image[0]), path)
             self.events.picture("picture", path.read_bytes(), tick.images)
