@@ -44,7 +44,7 @@ def test_gradients_in_tiles_are_those_of_the_whole(eye: Eye, monkeypatch: pytest
         monkeypatch.setattr(fine, "MARGIN", margin)
         canvas = Canvas((content + noise).clamp(0, 1), content, goals, [1.0], eye, Hand(), RUNTIME, 0)
         scalars = canvas.step(0.0)
-        found.append((canvas.pixels.grad, scalars["loss"]))
+        found.append((canvas.change.grad, scalars["loss"]))
     for gradient, loss in found[1:]:
         assert float((gradient - found[0][0]).norm() / found[0][0].norm()) < 1e-4
         torch.testing.assert_close(loss, found[0][1])

@@ -32,6 +32,7 @@ TILE, MARGIN = 512, 64  # pixels, multiples of 16: what is kept of a tile, and w
 SMALLEST = 32  # pixels on the shorter side of the coarsest size
 OFFSETS = 8  # views that steps take in turn; the photograph is looked at from each of them once
 LAST = 0.1  # of the rate, at the end of a size
+BEGUN = 0.4  # of the usual rates, where there is a picture to begin with: strokes are there, and are worked out
 WATCHED = 3  # steps after which it is known how long they take
 LEAST, MOST = 0.1, 20.0  # times the usual number of steps
 
@@ -45,7 +46,7 @@ class Size:
     rate: float
 
 
-USUAL = (Size(side=128, steps=60, rate=0.05), Size(side=256, steps=40, rate=0.03), Size(side=512, steps=24, rate=0.02),
+USUAL = (Size(side=128, steps=60, rate=0.05), Size(side=256, steps=36, rate=0.03), Size(side=512, steps=20, rate=0.02),
          Size(side=1024, steps=10, rate=0.015), Size(side=2048, steps=6, rate=0.012))  # fmt: skip
 
 
@@ -53,7 +54,7 @@ USUAL = (Size(side=128, steps=60, rate=0.05), Size(side=256, steps=40, rate=0.03
 class Hand:
     """How it is painted."""
 
-    content_weight: float = 10.0  # of the forms
+    content_weight: float = 8.0  # of the forms
     style_weight: float = 2.5  # of the errors in moments and in covariances, summed over the layers
     smoothness: float = 60.0  # of the total variation
     noise: float = 0.08  # deviation of what flows along the edges at the start
@@ -75,7 +76,7 @@ def paint_finely(
     content, *styles = (picture.to(runtime.device) for picture in (content, *styles))
     matched = in_colours(content, styles, shares) if hand.matched else content
     plan = planned(content.shape[2:], hand, start is not None)
-    done, effort = 0, hand.effort
+    done, effort, pace = 0, hand.effort, 1.0 if start is None else BEGUN
     total = sum(counted(size, effort) for _, size in plan)
     picture = matched if start is None else start.to(runtime.device)
     drawn = torch.tensor([derive(seed, "strokes") % 2**31])
@@ -89,7 +90,7 @@ def paint_finely(
         steps, since = counted(size, effort), time.monotonic()
         step = 0
         while step < steps:
-            scalars = canvas.step(size.rate * falling(step / steps))
+            scalars = canvas.step(pace * size.rate * falling(step / steps))
             step, done = step + 1, done + 1
             if hand.seconds is not None and index == 0 and step == WATCHED:
                 effort = affordable(plan, (time.monotonic() - since) / step, hand.seconds - (since - began))
@@ -144,16 +145,21 @@ def eye_of(eye: Eye, style: Tensor, shape: Sequence[int], scale: float, runtime:
 
 
 class Canvas:
-    """The pixels that are changed at one size. `content`: of that size; `goals`: the styles' textures."""
+    """A picture that is changed at one size. `content`: of that size; `goals`: the styles' textures.
+
+    What Adam moves is `change`, which is blurred and added to the start: a network with strides does not see checks of
+    single pixels, and would leave them behind as grain.
+    """
 
     def __init__(
         self, start: Tensor, content: Tensor, goals: Sequence[Textures], shares: Sequence[float], eye: Eye, hand: Hand,
         runtime: Runtime, seed: int,
     ) -> None:  # fmt: skip
-        self.pixels = start.contiguous(memory_format=runtime.memory_format).requires_grad_()
+        self.start = start.contiguous(memory_format=runtime.memory_format)
+        self.change = torch.zeros_like(self.start).requires_grad_()
         self.content, self.goals, self.shares = content, goals, shares
         self.eye, self.hand, self.runtime = eye, hand, runtime
-        self.optimizer = torch.optim.Adam([self.pixels], fused=True)
+        self.optimizer = torch.optim.Adam([self.change], fused=True)
         generator = torch.Generator().manual_seed(seed)
         self.offsets: list[Offset] = [
             (int(down), int(across)) for down, across in torch.randint(OFFSET, (OFFSETS, 2), generator=generator)
@@ -163,19 +169,22 @@ class Canvas:
 
     @property
     def image(self) -> Tensor:
-        return self.pixels.detach()
+        with torch.no_grad():
+            return self._shown()
+
+    def _shown(self) -> Tensor:
+        around = F.pad(self.change, (1, 1, 1, 1), mode="replicate")
+        return (self.start + F.avg_pool2d(F.avg_pool2d(around, 2, 1), 2, 1)).clamp(0, 1)
 
     def step(self, rate: float) -> Scalars:
         """One update of the pixels; returns the losses before it."""
         set_rate(self.optimizer, rate)
         offset = self.steps % OFFSETS
-        self.pixels.grad = None
-        view = seen(self.pixels, self.offsets[offset])
+        self.change.grad = None
+        view = seen(self._shown(), self.offsets[offset])
         parts = tiles(view.shape[2], view.shape[3], TILE, MARGIN)
         scalars = self._whole(view, offset) if len(parts) == 1 else self._in_tiles(view, offset, parts)
         self.optimizer.step()
-        with torch.no_grad():
-            self.pixels.clamp_(0, 1)
         self.steps += 1
         return {name: value.detach() for name, value in scalars.items()}
 
@@ -246,7 +255,7 @@ class Canvas:
         for goal, share in zip(self.goals, self.shares, strict=True):
             for errors in paint_errors(seen_textures, goal):
                 paint = paint + share * errors.sum()
-        rough = total_variation(self.pixels)
+        rough = total_variation(self._shown())
         loss = hand.content_weight * content + hand.style_weight * paint + hand.smoothness * rough
         return {"loss": loss, "content": content, "style": paint, "variation": rough}
 

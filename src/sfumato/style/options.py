@@ -62,7 +62,7 @@ class StrokeOptions(Options):
     usual: ClassVar[Features] = "efficientnet_lite0"
     encoder: Features | None = None  # the network that judges: efficientnet_lite0, or for paper vgg19
     weights_file: str | None = None  # a file of the encoder's weights; fetched by default
-    content_weight: Amount = 10.0  # how legible the content stays; 3 is a free hand
+    content_weight: Amount = 8.0  # how legible the content stays; 3 is a free hand
     smoothness: Amount = 60.0  # weight of the total variation
     noise: Share = 0.08  # deviation of the noise along edges that strokes begin from
     matched: bool = True  # first of all, the content in the style's colours

@@ -35,7 +35,7 @@ from .options import (
     Start,
     StrokeOptions,
 )
-from .painter import painter_for
+from .painter import painter_for, recoloured
 from .texture import Eye
 
 PAINTED = 768  # pixels on the longer side of what is optimised whole, unless a content size is given
@@ -122,7 +122,10 @@ class Strokes:
             _floats(working), [_floats(style) for style in styles], self.shares, self.eye, hand, self.runtime,
             self.options.seed, start,
         )  # fmt: skip
-        return resized(_last(steps, self.follow, advance), size, "bicubic")
+        painted = _last(steps, self.follow, advance)
+        if self.options.matched:
+            painted = recoloured(painted, styles, self.shares)
+        return resized(painted, size, "bicubic")
 
 
 class Optimised:
