@@ -46,7 +46,7 @@ class Size:
     rate: float
 
 
-USUAL = (Size(side=128, steps=60, rate=0.05), Size(side=256, steps=36, rate=0.03), Size(side=512, steps=20, rate=0.02),
+USUAL = (Size(side=128, steps=60, rate=0.05), Size(side=256, steps=36, rate=0.03), Size(side=512, steps=16, rate=0.02),
          Size(side=1024, steps=10, rate=0.015), Size(side=2048, steps=6, rate=0.012))  # fmt: skip
 
 
