@@ -24,7 +24,7 @@ STEPS = {  # a file, and its functions
     "autoencoders": ("stacked", "denoising", "convolutional"),
     "gans": ("gan", "dcgan", "wgan", "wgan_gp", "sngan", "cgan"),
     "styles": ("progan", "stylegan", "stylegan2"),
-    "style": ("encoder", "adain", "gatys"),
+    "style": ("encoder", "adain", "brush", "gatys"),
     "translation": ("cyclegan", "discogan", "dualgan"),
     "recognition": ("finetune", "ssd", "fcn", "unet", "deeplab"),
 }

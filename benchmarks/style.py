@@ -13,12 +13,16 @@ from torch.nn import functional as F
 
 from sfumato.data.batches import Batch
 from sfumato.engine.runtime import Runtime
+from sfumato.nets.efficientnet import Layer
 from sfumato.nets.encoders import IMAGENET_MEAN, IMAGENET_STD, Encoder, build_encoder
-from sfumato.ops.style_losses import added_grain, relative_error, total_variation
+from sfumato.ops.style_losses import added_grain, patch_distance, relative_error, total_variation
 from sfumato.style import encoder as distillation
 from sfumato.style.adain import PRESETS, AdaIN
+from sfumato.style.brush import PRESETS as PAINTING
+from sfumato.style.brush import BrushSystem
 from sfumato.style.gatys import RECIPES, Canvas, Objective
-from sfumato.style.network import Restyler
+from sfumato.style.network import Restyler, mixed, prepared
+from sfumato.style.texture import seen
 
 from .measure import Bench, Row
 from .training import step_on
@@ -74,6 +78,57 @@ def encoder(bench: Bench) -> list[Row]:
         theirs.step(content, style)
 
     return [bench.row(f"encoder step, {config.batch_size}×{config.crop}²", ours, step)]
+
+
+def brush(bench: Bench) -> list[Row]:
+    """A training step of the brush, 4 pairs of 160², half of them second passes, under EfficientNet-Lite0."""
+    torch.manual_seed(0)
+    config = PAINTING["any"]
+    system = BrushSystem(config)
+    theirs = copy.deepcopy(system)
+    plain(theirs.eye.encoder)
+    content, style = torch.rand(2, config.batch_size, 3, config.crop, config.crop)
+    adam = torch.optim.Adam(theirs.network.decoder.parameters(), lr=config.learning_rate)
+    half, seeds = config.batch_size // 2, torch.arange(config.batch_size)
+
+    def looked(pictures: Tensor) -> list[Tensor]:
+        """Forms, and means and covariances of maps less their mean."""
+        forms, every = theirs.eye.see(seen(pictures, (0, 0)))
+        found = [forms]
+        for maps in every.values():
+            flat = maps.flatten(2)
+            mean = flat.mean(2, keepdim=True)
+            found += [mean, (flat - mean) @ (flat - mean).transpose(1, 2) / flat.shape[2]]
+        return found
+
+    def step() -> None:
+        with torch.no_grad():
+            matched, given = prepared(content, style, seeds)
+            drafts = theirs.network.once(*(F.avg_pool2d(part[:half], 2) for part in (given, style)))
+            given = torch.cat([mixed(given[:half], drafts), given[half:]])
+            goals = [theirs.eye.forms(seen(matched, (0, 0))), *looked(style)[1:]]
+        output = theirs.network.once(given, style)
+        loss = total_variation(output)
+        for found, goal in zip(looked(output), goals, strict=True):
+            loss = loss + relative_error(found, goal)
+        directions = F.normalize(torch.randn(16, 75), dim=1)
+        loss = loss + patch_distance(output, style, directions, 3, eps=1e-6)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        _ = loss.item()
+
+    ours = step_on(system, pair(content, style), bench.runtime)
+    return [bench.row(f"brush step, {config.batch_size}×{config.crop}²", ours, step)]
+
+
+def plain(network: nn.Module) -> None:
+    """Puts every convolution and its batch norm one after the other."""
+    for name, part in network.named_children():
+        if isinstance(part, Layer):
+            setattr(network, name, nn.Sequential(*part))
+        else:
+            plain(part)
 
 
 def gatys(bench: Bench) -> list[Row]:

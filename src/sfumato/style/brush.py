@@ -2,7 +2,7 @@
 
 The network is AdaIN's on the shipped encoder (Huang and Belongie 2017, https://arxiv.org/abs/1703.06868), whose decoder
 has a scale and a shift for each map, from the moments of the style (FiLM: Perez et al. 2018,
-https://arxiv.org/abs/1709.07871). Pictures are (b, 3, h, w) in [0, 1].
+https://arxiv.org/abs/1709.07871). Images are (b, 3, h, w) in [0, 1].
 Departs from the paper: photographs come in the painting's colours, with noise that flows along their edges, which flat
 places have something to become strokes from; half of a batch are second passes, over what the network painted at half
 the size, mixed with the photograph. Losses are those of `texture.py`, as distances and not their squares, sliced
