@@ -101,10 +101,10 @@ class _Decoding:
         return [*found, "cut short: what comes before is all there is"] if self.cut else found
 
 
-def _matrix(frame: Any) -> int:
-    """How its colours are written: as it says, or as players take it."""
-    said = int(frame.colorspace)
-    return said if said in MATRICES else BT709 if frame.height >= HIGH else BT601
+def _matrix(source: Any) -> int:
+    """How the colours of a frame or of a stream are written: as it says, or as players take it."""
+    said = int(source.colorspace)
+    return said if said in MATRICES else BT709 if source.height >= HIGH else BT601
 
 
 class ClipWork:
@@ -186,8 +186,9 @@ def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> list[str]:
                 _shape(video.codec_context, stream, frame.rotation)
             with Image.open(work.frame(index)) as picture:
                 painted = av.VideoFrame.from_image(_evened(picture.convert("RGB"), even))
-            painted = painted.reformat(format="yuv420p", dst_colorspace=_matrix(frame))
-            painted.colorspace, painted.color_range = _matrix(frame), LIMITED
+            matrix = _matrix(frame)
+            painted = painted.reformat(format="yuv420p", dst_colorspace=matrix)
+            painted.colorspace, painted.color_range = matrix, LIMITED
             time = time + step if frame.pts is None else max(time + 1, frame.pts)
             painted.pts, painted.time_base = time, stream.time_base
             target.mux(video.encode(painted))
@@ -203,8 +204,7 @@ def _mux(clip: Clip, work: ClipWork, beside: Path, ending: str) -> list[str]:
 
 def _tag(target: Any, source: Any) -> None:
     """Says how colours are to be shown, as the source does."""
-    matrix = int(source.colorspace)
-    target.colorspace = matrix if matrix in MATRICES else BT709 if source.height >= HIGH else BT601
+    target.colorspace = _matrix(source)
     target.color_range, target.color_primaries, target.color_trc = LIMITED, source.color_primaries, source.color_trc
 
 
