@@ -30,7 +30,7 @@ from ..nets.encoders import build_encoder
 from ..ops.style_losses import patch_distance, relative_errors, total_variation
 from ..weights.known import SHIPPED
 from .network import DETAILED, Brush, Restyler, StyleSystem, TransferConfig, load_exported, mixed, prepared
-from .texture import OFFSET, Eye, Offset, paint_errors, seen, sums, textures
+from .texture import OFFSET, Eye, Offset, paint_errors, seen, summed, textures
 
 PATCH, SCALES, DIRECTIONS = 5, 3, 16  # of the sliced distance: pixels, scales; directions are drawn at each step
 FACTOR = 2.0  # times the others' rate, for what tells the style
@@ -102,7 +102,7 @@ class BrushSystem(StyleSystem):
         output = self.network.once(given, style)
         shown = output.clamp(0, 1)
         found, maps = self.eye.see(seen(shown, offset))
-        painted = textures({name: sums(values) for name, values in maps.items()})
+        painted = textures(summed(maps))
         content_loss = _root(relative_errors(found, forms)).mean()
         of_moments, of_textures = (_root(errors).mean(1).sum() for errors in paint_errors(painted, target))
         directions = F.normalize(torch.randn(DIRECTIONS, 3 * PATCH**2, device=content.device), dim=1)

@@ -26,7 +26,7 @@ from ..ops.tiles import Tile, tiles
 from ..seeds import derive
 from .gatys import PictureTick
 from .network import FLOOR
-from .texture import OFFSET, Eye, Offset, Sums, Textures, paint_errors, seen, sums, textures
+from .texture import OFFSET, Eye, Offset, Sums, Textures, paint_errors, seen, summed, textures
 
 TILE, MARGIN = 512, 64  # pixels, multiples of 16: what is kept of a tile, and what is read around it
 SMALLEST = 32  # pixels on the shorter side of the coarsest size
@@ -232,7 +232,7 @@ class Canvas:
                 maps = {name: tile.kept(values, view.shape[2] // values.shape[2]) for name, values in maps.items()}
                 forms = tile.kept(forms, view.shape[2] // forms.shape[2])
             missed = torch.linalg.vector_norm(forms - target, dtype=torch.float32).square()
-            found = {name: sums(values) for name, values in maps.items()}
+            found = summed(maps)
         return found, (missed, torch.linalg.vector_norm(target, dtype=torch.float32).square())
 
     @torch.no_grad()

@@ -87,7 +87,7 @@ class Eye(nn.Module):
 
     def textures(self, pictures: Tensor) -> Textures:
         """As seen without an offset."""
-        return textures({name: sums(values) for name, values in self.see(seen(pictures, (0, 0)))[1].items()})
+        return textures(summed(self.see(seen(pictures, (0, 0)))[1]))
 
 
 def seen(pictures: Tensor, offset: Offset) -> Tensor:
@@ -112,6 +112,10 @@ def colours(view: Tensor) -> dict[str, Tensor]:
 def sums(values: Tensor) -> Sums:
     first = values.sum((2, 3), dtype=torch.promote_types(values.dtype, torch.float32))
     return Sums(values.shape[2] * values.shape[3], first, gram(values))
+
+
+def summed(maps: Mapping[str, Tensor]) -> dict[str, Sums]:
+    return {name: sums(values) for name, values in maps.items()}
 
 
 def textures(found: Mapping[str, Sums]) -> Textures:
