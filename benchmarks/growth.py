@@ -92,14 +92,14 @@ def read(point: Point, tar: Path, process: int, batch: int, seconds: float) -> R
     """What one process of a point finds."""
     import torch
 
-    from sfumato.data import folder
+    from sfumato.data import reader
     from sfumato.data.batches import Batches
     from sfumato.data.dataset import threads
     from sfumato.data.sources import View, open_data
 
     torch.set_num_threads(max(1, threads() // point.processes))
     if point.way != "usual":
-        folder.MEMORY = 0
+        reader.MEMORY = 0
     os.environ["SFUMATO_CACHE"] = str(tar.parent)
     os.environ["SFUMATO_CACHE_LIMIT"] = "0" if point.way == "streamed" else str(2**20)  # GB; --disk is the bound
     began = time.perf_counter()

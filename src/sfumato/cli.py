@@ -690,7 +690,7 @@ def data_check(
     """Read every file of a data set and name those that cannot be used."""
     from .data.sources import View, open_data
 
-    opened = open_data(source, View(target=target), strict)
+    opened = open_data(source, View(target=target), strict=strict)
     summary = {
         "name": opened.name,
         "train": len(opened.train),

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from sfumato.data import decoded as decoded_module
-from sfumato.data import folder as folder_module
+from sfumato.data import reader as folder_module
 from sfumato.data.batches import Batches
 from sfumato.data.boxed import read_boxed
 from sfumato.data.dataset import ImageData, InMemory, Mapped, Streamed
-from sfumato.data.folder import PictureReader
+from sfumato.data.reader import PictureReader
 from sfumato.data.sources import View, open_data
 
 from .test_folder import FILES, ODD, jpeg, packed, tree

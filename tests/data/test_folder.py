@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sfumato.data import folder as folder_module
+from sfumato.data import reader as folder_module
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 

@@ -2,24 +2,32 @@
 
 import os
 import zipfile
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import SfumatoError
 from .dataset import LeftOut
+from .names import is_system, plain, unpacked_names
 
 MAX_FILE = 512 * 2**20
 TOO_LARGE = f"larger than {MAX_FILE // 2**20} MiB"
+UTF8 = 0x800  # the flag of a zip member whose name is in UTF-8
+UNICODE_PATH = b"up"  # of an extra field
+NAMELESS = "its name is in no code page that its letters tell: pack it again with UTF-8 names"
 MAX_RATIO = 1000  # of unpacked to packed size: above it, a zip member is a bomb
 
 
 class Files(Protocol):
-    """Named files, opened one at a time. `stamp`: where the file lies, how large it is and when it last changed.
-    `label`: the class that is said beside a picture, None where nothing is said."""
+    """Named files, opened one at a time, under names with slashes and letters in one piece. `stamp`: where the file
+    lies, how large it is and when it last changed. `label`: the class that is said beside a picture, None where nothing
+    is said. `passed`: folders that are no part of the data, because a system made them; known after `names`."""
 
     def names(self) -> list[str]: ...
     def refused(self) -> list[LeftOut]: ...
+    def passed(self) -> list[str]: ...
     def size(self, name: str) -> int: ...
     def stamp(self, name: str) -> str: ...
     def label(self, name: str) -> str | None: ...
@@ -27,31 +35,67 @@ class Files(Protocol):
 
 
 class FolderFiles:
+    """The files below a folder. Links to folders are followed; each folder is read once."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.places: dict[str, str] = {}  # where a file lies that is not called so on disk
+        self.bad: list[LeftOut] = []
+        self.systems: set[str] = set()
+        self.found: list[str] | None = None
 
     def names(self) -> list[str]:
-        found, folders = list[str](), [""]
-        while folders:
-            inside = folders.pop()
-            with suppress(OSError), os.scandir(self.root / inside) as entries:  # of one that may not be looked into
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(f"{inside}{entry.name}/")
-                    elif entry.is_file():
-                        found.append(inside + entry.name)
-        return sorted(found)
+        if self.found is None:
+            self.found = sorted(self._walk())
+        return self.found
+
+    def _walk(self) -> Iterator[str]:
+        folders, links, seen = deque([""]), deque[str](), set[tuple[int, int]]()
+        taken = set[str]()
+        while folders or links:
+            linked = not folders
+            inside = links.popleft() if linked else folders.popleft()
+            with suppress(OSError):  # of a folder that may not be looked into
+                found = (self.root / inside).stat()
+                if (found.st_dev, found.st_ino) in seen:
+                    if linked:
+                        self.bad.append(LeftOut(inside.rstrip("/"), "a link to a folder that is read already"))
+                    continue
+                seen.add((found.st_dev, found.st_ino))
+                with os.scandir(self.root / inside) as entries:
+                    for entry in sorted(entries, key=lambda entry: entry.name):
+                        path = inside + entry.name
+                        if entry.is_dir() and is_system(entry.name):
+                            self.systems.add(plain(path))
+                        elif entry.name.startswith("."):
+                            continue
+                        elif entry.is_dir():
+                            (links if entry.is_symlink() else folders).append(f"{path}/")
+                        elif entry.is_file():
+                            name = plain(path)
+                            if name in taken:
+                                self.bad.append(LeftOut(path, "of the same name as another, composed otherwise"))
+                                continue
+                            taken.add(name)
+                            if name != path:
+                                self.places[name] = path
+                            yield name
 
     def refused(self) -> list[LeftOut]:
-        return []
+        return list(self.bad)
+
+    def passed(self) -> list[str]:
+        return sorted(self.systems)
+
+    def place(self, name: str) -> Path:
+        """Where a file lies."""
+        return self.root / self.places.get(name, name)
 
     def size(self, name: str) -> int:
-        return (self.root / name).stat().st_size
+        return self.place(name).stat().st_size
 
     def stamp(self, name: str) -> str:
-        return stamp_of(self.root / name)
+        return stamp_of(self.place(name))
 
     def label(self, name: str) -> str | None:
         return None
@@ -59,7 +103,7 @@ class FolderFiles:
     def content(self, name: str) -> bytes:
         if self.size(name) > MAX_FILE:
             raise SfumatoError(TOO_LARGE)
-        return (self.root / name).read_bytes()
+        return self.place(name).read_bytes()
 
 
 class ZipFiles:
@@ -73,14 +117,15 @@ class ZipFiles:
         self.written = stamp_of(path)
         self.members: dict[str, zipfile.ZipInfo] = {}
         self.bad: list[LeftOut] = []
-        for member in self.zip.infolist():
-            if member.is_dir():
-                continue
-            fault = self._fault(member)
-            if fault:
-                self.bad.append(LeftOut(member.filename, fault))
+        members = [member for member in self.zip.infolist() if not member.is_dir()]
+        texts = unpacked_names(_raw(member) for member in members if not _is_text(member))
+        for member in members:
+            name = member.filename if _is_text(member) else texts[_raw(member)]
+            fault = self._fault(member) or (NAMELESS if name is None else None)
+            if fault or name is None:
+                self.bad.append(LeftOut(member.filename, fault or ""))
             else:
-                self.members[member.filename] = member
+                self.members[plain(name)] = member
 
     @staticmethod
     def _fault(member: zipfile.ZipInfo) -> str | None:
@@ -98,7 +143,10 @@ class ZipFiles:
         return sorted(name for name in self.members if not is_hidden(name))
 
     def refused(self) -> list[LeftOut]:
-        return self.bad
+        return list(self.bad)
+
+    def passed(self) -> list[str]:
+        return systems_in(self.members)
 
     def size(self, name: str) -> int:
         return self.members[name].file_size
@@ -117,6 +165,22 @@ class ZipFiles:
             raise SfumatoError(f"damaged zip member ({error})") from None
 
 
+def _is_text(member: zipfile.ZipInfo) -> bool:
+    """Whether the name of a member is known as text: by its flag, or by an extra field."""
+    return bool(member.flag_bits & UTF8) or UNICODE_PATH in member.extra
+
+
+def _raw(member: zipfile.ZipInfo) -> bytes:
+    """Any other name, as it is written: `zipfile` takes it for DOS's code page."""
+    return member.orig_filename.encode("cp437")
+
+
+def systems_in(names: Iterable[str]) -> list[str]:
+    """The folders among those of `names` that a system made."""
+    parts = (name.split("/")[:-1] for name in names)
+    return sorted({part for own in parts for part in own if is_system(part)})
+
+
 def stamp_of(path: Path) -> str:
     """Where a file lies, how large it is, and when it was last written."""
     found = path.stat()
@@ -132,4 +196,4 @@ def leads_out(name: str) -> bool:
 
 def is_hidden(name: str) -> bool:
     """Whether a member of an archive is what operating systems leave in it."""
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return any(part.startswith(".") or is_system(part) for part in name.split("/"))

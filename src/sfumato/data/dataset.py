@@ -211,7 +211,8 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A source, opened. `notice` is what must be said wherever results on it are shown, in English and Chinese;
+    """A source, opened: what is trained on, what is tested on, and, where there are three parts, what one chooses by
+    (`valid`). `notice` is what must be said wherever results on it are shown, in English and Chinese;
     `fingerprint` names it. `second`: for systems that learn from two sets of images side by side, the other one;
     `paired`: its pictures are the partners of these, one by one. `reading`: how a source was read whose layout had to
     be found out, in one line."""
@@ -227,11 +228,12 @@ class ImageData:
     second: "ImageData | None" = None
     paired: bool = False
     reading: str = ""
+    valid: Split | None = None
 
     @property
     def bytes_held(self) -> int:
         """Bytes of all pictures, at the size that they have."""
-        each = math.prod(self.shape) * (len(self.train) + len(self.test))
+        each = math.prod(self.shape) * (len(self.train) + len(self.valid or ()) + len(self.test))
         return each + (self.second.bytes_held if self.second else 0)
 
     @property

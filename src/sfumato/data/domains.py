@@ -15,21 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from ..errors import SfumatoError
 from .archives import Files
-from .dataset import ImageData, LeftOut, Split, beside
-from .folder import PictureReader, is_picture, open_files, refuse_if, taken
-from .halves import TEST_NAMES, halves_of
+from .dataset import ImageData, LeftOut, beside
+from .division import USUAL, Division
+from .halves import SAID, Half, half_of, halves_of
+from .index import is_picture
 from .pictures import Fit, read_image, read_picture
+from .reader import PictureReader, marks_of, open_files, passed_over, refuse_if, splits_of
 
 SIDES = ("A", "B")
 CUT = (" (left)", " (right)")  # behind the names of the halves of a picture
-HALVES = ("train", "training", *TEST_NAMES)
-SIDED = re.compile(rf"(?:({'|'.join(HALVES)})[ _-]?)?([ab])", re.IGNORECASE)  # a folder of a side, maybe of a half too
+SIDED = re.compile(rf"(?:({'|'.join(SAID)})[ _-]?)?([ab])", re.IGNORECASE)  # a folder of a side, maybe of a half too
 LAYOUTS = "a folder with trainA, trainB, testA and testB, or train/A, train/B, test/A and test/B, or A and B"
 SHOWN = 5
 LEAST = 2  # pictures on a side
@@ -37,23 +37,28 @@ LEAST = 2  # pictures on a side
 
 @dataclass(frozen=True)
 class Sided:
-    """A picture: its file, the folder that says which side it is of, its name below that, and whether a folder says
-    that it is tested on."""
+    """A picture: its file, the folder that says which side it is of, its name below that, and the half that a folder
+    says."""
 
     file: str
     side: str
     inside: str
-    is_test: bool | None
+    half: Half | None
 
 
 Found = tuple[Sided, Tensor | None]  # and its pixels, None where they are read when they are needed
 
 
 def read_domains(
-    path: Path, channels: int, resolution: int, strict: bool = False, fit: Fit = "square", paired: bool = False
-) -> ImageData:
+    path: Path, channels: int, resolution: int, strict: bool = False, fit: Fit = "square", paired: bool = False,
+    division: Division = USUAL,
+) -> ImageData:  # fmt: skip
     """Side A of the pictures below `path`, with side B as its `second`. Raises SfumatoError for another layout, and if
     a side has too few pictures, or, with `strict`, at the first file that cannot be used."""
+    if division.split:
+        raise SfumatoError(
+            f"{path}: --split cannot say the halves of two sides: name folders trainA, testA, ..., or --holdout"
+        )
     files, under = open_files(path)
     names = [name for name in files.names() if name.startswith(under)]
     pictures = [name for name in names if is_picture(name)]
@@ -83,8 +88,9 @@ def read_domains(
                 f"{path}: side {side} holds {there} that can be used; {LEAST} are needed, one to train on and one to "
                 "test"
             )
-    first, second = (_data(path.name, reader, found) for found in sides)
+    first, second = (_data(path.name, reader, found, division, left_out) for found in sides)
     reading = _told(folders, first, second) + (", each picture with its partner" if paired else "")
+    reading = "; ".join([reading, *passed_over(files)])
     return beside(first, second, path.name, paired=paired, reading=reading, left_out=tuple(left_out))
 
 
@@ -108,7 +114,7 @@ def placed_files(names: Sequence[str]) -> list[Sided]:
     parts = [name.split("/") for name in names]
     shared = 0
     while all(len(own) > shared + 1 and own[shared] == parts[0][shared] for own in parts):
-        if parts[0][shared].lower() in HALVES or SIDED.fullmatch(parts[0][shared]):
+        if half_of(parts[0][shared]) or SIDED.fullmatch(parts[0][shared]):
             break
         shared += 1
     return [_placed(name, own[shared:]) for name, own in zip(names, parts, strict=True)]
@@ -116,17 +122,16 @@ def placed_files(names: Sequence[str]) -> list[Sided]:
 
 def _placed(name: str, parts: Sequence[str]) -> Sided:
     """`parts`: of its path, below the folders that hold everything."""
-    side, is_test, inside = "", None, list[str]()
+    side, said, inside = "", None, list[str]()
     for folder in parts[:-1]:
         match = SIDED.fullmatch(folder)
-        half = ((match.group(1) or "") if match else folder).lower()
-        if half in HALVES:
-            is_test = half in TEST_NAMES
-        if side and half not in HALVES:
+        half = half_of((match.group(1) or "") if match else folder)
+        said = half or said
+        if side and not half:
             inside.append(folder)
-        elif match or half not in HALVES:
+        elif match or not half:
             side = match.group(2).upper() if match else folder
-    return Sided(name, side, "/".join([*inside, parts[-1]]), is_test)
+    return Sided(name, side, "/".join([*inside, parts[-1]]), said)
 
 
 def sides_among(placed: Iterable[Sided]) -> tuple[str, str] | None:
@@ -164,8 +169,8 @@ def _readable(path: Path, reader: PictureReader, placed: list[Sided], left_out: 
 def _partners(sides: Sequence[list[Found]], left_out: list[LeftOut]) -> list[list[Found]]:
     """Of each side those that have a partner in the same half of the split, in the same order."""
 
-    def key(file: Sided) -> tuple[str, bool | None]:
-        return str(PurePosixPath(file.inside).with_suffix("")), file.is_test
+    def key(file: Sided) -> tuple[str, Half | None]:
+        return str(PurePosixPath(file.inside).with_suffix("")), file.half
 
     first, second = ({key(file): (file, picture) for file, picture in side} for side in sides)
     for side, others in ((sides[0], second), (sides[1], first)):
@@ -174,14 +179,16 @@ def _partners(sides: Sequence[list[Found]], left_out: list[LeftOut]) -> list[lis
     return [[side[name] for name in both] for side in (first, second)]
 
 
-def _data(name: str, reader: PictureReader, found: list[Found]) -> ImageData:
-    """One side, in two halves."""
+def _data(
+    name: str, reader: PictureReader, found: list[Found], division: Division, left_out: list[LeftOut]
+) -> ImageData:
+    """One side, in two or three parts."""
     files = [file.file for file, _ in found]
     pictures = [picture for _, picture in found if picture is not None]
-    is_test = halves_of([file.inside for file, _ in found], [file.is_test for file, _ in found])
-    halves = [[number for number, half in enumerate(is_test) if half == wanted] for wanted in (False, True)]
-    train, test = (Split(reader.hold([files[number] for number in half], taken(pictures, half))) for half in halves)
-    return ImageData(name, train, test, (), reader.fingerprint(files, pictures, torch.tensor(is_test)))
+    said: list[Half | None] = [file.half for file, _ in found]
+    halves = halves_of([file.inside for file, _ in found], said, division.share, division.seed)
+    splits = splits_of(reader, files, pictures, halves, left_out)
+    return ImageData(name, **splits, classes=(), fingerprint=reader.fingerprint(files, pictures, *marks_of(halves)))
 
 
 class HalvedReader(PictureReader):
@@ -211,6 +218,9 @@ class _Halves:
 
     def refused(self) -> list[LeftOut]:
         return self.files.refused()
+
+    def passed(self) -> list[str]:
+        return self.files.passed()
 
     def size(self, name: str) -> int:
         return self.files.size(_whole(name))

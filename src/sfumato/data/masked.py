@@ -1,160 +1,344 @@
 """Pictures with a class for each pixel, below a folder or in a zip.
 
-A mask is a palette or grey picture of class numbers, of the size of its picture. Three layouts are known:
+A mask is a palette or grey picture of class numbers, or one of colours that a `labelmap.txt`, `class_dict.csv` or
+`label_colors.txt` explains, of the size of its picture; `pairing` says where it lies. Where there are no masks,
+outlines of COCO, Labelme, CVAT or YOLO are drawn, over a background. Halves are those of folders, lists and tables.
 
-- VOC: `SegmentationClass/*.png` beside `JPEGImages/`; the lists in `ImageSets/Segmentation` are the split.
-- folders side by side, `train` and `trainannot` (SegNet's CamVid), where there is a `test` the pictures of `val` are
-  left for whoever chooses between networks;
-- `images` and `masks` (or `labels`, `annotations`), wherever they lie.
-
-255 is void: neither trained nor measured on; in CamVid 11 is. Masks of nothing but 0 and 255 are background and object.
-Names of classes are the lines of a `classes.txt`, or those that VOC and CamVid are known to have.
+255 is void: neither trained nor measured on; in CamVid 11 is, in Cityscapes whatever is not one of its 19 classes.
+Masks of nothing but 0 and 255 are background and object. Levels with wide gaps between them are numbered anew, and
+said. What lies between two levels at edges alone was softened by somebody who resized the mask: it is no class, and the
+mask is left out. Names of classes are the lines of `classes.txt` or `class_names.txt`, a map of colours, or those that
+VOC, CamVid and Cityscapes are known to have.
 """
 
 import io
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .annotations import listed
+from .annotations import Annotated
 from .archives import Files
-from .dataset import VOID, ImageData, LeftOut, Split, fingerprint
-from .folder import PictureReader, open_files, refuse_if, taken
-from .halves import TEST_NAMES, half_of, halves_of
-from .pictures import ENDINGS, picture_size, read_indices
+from .boxed import alike, open_annotations
+from .dataset import VOID, ImageData, LeftOut, fingerprint
+from .division import NOWHERE, USUAL, Division, declared, listed
+from .halves import Half, are_told_apart, counted, half_of_path, halves_of
+from .index import PictureIndex
+from .names import decoded
+from .outlines import drawn
+from .pairing import paired
+from .pictures import Colour, picture_header, read_indices
+from .reader import PictureReader, marks_of, open_files, passed_over, refuse_if, splits_of
 
 VOC = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
        "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
        "tvmonitor")  # fmt: skip
 CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
-MASK_FOLDERS = ("masks", "labels", "annotations")
+CITYSCAPES = {7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole", 19: "traffic light",
+              20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky", 24: "person", 25: "rider", 26: "car",
+              27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}  # fmt: skip
+NAMES = ("classes.txt", "class_names.txt", "_classes.txt", "labels.txt", "names.txt")
+COLOURS = ("labelmap.txt", "label_colors.txt", "class_dict.csv", "colormap.csv", "_classes.csv")
+VOCS = re.compile(r"(\d{4}_)?\d{6}")
+BACKGROUND = "background"
+DENSE = 64  # levels below it are numbers of classes, not shades: what lies between two may be a third
+SHOWN = 12
+Levels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A picture, its mask, and its half of the split."""
+@dataclass
+class Seen:
+    """What the masks of a set hold: by file, its levels and those of them that fill a square of 3×3 somewhere; whether
+    all of them are palettes."""
 
-    file: str
-    mask: str
-    is_test: bool | None
+    levels: dict[str, frozenset[int]] = field(default_factory=dict)
+    solid: set[int] = field(default_factory=set)
+    palettes: bool = True
 
 
 class MaskReader(PictureReader):
-    """Reads a picture as uint8 (4, h, w): colours, and the class of each pixel."""
+    """Reads a picture as uint8 (4, h, w): colours, and the class of each pixel, as `masks` gives them for a picture of
+    that name and shape, height and width."""
 
-    def __init__(self, files: Files, resolution: int, masks: dict[str, str]) -> None:
+    def __init__(self, files: Files, resolution: int, masks: Callable[[str, tuple[int, int]], Levels]) -> None:
         super().__init__(files, 3, resolution, "short")
         self.masks = masks
-        self.levels = np.zeros(256, dtype=bool)  # that any mask holds
         self.table = torch.arange(256, dtype=torch.uint8)  # level to class
 
     def read(self, name: str) -> Tensor:
         picture = super().read(name)
-        levels = read_indices(io.BytesIO(self.files.content(self.masks[name])))
-        width, height = picture_size(io.BytesIO(self.files.content(name)))
-        if levels.shape != (height, width):
-            raise SfumatoError(f"is {width}×{height}, its mask {self.masks[name]} {levels.shape[1]}×{levels.shape[0]}")
-        self.levels[np.unique(levels)] = True
+        width, height = picture_header(io.BytesIO(self.files.content(name))).size
+        levels = self.masks(name, (height, width))
         size = (picture.shape[2], picture.shape[1])
         small = np.array(Image.fromarray(levels).resize(size, Image.Resampling.NEAREST))
         return torch.cat([picture, self.table[torch.from_numpy(small).long()][None]])
 
 
-def read_masked(path: Path, resolution: int, strict: bool = False) -> ImageData:
+@dataclass(frozen=True)
+class Classes:
+    """The names of classes, the class of each level, and what must be said of that."""
+
+    names: tuple[str, ...]
+    table: Tensor
+    how: str = ""
+
+
+def read_masked(path: Path, resolution: int, strict: bool = False, division: Division = USUAL) -> ImageData:
     """The pictures below `path` that have a mask; their shorter side becomes `resolution`. Raises SfumatoError if
     nothing can be used, or, with `strict`, at the first file that cannot."""
     files, under = open_files(path)
     names = [name for name in files.names() if name.startswith(under)]
-    left_out = files.refused()
-    pairs, known = _paired(files, names, left_out)
-    reader = MaskReader(files, resolution, {pair.file: pair.mask for pair in pairs})
-    good, pictures, bad = reader.gather([pair.file for pair in pairs], path.name)
-    left_out += bad
+    pairs, unpaired = paired(names)
     if not pairs:
+        return _from_outlines(path, resolution, strict, division, unpaired)
+    masks = {pair.file: pair.mask for pair in pairs}
+    colours, named = _named(files, names)
+    seen = Seen()
+    left_out = [*files.refused(), *unpaired]
+
+    def of(name: str, shape: tuple[int, int]) -> Levels:
+        content = io.BytesIO(files.content(masks[name]))
+        try:
+            levels, is_palette = read_indices(content, colours)
+        except SfumatoError as error:
+            raise SfumatoError(f"{masks[name]}: {error}") from None
+        if levels.shape != shape:
+            sizes = f"{shape[1]}×{shape[0]}, its mask {masks[name]} {levels.shape[1]}×{levels.shape[0]}"
+            raise SfumatoError(f"is {sizes}")
+        seen.levels[name] = frozenset(np.unique(levels).tolist())
+        seen.palettes &= is_palette
+        if not is_palette and max(seen.levels[name]) >= DENSE:
+            seen.solid |= solid_levels(levels)
+        return levels
+
+    reader = MaskReader(files, resolution, of)
+    halves, how = _halves(files, names, under, sorted(masks), division)
+    chosen = [name for name in sorted(masks) if halves is None or name in halves]
+    left_out += [LeftOut(name, NOWHERE) for name in sorted(masks) if name not in chosen]
+    good, pictures, bad = reader.gather(chosen, path.name)
+    chosen = [chosen[place] for place in good]
+    soft = {} if colours else _softened(chosen, masks, seen)
+    if soft:
+        kept = [place for place, name in enumerate(chosen) if name not in soft]
+        pictures = [pictures[place] for place in kept] if pictures else []
+        chosen = [chosen[place] for place in kept]
+    left_out += [*bad, *(LeftOut(name, reason) for name, reason in soft.items())]
+    refuse_if(strict, path, left_out, bool(chosen))
+    classes = _classes(path, [(masks[name], seen.levels[name]) for name in chosen], named)
+    known_by = [f"{masks[name]}:{files.size(masks[name])}" for name in chosen]
+    return _data(path, reader, chosen, pictures, halves, classes, left_out, division, how, known_by)
+
+
+def _data(
+    path: Path,
+    reader: MaskReader,
+    chosen: list[str],
+    pictures: list[Tensor],
+    said: dict[str, Half] | None,
+    classes: Classes,
+    left_out: list[LeftOut],
+    division: Division,
+    how: str,
+    known_by: list[str],
+) -> ImageData:
+    reader.table = classes.table
+    for picture in pictures:
+        picture[3] = classes.table[picture[3].long()]
+    if len(chosen) < 2:
+        raise SfumatoError(f"{path}: holds one picture; at least two are needed, one to train on and one to test")
+    halves = halves_of(chosen, [said[name] if said else None for name in chosen], division.share, division.seed)
+    splits = splits_of(reader, chosen, pictures, halves, left_out, masked=True)
+    pixels = reader.fingerprint(chosen, pictures, *marks_of(halves))
+    reading = [counted(halves), how, classes.how, *passed_over(reader.files)]
+    return ImageData(
+        path.name,
+        **splits,
+        classes=classes.names,
+        fingerprint=fingerprint(pixels, *known_by, *classes.names),
+        left_out=tuple(left_out),
+        reading="; ".join(filter(None, reading)),
+    )
+
+
+def _halves(
+    files: Files, names: Sequence[str], under: str, pictures: Sequence[str], division: Division
+) -> tuple[dict[str, Half] | None, str]:
+    """The halves of pictures, None where nobody says any; and how they were found."""
+    if not division.asks:
+        lists = dict(listed(files, names, PictureIndex(pictures), "ImageSets/Segmentation"))
+        if lists:
+            return lists, "halves from ImageSets/Segmentation"
+        said: dict[str, Half] = {name: half for name in pictures if (half := half_of_path(name))}
+        if are_told_apart(said.values()):
+            return said, ""
+    known = set(pictures)
+    wanted = [name for name in names if name in known or not name.lower().endswith((".png", ".jpg", ".gif", ".bmp"))]
+    found = declared(files, wanted, under, division)
+    return {name: half for name, (half, _) in found.halves.items()} or None, found.how
+
+
+def solid_levels(levels: Levels) -> set[int]:
+    """The levels that fill a square of 3×3 pixels somewhere, and the lowest and the highest."""
+    ends = {int(levels.min()), int(levels.max())}
+    if min(levels.shape) < 3:
+        return ends
+    inner = levels[1:-1, 1:-1]
+    same = np.ones(inner.shape, bool)
+    height, width = levels.shape
+    for down in range(3):
+        for across in range(3):
+            same &= levels[down : height - 2 + down, across : width - 2 + across] == inner
+    return ends | set(np.unique(inner[same]).tolist())
+
+
+def _softened(chosen: Sequence[str], masks: dict[str, str], seen: Seen) -> dict[str, str]:
+    """The pictures whose masks have levels that fill no square in any mask: what resizing leaves at edges."""
+    if seen.palettes:
+        return {}
+    found = {}
+    for name in chosen:
+        soft = sorted(seen.levels[name] - seen.solid - {VOID}) if max(seen.levels[name]) >= DENSE else []
+        if soft:
+            shown = ", ".join(map(str, soft[:SHOWN])) + (", ..." if len(soft) > SHOWN else "")
+            found[name] = f"its mask {masks[name]} has soft edges: levels {shown} lie at edges alone"
+    return found
+
+
+def _named(files: Files, names: Sequence[str]) -> tuple[dict[Colour, int] | None, tuple[str, ...]]:
+    """What colours mean, and the names of the classes, as files beside the masks say; nothing if there are none."""
+    for name in names:
+        if PurePosixPath(name).name.lower() in COLOURS and (rows := colour_rows(decoded(files.content(name)))):
+            return {colour: number for number, (_, colour) in enumerate(rows)}, tuple(label for label, _ in rows)
+    for name in names:
+        if PurePosixPath(name).name.lower() in NAMES:
+            lines = decoded(files.content(name)).splitlines()
+            found = tuple(line.strip() for line in lines if line.strip() and line.strip() != "__ignore__")
+            return None, tuple(BACKGROUND if line == "_background_" else line for line in found)
+    return None, ()
+
+
+def colour_rows(text: str) -> list[tuple[str, Colour]]:
+    """The classes of a map of colours in order: `name:r,g,b::` (CVAT), `name,r,g,b` or `r g b name` (CamVid)."""
+    rows = []
+    for line in text.splitlines():
+        label, colon, rest = line.partition(":")
+        if line.startswith("#") or not line.strip():
+            continue
+        cells = [label, *rest.split(":")[0].split(",")] if colon else line.replace(",", " ").replace("\t", " ").split()
+        numbers = [int(cell) for cell in cells if cell.strip().isdigit()]
+        words = " ".join(cell.strip() for cell in cells if not cell.strip().isdigit())
+        if len(numbers) == 3 and max(numbers) <= VOID and words:
+            rows.append((words, (numbers[0], numbers[1], numbers[2])))
+    return rows
+
+
+def _classes(path: Path, seen: Sequence[tuple[str, frozenset[int]]], named: tuple[str, ...]) -> Classes:
+    """The classes of masks that hold these levels. Raises SfumatoError if they cannot be told."""
+    table = torch.arange(256, dtype=torch.uint8)
+    present = sorted(frozenset().union(*(levels for _, levels in seen)))
+    folders = {part for mask, _ in seen for part in mask.lower().split("/")[:-1]}
+    if not named and {"trainannot", "testannot"} <= folders and present[-1] <= len(CAMVID):
+        table[len(CAMVID)] = VOID
+        return Classes(CAMVID, table)
+    if not named and any("labelids" in mask.lower() and "gtfine" in mask.lower() for mask, _ in seen):
+        table[:] = VOID
+        table[list(CITYSCAPES)] = torch.arange(len(CITYSCAPES), dtype=torch.uint8)
+        return Classes(tuple(CITYSCAPES.values()), table, "the 19 classes of Cityscapes; the others are void")
+    _same_white(path, seen)
+    if present == [0, VOID]:
+        table[VOID] = 1
+        return Classes(named if len(named) == 2 else (BACKGROUND, "object"), table)
+    below = [level for level in present if level != VOID]
+    count = max(below, default=0) + 1
+    if named and len(named) >= count:
+        return Classes(named, table)
+    if named and len(named) in (len(below), len(present)):
+        levels = below if len(named) == len(below) else present
+        table[levels] = torch.arange(len(levels), dtype=torch.uint8)
+        return Classes(named, table, _numbered_anew(levels))
+    if named:
+        raise SfumatoError(
+            f"{path}: {len(named)} classes are named ({', '.join(named[:3])}, ...), the masks hold {count}"
+        )
+    if "segmentationclass" in folders and count <= len(VOC) and all(map(_is_vocs, seen)):
+        return Classes(VOC, table)
+    if 2 * len(below) < count:
+        levels = present if present[-1] == VOID and count > DENSE else below
+        table[levels] = torch.arange(len(levels), dtype=torch.uint8)
+        return Classes(tuple(f"level {level}" for level in levels), table, _numbered_anew(levels))
+    return Classes(tuple(f"class {number}" for number in range(max(2, count))), table)
+
+
+def _numbered_anew(levels: Sequence[int]) -> str:
+    shown = ", ".join(map(str, levels[:SHOWN])) + (", ..." if len(levels) > SHOWN else "")
+    return f"levels {shown} of masks are classes 0 to {len(levels) - 1}"
+
+
+def _same_white(path: Path, seen: Sequence[tuple[str, frozenset[int]]]) -> None:
+    """Raises SfumatoError where some masks are 0 and 1, others 0 and 255: of the latter, is 255 an object or void?"""
+    ones = [mask for mask, levels in seen if levels <= {0, 1} and 1 in levels]
+    whites = [mask for mask, levels in seen if levels <= {0, VOID} and VOID in levels]
+    if ones and whites and all(levels <= {0, 1} or levels <= {0, VOID} for _, levels in seen):
+        raise SfumatoError(
+            f"{path}: masks of 0 and 1 ({ones[0]}, {len(ones):,} in all) and of 0 and 255 ({whites[0]}, "
+            f"{len(whites):,}) in one set: save them alike"
+        )
+
+
+def _is_vocs(seen: tuple[str, frozenset[int]]) -> bool:
+    """Whether a mask is called as VOC calls its own, and not one of other classes in its layout."""
+    return VOCS.fullmatch(PurePosixPath(seen[0]).stem) is not None
+
+
+def _from_outlines(
+    path: Path, resolution: int, strict: bool, division: Division, unpaired: Sequence[LeftOut]
+) -> ImageData:
+    """A set whose masks are outlines in annotation files."""
+    try:
+        files, annotations = open_annotations(path, division)
+    except SfumatoError:
+        found = f"; {unpaired[0]}" if unpaired else ""
         raise SfumatoError(
             f"{path}: no picture has a mask: neither in SegmentationClass/ (VOC), nor in trainannot/ beside train/, "
-            f"nor in {', '.join(MASK_FOLDERS)} beside images/"
-        )
-    refuse_if(strict, path, left_out, bool(good))
-    classes, table = _classes(files, names, known, reader.levels)
-    reader.table = table
-    for picture in pictures:
-        picture[3] = table[picture[3].long()]
-    if len(good) < 2:
-        raise SfumatoError(f"{path}: holds one picture; at least two are needed, one to train on and one to test")
-    chosen = [pairs[place] for place in good]
-    is_test = halves_of([pair.file for pair in chosen], [pair.is_test for pair in chosen])
-    halves = [[number for number, half in enumerate(is_test) if half == wanted] for wanted in (False, True)]
-    train, test = (
-        Split(reader.hold([chosen[number].file for number in half], taken(pictures, half)), masked=True)
-        for half in halves
-    )
-    masks = [f"{pair.mask}:{files.size(pair.mask)}" for pair in chosen]
-    known_by = reader.fingerprint([pair.file for pair in chosen], pictures, torch.tensor(is_test))
-    digest = fingerprint(known_by, *masks, *classes)
-    return ImageData(path.name, train, test, classes, digest, left_out=tuple(left_out))
+            f"nor in masks/ beside images/, nor as x_mask beside x, nor as outlines of COCO, Labelme or CVAT{found}"
+        ) from None
+    left_out = [*files.refused(), *annotations.left_out]
+    usable = dict[str, Annotated]()
+    for name, annotated in sorted(annotations.found.items()):
+        without = [item for item in annotated.objects if item.outline is None]
+        if annotated.faults or without or annotated.crowded:
+            left_out += annotated.faults
+            reason = f"{without[0].where}: a box without an outline" if without else "one of its objects cannot be used"
+            left_out.append(LeftOut(name, reason))
+        else:
+            usable[name] = annotated
+    labels = sorted({item.label for annotated in usable.values() for item in annotated.objects} - {BACKGROUND})
+    numbers = {label: number for number, label in enumerate((BACKGROUND, *labels))}
 
+    def of(name: str, shape: tuple[int, int]) -> Levels:
+        levels = np.zeros(shape, np.uint8)
+        for item in usable[name].objects:  # what was drawn later lies above
+            if not item.shared and item.size and not alike(item.size, (shape[1], shape[0])):
+                sizes = f"{item.size[0]:g}×{item.size[1]:g}, which is {shape[1]}×{shape[0]}"
+                raise SfumatoError(f"{item.where}: drawn in a picture of {sizes}")
+            if item.outline is not None:
+                levels[drawn(item.outline, item.size or (shape[1], shape[0]), shape)] = numbers[item.label]
+        return levels
 
-def _paired(files: Files, names: list[str], left_out: list[LeftOut]) -> tuple[list[Pair], tuple[str, ...]]:
-    """Every picture that has a mask, and the classes that such a data set is known to have."""
-    pictures = [name for name in names if PurePosixPath(name).suffix.lower() in ENDINGS]
-    there = {str(PurePosixPath(name).with_suffix("")): name for name in pictures}
-    tops = {PurePosixPath(name).parts[-2] for name in pictures if "/" in name}
-    lists = dict(listed(files, names, "Segmentation"))
-    held_back = "test" in tops and "testannot" in tops
-    pairs = []
-    for stem, name in there.items():
-        parts = PurePosixPath(stem).parts
-        mask = _mask_of(parts, there)
-        if mask is None:
-            continue
-        half = lists.get(parts[-1]) if lists else half_of("/".join(parts[:-1]))
-        if lists and half is None:
-            left_out.append(LeftOut(name, "in no list of ImageSets/Segmentation"))
-        elif not (held_back and "val" in parts):
-            pairs.append(Pair(name, mask, half))
-    if "SegmentationClass" in tops:
-        return pairs, VOC
-    return pairs, CAMVID if {"trainannot", "testannot"} <= tops else ()
-
-
-def _mask_of(parts: tuple[str, ...], there: dict[str, str]) -> str | None:
-    """The name of the mask of the picture with these parts of its stem."""
-    candidates = [("JPEGImages", "SegmentationClass"), *(("images", folder) for folder in MASK_FOLDERS)]
-    candidates += [(half, f"{half}annot") for half in ("train", *TEST_NAMES)]
-    for folder, other in candidates:
-        if folder in parts[:-1]:
-            place = parts.index(folder)
-            stem = "/".join((*parts[:place], other, *parts[place + 1 :]))
-            if stem in there:
-                return there[stem]
-    return None
-
-
-def _classes(
-    files: Files, names: list[str], known: tuple[str, ...], present: np.ndarray
-) -> tuple[tuple[str, ...], Tensor]:
-    """The names of the classes, and the table from the levels that are `present` in masks to classes."""
-    table = torch.arange(256, dtype=torch.uint8)
-    levels = np.flatnonzero(present)
-    if known == CAMVID and levels[-1] == len(CAMVID):
-        table[len(CAMVID)] = VOID
-        return CAMVID, table
-    if levels.tolist() == [0, VOID]:
-        table[VOID] = 1
-        return ("background", "object"), table
-    count = int(levels[levels < VOID].max(initial=0)) + 1
-    listed_names = [name for name in names if PurePosixPath(name).name == "classes.txt"]
-    if listed_names:
-        text = files.content(listed_names[0]).decode("utf-8", "replace")
-        known = tuple(line.strip() for line in text.splitlines() if line.strip())
-        if len(known) < count:
-            raise SfumatoError(f"{listed_names[0]}: names {len(known)} classes, the masks hold {count}")
-    if len(known) < count:
-        known = tuple(f"class {number}" for number in range(max(2, count)))
-    return known, table
+    reader = MaskReader(files, resolution, of)
+    good, pictures, bad = reader.gather(list(usable), path.name)
+    chosen = [list(usable)[place] for place in good]
+    left_out += bad
+    refuse_if(strict, path, left_out, bool(chosen))
+    said: dict[str, Half] = {name: half for name in chosen if (half := usable[name].half)}
+    classes = Classes((BACKGROUND, *labels), torch.arange(256, dtype=torch.uint8), "masks drawn from outlines")
+    known_by = [f"{item.label}:{item.outline}" for name in chosen for item in usable[name].objects]
+    halves = said if len(said) == len(chosen) else None
+    return _data(path, reader, chosen, pictures, halves, classes, left_out, division, annotations.how, known_by)

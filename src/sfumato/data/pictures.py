@@ -5,8 +5,9 @@ EXIF orientation is applied; colour profiles are brought to sRGB; grey, RGBA, CM
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
@@ -25,11 +26,14 @@ ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+MAX_LEVEL = 255  # of a mask
+Colour = tuple[int, int, int]
 T = TypeVar("T")
 Fit = Literal["square", "short", "squash"]
 MAX_RATIO = 16  # of the sides of a picture that is kept whole
 MAX_PIXELS = 178_000_000  # just below Pillow's own limit
-ORIENTATION = 0x0112  # the EXIF entry; at 5 to 8, width and height change places
+ORIENTATION = 0x0112  # the EXIF entry;
+TURNED = (5, 6, 7, 8)  # where it is one of these, width and height change places
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -49,29 +53,81 @@ def read_image(image: Image.Image, channels: int, resolution: int | None = None,
     return _guarded(lambda: _fitted(ImageOps.exif_transpose(image), profile, channels, resolution, fit))
 
 
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture without its pixels: width and height of the upright one, and how it is stored."""
+
+    size: tuple[int, int]
+    orientation: int = 1
+
+    def turned(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float] | None:
+        """A box, left, top, right and bottom, in the picture as it is stored, in the upright one; None unless the two
+        lie across each other."""
+        left, top, right, bottom = box
+        width, height = self.size  # of the upright one: the stored one is as wide as this is high
+        if self.orientation not in TURNED:
+            return None
+        across = (width - bottom, width - top) if self.orientation in (6, 7) else (top, bottom)
+        down = (height - right, height - left) if self.orientation in (7, 8) else (left, right)
+        return across[0], down[0], across[1], down[1]
+
+
+def picture_header(file: IO[bytes]) -> Header:
+    """Raises SfumatoError as `read_picture` does."""
+
+    def read() -> Header:
+        with Image.open(file, formats=_formats()) as image:
+            orientation = image.getexif().get(ORIENTATION, 1)
+            # Pillow has turned the size of a TIFF already when it opens it.
+            turned = image.format != "TIFF" and orientation in TURNED
+            return Header((image.height, image.width) if turned else image.size, orientation)
+
+    return _guarded(read)
+
+
 def picture_size(file: IO[bytes]) -> tuple[int, int]:
     """Width and height of the upright picture, from its header alone. Raises SfumatoError as `read_picture` does."""
-
-    def read() -> tuple[int, int]:
-        with Image.open(file, formats=_formats()) as image:
-            # Pillow has turned the size of a TIFF already when it opens it.
-            turned = image.format != "TIFF" and image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else image.size
-
-    return _guarded(read)
+    return picture_header(file).size
 
 
-def read_indices(file: IO[bytes]) -> NDArray[np.uint8]:
-    """A palette or grey picture as the numbers that it stores, (h, w). Raises SfumatoError as `read_picture` does."""
+def read_indices(file: IO[bytes], colours: Mapping[Colour, int] | None = None) -> tuple[NDArray[np.uint8], bool]:
+    """A picture of classes as the numbers that it stores, (h, w), and whether it is a palette picture. `colours`: the
+    number that each colour stands for. Raises SfumatoError as `read_picture` does."""
 
-    def read() -> NDArray[np.uint8]:
+    def read() -> tuple[NDArray[np.uint8], bool]:
         kind = Image.open(file, formats=_formats()).format
         image, _ = _load(file, None)
-        if image.mode not in ("P", "L", "1") or kind == "JPEG":  # whose noise would be classes
-            raise SfumatoError(f"a mask in {kind} {image.mode}: save it as a palette or 8-bit grey PNG")
-        return np.array(image.convert("L") if image.mode == "1" else image)
+        if kind == "JPEG":  # whose noise would be classes
+            raise SfumatoError("a mask in JPEG, whose levels are blurred: save it as a palette or 8-bit grey PNG")
+        if image.mode in ("P", "PA") and colours is None:
+            return np.array(image.convert("P") if image.mode == "PA" else image), True
+        if image.mode in ("L", "1"):
+            return np.array(image.convert("L")), False
+        if image.mode.startswith("I"):
+            deep = np.array(image)
+            if deep.min() < 0 or deep.max() > MAX_LEVEL:
+                raise SfumatoError(f"a mask with levels up to {deep.max()}: {MAX_LEVEL} at most")
+            return deep.astype(np.uint8), False
+        return _numbered(np.array(image.convert("RGB")), colours), False
 
     return _guarded(read)
+
+
+def _numbered(pixels: NDArray[np.uint8], colours: Mapping[Colour, int] | None) -> NDArray[np.uint8]:
+    """The number of each pixel's colour (h, w): its level, if all are grey and no colours are known."""
+    if colours is None:
+        if (pixels == pixels[..., :1]).all():
+            return np.ascontiguousarray(pixels[..., 0])
+        raise SfumatoError(
+            "a mask in colours, and nothing says what they mean: add a labelmap.txt (name:r,g,b), or save it as a "
+            "palette or 8-bit grey PNG"
+        )
+    red, green, blue = (pixels[..., place].astype(np.int32) for place in range(3))
+    found, places = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
+    meant = [(int(colour) >> 16, int(colour) >> 8 & 255, int(colour) & 255) for colour in found]
+    if unknown := next((colour for colour in meant if colour not in colours), None):
+        raise SfumatoError(f"a mask with the colour {','.join(map(str, unknown))}, which no class has")
+    return np.array([colours[colour] for colour in meant], np.uint8)[places].reshape(pixels.shape[:2])
 
 
 def _guarded(read: Callable[[], T]) -> T:

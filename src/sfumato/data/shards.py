@@ -15,9 +15,10 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from ..errors import SfumatoError
-from .archives import MAX_FILE, TOO_LARGE, is_hidden, leads_out, stamp_of
+from .archives import MAX_FILE, TOO_LARGE, is_hidden, leads_out, stamp_of, systems_in
 from .dataset import LeftOut
-from .halves import TEST_NAMES, half_of
+from .halves import Half, are_told_apart, half_of
+from .names import plain
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4")
 MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")  # of the same, in any file
@@ -40,17 +41,18 @@ class TarFiles:
         self.members: dict[str, Member] = {}
         self.labels: dict[str, str] = {}  # by the name of the picture
         self.bad: list[LeftOut] = []
-        halves = [half_of(path.stem) for path in shards]
-        split = {False, True} <= set(halves)
+        self.systems: list[str] = []
+        halves: list[Half | None] = [half_of(path.stem) for path in shards]
+        split = are_told_apart(halves)
         for number, half in enumerate(halves):
-            top = "" if half is None or not split else "test/" if half else "train/"
+            top = f"{half}/" if half and split else ""
             found, classes = self._index(number)
             for name, member in found.items():
                 self._add(name, member, top, classes.get(key_of(name)))
 
     def _add(self, name: str, member: Member, top: str, label: str | None) -> None:
         """Takes a member of a shard under its name; `top`: the half of the split that the shard's name says."""
-        if name.split("/")[0].lower() not in ("train", *TEST_NAMES):
+        if not half_of(name.split("/")[0]):
             name = top + name
         if name in self.members:  # shards that count their pictures from 0 each
             folder, slash, file = name.rpartition("/")
@@ -71,7 +73,8 @@ class TarFiles:
                 with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
                     while (member := file.next_of(tar)) is not None:
                         fault = _fault(member)
-                        name = "" if fault else normpath(member.name)  # no ./ before it
+                        name = "" if fault else plain(normpath(member.name))  # no ./ before it
+                        self.systems += systems_in([name])
                         if fault:
                             self.bad.append(LeftOut(f"{path.name}/{member.name}", fault))
                         elif name.endswith(".cls") and not is_hidden(name):
@@ -92,7 +95,10 @@ class TarFiles:
         return sorted(self.members)
 
     def refused(self) -> list[LeftOut]:
-        return self.bad
+        return list(self.bad)
+
+    def passed(self) -> list[str]:
+        return sorted({*self.systems})
 
     def size(self, name: str) -> int:
         return self.members[name].size

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from .dataset import ImageData, InMemory, Split, central_square, cut_squares, fingerprint, resized
-from .folder import is_picture
+from .index import is_picture
 from .jobs import read_file
 from .pictures import to_tensor
 

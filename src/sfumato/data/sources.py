@@ -29,13 +29,17 @@ class View:
     """How pictures are read for somebody: `channels` (1 or 3) and `resolution`, fitted as `fit` says (see
     `read_picture`); None keeps what a data set of fixed size has, and makes a tree of pictures 64×64 RGB. `target`:
     what must be known of each picture: its class if there is one, boxes, the class of each pixel, or which of two sides
-    it is of. `paired`: those of the sides are partners."""
+    it is of. `paired`: those of the sides are partners. `split`, `holdout`, `seed`: which pictures are held out, as
+    `division` takes it."""
 
     channels: int | None = None
     resolution: int | None = None
     fit: Fit = "square"
     target: Target = "labels"
     paired: bool = False
+    split: tuple[str, ...] = ()
+    holdout: float | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,18 +144,26 @@ def located(source: str) -> str:
     return source if source in SOURCES else str(Path(source).expanduser().resolve())
 
 
-def open_data(source: str | Sequence[str], view: View | None = None, strict: bool = False) -> ImageData:
+def open_data(
+    source: str | Sequence[str],
+    view: View | int | None = None,
+    resolution: int | None = None,
+    strict: bool = False,
+    **asked: Any,
+) -> ImageData:
     """The data set that `source` names: one of SOURCES or a path, as `view` asks for it; or two of them, side by side:
     the second becomes the first one's `second`.
 
-    A path is a folder of the four MNIST files, or pictures in a folder, a zip, tars, or a folder inside an archive.
-    `strict`: stop at the first file that cannot be used. Raises SfumatoError with the fault in one line.
+    `view`: a View, or its `channels`, behind which its other fields may stand. A path is a folder of the four MNIST
+    files, or pictures in a folder, a zip, tars, or a folder inside an archive. `strict`: stop at the first file that
+    cannot be used. Raises SfumatoError with the fault in one line.
     """
-    view = view or View()
+    if not isinstance(view, View):
+        view = View(view, resolution, **asked)
     if not isinstance(source, str):
         if len(source) != 2:
             raise SfumatoError(f"data {' '.join(source)}: two sets are needed, not {len(source)}")
-        first, second = open_data(source[0], view, strict), _open_second(source[1], view, strict)
+        first, second = open_data(source[0], view, strict=strict), _open_second(source[1], view, strict)
         return _of("dataset", "beside")(first, second, f"{first.name} and {second.name}")
     if source in SOURCES:
         known = SOURCES[source]
@@ -159,6 +171,8 @@ def open_data(source: str | Sequence[str], view: View | None = None, strict: boo
             able = [f"`{name}`" for name, other in SOURCES.items() if view.target in other.offers]
             have = "has" if len(able) == 1 else "have"
             raise SfumatoError(f"data {source}: has not {OWED[view.target]}; {' and '.join(able)} {have}")
+        if view.split or view.holdout is not None:
+            raise SfumatoError(f"data {source}: has its own halves: --split and --holdout are for your own pictures")
         return _suited(known.read(view), view)
     return _open_path(source, view, strict)
 
@@ -168,25 +182,28 @@ def _open_second(source: str, view: View, strict: bool) -> ImageData:
     path = Path(source).expanduser()
     if source not in SOURCES and _of("single", "is_single")(path):
         return _of("single", "read_single")(path, view.channels or 3, view.resolution or SIDE)
-    return open_data(source, view, strict)
+    return open_data(source, view, strict=strict)
 
 
 def _open_path(source: str, view: View, strict: bool) -> ImageData:
-    from .folder import is_tree, read_folder
+    from .division import Division
     from .mnist import is_idx_folder, read_mnist
+    from .reader import is_tree
 
     path = Path(source).expanduser()
     side = view.resolution or SIDE
     if view.target == "labels" and path.is_dir() and is_idx_folder(path):
         return _suited(read_mnist(path), view)
     if is_tree(path):
+        division = Division(view.split, view.holdout, view.seed)
         if view.target == "boxes":
-            return _of("boxed", "read_boxed")(path, side, strict)
+            return _of("boxed", "read_boxed")(path, side, strict, division)
         if view.target == "masks":
-            return _of("masked", "read_masked")(path, side, strict)
+            return _of("masked", "read_masked")(path, side, strict, division)
+        channels = view.channels or 3
         if view.target == "sides":
-            return _of("domains", "read_domains")(path, view.channels or 3, side, strict, view.fit, view.paired)
-        return read_folder(path, view.channels or 3, side, strict, view.fit)
+            return _of("domains", "read_domains")(path, channels, side, strict, view.fit, view.paired, division)
+        return _of("folder", "read_folder")(path, channels, side, strict, view.fit, division)
     if path.is_file():
         raise SfumatoError(f"data {source!r}: a single file; give a folder of pictures, a .zip or a .tar")
     raise SfumatoError(
@@ -201,7 +218,8 @@ def _suited(data: ImageData, view: View) -> ImageData:
     second = None if data.second is None else _suited(data.second, view)
     if shape == data.shape:
         return replace(data, second=second)
-    return replace(data, train=_fit(data.train, shape), test=_fit(data.test, shape), second=second)
+    fitted = {half: _fit(split, shape) for half in ("train", "valid", "test") if (split := getattr(data, half))}
+    return replace(data, **fitted, second=second)
 
 
 def _fit(split: Split, shape: tuple[int, int, int]) -> Split:

@@ -174,8 +174,8 @@ def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = Fals
     may lie in one source."""
     data, view = data or entry.data, entry.family.view(config)
     if len(data) == 1 < len(entry.data):
-        return open_data(data[0], replace(view, target="sides"), strict)
+        return open_data(data[0], replace(view, target="sides"), strict=strict)
     if len(data) != len(entry.data):
         owed = "one data set" if len(entry.data) == 1 else f"two data sets, as in --data {' '.join(entry.data)}"
         raise SfumatoError(f"data {' '.join(data)}: {entry.name} is trained on {owed}")
-    return open_data(data[0] if len(data) == 1 else data, view, strict)
+    return open_data(data[0] if len(data) == 1 else data, view, strict=strict)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ...data.dataset import ImageData, spread
-from ...data.folder import PictureReader, open_files
 from ...data.photographs import photographs
 from ...data.pictures import to_bytes, to_picture, to_tensor
+from ...data.reader import PictureReader, open_files
 from ...data.sources import SOURCES
 from ...nets.encoders import EncoderName, build_encoder
 from ...ops.style_losses import checker_share, patch_distance
