@@ -28,6 +28,19 @@ Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file tha
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
 ROWS = 8  # of samples
+SplitOption = Annotated[
+    list[str] | tuple[()],
+    Parameter(
+        name="--split",
+        consume_multiple=True,
+        negative="",
+        help="Which pictures are held out: train=DIR test=DIR (and valid=DIR), folders or lists of names; or a table "
+        "(.csv) with columns file and split. By default what names of folders and files in the data say.",
+    ),
+]
+Holdout = Annotated[
+    float | None, Parameter(help="The share of the pictures that is tested on, drawn by --seed, whatever names say.")
+]
 Data = Annotated[str, Parameter(help=f"{in_words()}.")]
 TrainingData = Annotated[
     list[str],
@@ -684,35 +697,68 @@ def data_check(
         Literal["labels", "boxes", "masks", "sides"],
         Parameter(help="What must be known of the pictures: boxes for ssd, masks, two sides for translators."),
     ] = "labels",
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="Draw examples there: a .png, or a .html with all counts beside them."),
+    ] = None,
+    split: SplitOption = (),
+    holdout: Holdout = None,
+    seed: Seed = 0,
     strict: Strict = False,
     as_json: JSON = False,
 ) -> None:
-    """Read every file of a data set and name those that cannot be used."""
+    """Read every file of a data set, count what it holds, and name what cannot be used."""
     from .data.sources import View, open_data
+    from .runs.survey import in_lines, survey, write_survey
 
-    opened = open_data(source, View(target=target), strict=strict)
-    summary = {
-        "name": opened.name,
-        "train": len(opened.train),
-        "test": len(opened.test),
-        "classes": list(opened.classes),
-        "fingerprint": opened.fingerprint,
-        "left_out": [{"file": item.file, "reason": item.reason} for item in opened.left_out],
-    }
+    opened = open_data(source, View(target=target, split=tuple(split), holdout=holdout, seed=seed), strict=strict)
+    found = survey(opened)
+    if out is not None:
+        write_survey(opened, found, out)
     if as_json:
+        summary = {
+            "name": opened.name,
+            **dict.fromkeys(("train", "valid", "test"), 0),
+            **{half: counts.pictures for half, counts in found.halves.items()},
+            "classes": list(opened.classes),
+            "fingerprint": opened.fingerprint,
+            "reading": opened.reading,
+            **{key: value for key, value in asdict(found).items() if key != "shape"},
+            "left_out": [{"file": item.file, "reason": item.reason} for item in opened.left_out],
+        }
         print(json.dumps(summary, indent=1, ensure_ascii=False))
         return
-    for item in opened.left_out:
-        print(f"left out: {item}")
+    print(f"{opened.name}: {opened.told}")
     classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
-    print(f"{opened.name}: {len(opened.train):,} training and {len(opened.test):,} test images")
     print(f"classes: {classes or 'none'}\nleft out: {len(opened.left_out)}\nfingerprint: {opened.fingerprint}")
+    print(*in_lines(found), sep="\n")
     if opened.second:
         print(f"side B: {len(opened.second.train):,} training and {len(opened.second.test):,} test images")
-    if opened.reading:
-        print(opened.reading)
     if opened.notice:
         print(opened.notice)
+    if out is not None:
+        print(out)
+
+
+@data_app.command(name="convert")
+def data_convert(
+    source: Annotated[Path, Parameter(help="Annotated pictures in any form that is read: a folder or an archive.")],
+    target: Annotated[Path, Parameter(help="The folder to make.")],
+    /,
+    *,
+    to: Annotated[Literal["coco", "yolo", "voc"], Parameter(help="The form to write.")],
+    split: SplitOption = (),
+    holdout: Holdout = None,
+    seed: Seed = 0,
+) -> None:
+    """Write boxes and outlines as other tools read them, with copies of the pictures."""
+    from .data.convert import convert
+    from .data.division import Division
+    from .runs.survey import problem_lines, problems
+
+    count, left_out = convert(source.expanduser(), target, to, Division(tuple(split), holdout, seed))
+    print(*problem_lines(problems(left_out)), sep="\n", end="")
+    print(f"{target}: {count:,} pictures")
 
 
 @app.command

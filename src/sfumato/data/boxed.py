@@ -18,7 +18,7 @@ from .annotations import Annotated, Annotations, Box, Object, Size, in_words
 from .archives import Files, FolderFiles
 from .dataset import ImageData, LeftOut, fingerprint
 from .division import USUAL, Division
-from .halves import Half, counted, halves_of
+from .halves import Half, halves_of
 from .pictures import Header, picture_header
 from .reader import PictureReader, marks_of, open_files, passed_over, refuse_if, splits_of
 
@@ -30,16 +30,30 @@ STEPS = 100  # in a pixel, to which edges are rounded
 
 @dataclass(frozen=True)
 class Placed:
-    """A picture that can be used, with the objects that lie in it, their boxes as shares of its sides."""
+    """A picture that can be used, with the objects that lie in it, their boxes as shares of its sides. `size`: its
+    width and height, upright."""
 
     file: str
     half: Half | None
     objects: Sequence[Object]
+    size: tuple[int, int]
 
 
 def read_boxed(path: Path, resolution: int, strict: bool = False, division: Division = USUAL) -> ImageData:
     """The annotated pictures below `path`, `resolution` pixels square. Raises SfumatoError if nothing can be used, or,
     with `strict`, at the first thing that cannot."""
+    files, placed, left_out, reading = place_objects(path, division)
+    reader = PictureReader(files, 3, resolution, "squash")
+    good, pictures, bad = reader.gather([item.file for item in placed], path.name)
+    left_out += bad
+    refuse_if(strict, path, left_out, bool(good))
+    placed = [placed[place] for place in good]
+    return _data(path, placed, pictures, reader, left_out, division, reading)
+
+
+def place_objects(path: Path, division: Division = USUAL) -> tuple[Files, list[Placed], list[LeftOut], list[str]]:
+    """The annotated pictures at `path` that can be used as far as is known without their pixels, what cannot, and, in
+    phrases, how it was read. Raises SfumatoError if there is no annotation."""
     files, annotations = open_annotations(path, division)
     mended = dict[str, int]()
     left_out = [*files.refused(), *annotations.left_out]
@@ -49,12 +63,7 @@ def read_boxed(path: Path, resolution: int, strict: bool = False, division: Divi
             placed.append(_placed(annotations.found[name], files, left_out, mended))
         except SfumatoError as error:
             left_out.append(LeftOut(name, str(error)))
-    reader = PictureReader(files, 3, resolution, "squash")
-    good, pictures, bad = reader.gather([item.file for item in placed], path.name)
-    left_out += bad
-    refuse_if(strict, path, left_out, bool(good))
-    placed = [placed[place] for place in good]
-    return _data(path, placed, pictures, reader, left_out, division, _reading(annotations, mended))
+    return files, placed, left_out, _reading(annotations, mended)
 
 
 def open_annotations(path: Path, division: Division = USUAL) -> tuple[Files, Annotations]:
@@ -112,7 +121,7 @@ def _placed(annotated: Annotated, files: Files, left_out: list[LeftOut], mended:
         raise SfumatoError(f"{len(faults)} of its {len(faults) + len(inside)} objects cannot be used")
     if annotated.crowded and not inside:
         raise SfumatoError("shows crowds alone")
-    return Placed(annotated.file, annotated.half, inside)
+    return Placed(annotated.file, annotated.half, inside, header.size)
 
 
 def _are_shares(objects: Sequence[Object], header: Header) -> bool:
@@ -174,7 +183,7 @@ def _data(
     if most > MOST:
         raise SfumatoError(f"{path}: a picture with {most:,} boxes; {MOST:,} at most")
     files = [one.file for one in placed]
-    halves = _halves(placed, division)
+    halves = halves_for(placed, division)
     boxes = padded(
         [[item.label for item in one.objects] for one in placed],
         [[item.box for item in one.objects] for one in placed],
@@ -190,11 +199,11 @@ def _data(
         classes=classes,
         fingerprint=fingerprint(known, *classes),
         left_out=tuple(left_out),
-        reading="; ".join([counted(halves), *reading]),
+        reading="; ".join(reading),
     )
 
 
-def _halves(placed: Sequence[Placed], division: Division) -> list[Half | None]:
+def halves_for(placed: Sequence[Placed], division: Division) -> list[Half | None]:
     """As `halves_of`; where nobody says anything and all objects fell into one half, those with objects are shared out
     on their own."""
     said: list[Half | None] = [one.half for one in placed]

@@ -231,6 +231,13 @@ class ImageData:
     valid: Split | None = None
 
     @property
+    def told(self) -> str:
+        """How many pictures there are for what, and how that was found out, in a line."""
+        parts = [f"{len(self.train):,} training", *([f"{len(self.valid):,} validation"] if self.valid else [])]
+        counts = f"{', '.join(parts)} and {len(self.test):,} test images"
+        return "; ".join(filter(None, (counts, self.reading)))
+
+    @property
     def bytes_held(self) -> int:
         """Bytes of all pictures, at the size that they have."""
         each = math.prod(self.shape) * (len(self.train) + len(self.valid or ()) + len(self.test))

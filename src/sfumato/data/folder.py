@@ -21,7 +21,7 @@ from .archives import Files
 from .dataset import ImageData, LeftOut
 from .division import FILE_COLUMNS, MOST, NOWHERE, USUAL, Division, columns, declared
 from .formats.table import LABEL_COLUMNS, known
-from .halves import HALVES, Half, are_told_apart, counted, half_of, halves_of
+from .halves import HALVES, Half, are_told_apart, half_of, halves_of
 from .index import PictureIndex, is_picture
 from .names import decoded
 from .pictures import Fit
@@ -214,7 +214,7 @@ def _data(
     classes = tuple(sorted({file.label for file in good}))
     labels = torch.tensor([classes.index(file.label) for file in good]) if len(classes) > 1 else None
     splits = splits_of(reader, files, pictures, halves, left_out, labels=labels)
-    reading = [counted(halves), layout.how, *_differing(good, halves), *passed_over(reader.files)]
+    reading = [layout.how, *_differing(good, halves), *passed_over(reader.files)]
     marked = division.asks or (any(said) and not layout.by_folders)
     known_by = reader.fingerprint(files, pictures, *(marks_of(halves) if marked else []))
     return ImageData(

@@ -7,7 +7,6 @@ chosen by a hash of their names, is tested on.
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
@@ -60,10 +59,3 @@ def halves_of(
     if len(set(found)) < 2:
         found = ["test" if place == 0 else "train" for place in range(len(names))]
     return found
-
-
-def counted(halves: Iterable[Half | None]) -> str:
-    """How many pictures each half has, in words."""
-    counts = Counter(halves)
-    words = {"train": "training", "valid": "validation", "test": "test"}
-    return ", ".join(f"{counts[half]:,} {words[half]}" for half in HALVES if counts[half])

@@ -29,7 +29,7 @@ from .archives import Files
 from .boxed import alike, open_annotations
 from .dataset import VOID, ImageData, LeftOut, fingerprint
 from .division import NOWHERE, USUAL, Division, declared, listed
-from .halves import Half, are_told_apart, counted, half_of_path, halves_of
+from .halves import Half, are_told_apart, half_of_path, halves_of
 from .index import PictureIndex
 from .names import decoded
 from .outlines import drawn
@@ -156,7 +156,7 @@ def _data(
     halves = halves_of(chosen, [said[name] if said else None for name in chosen], division.share, division.seed)
     splits = splits_of(reader, chosen, pictures, halves, left_out, masked=True)
     pixels = reader.fingerprint(chosen, pictures, *marks_of(halves))
-    reading = [counted(halves), how, classes.how, *passed_over(reader.files)]
+    reading = [how, classes.how, *passed_over(reader.files)]
     return ImageData(
         path.name,
         **splits,
