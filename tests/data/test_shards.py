@@ -130,7 +130,7 @@ def test_keys_end_at_the_first_dot_and_odd_classes_are_named(tmp_path: Path) -> 
     members = {"a.left.jpg": jpeg(1), "a.right.jpg": jpeg(2), "a.cls": b"one", "b.jpg": jpeg(3), "b.cls": b"two"}
     odd = {"c.jpg": jpeg(4), "c.cls": b"", "d.jpg": jpeg(5), "d.cls": b"x" * 300, "e.jpg": jpeg(6), "e.cls": b"\x1b[0m"}
     data = open_data(str(tarred(tmp_path / "a.tar", members | odd)), SMALL)
-    assert data.classes == ("", "one", "two")
+    assert data.classes == ("one", "two")
     labels = torch.cat([split.labels for split in (data.train, data.test) if split.labels is not None])
     assert labels.bincount().tolist() == [3, 2, 1]
     assert [item.file for item in data.left_out] == [f"a.tar/{key}.cls" for key in "cde"]

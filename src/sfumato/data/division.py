@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import SfumatoError
 from .archives import Files
-from .halves import HELD_OUT, SAID, WORDS, Half, half_of
+from .halves import HELD_OUT, SAID, WORDS, Half, are_told_apart, half_of
 from .index import PictureIndex, is_picture
 from .names import decoded
 
@@ -105,8 +105,10 @@ def _asked(files: Files, names: Sequence[str], under: str, split: Sequence[str],
         if twice := next((name for name in taken if name in found), None):
             raise SfumatoError(f"split {part!r}: {twice} is in the half {found[twice][0]} already")
         found |= taken
-    if {half for half, _ in found.values()} <= {"train"} or "train" not in {half for half, _ in found.values()}:
-        raise SfumatoError(f"split {' '.join(split)}: names no pictures to {'test on' if found else 'train on'}")
+    there: set[Half] = {half for half, _ in found.values()}
+    if not are_told_apart(there):
+        missing = "train on" if "train" not in there else "test on"
+        raise SfumatoError(f"split {' '.join(split)}: names no pictures to {missing}")
     return Declared(found, f"halves as --split says: {' '.join(split)}")
 
 

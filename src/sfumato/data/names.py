@@ -14,6 +14,7 @@ SYSTEM = frozenset(
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 DECLARED = re.compile(rb"""<\?xml[^>]{0,80}encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 IDEOGRAPHS, KANA, WIDE = r"\u4e00-\u9fff", r"\u3040-\u30ff", r"\u3000-\u303f\uff01-\uff5e"  # letters, and their marks
+TWO = re.compile(rb"[\x80-\xff]{2}")
 PAGES = {
     "gb2312": re.compile(f"[\x00-\x7f{IDEOGRAPHS}{WIDE}]*"),
     "cp932": re.compile(f"[\x00-\x7f{IDEOGRAPHS}{KANA}{WIDE}]*"),
@@ -40,7 +41,13 @@ def page_of(content: bytes) -> str | None:
     if _fits(content, "utf-8"):
         return "utf-8"
     fitting = [page for page in PAGES if _fits(content, page)]
-    return fitting[0] if "gb2312" in fitting or len(fitting) == 1 else None
+    if "gb2312" in fitting:
+        return "gb2312"
+    if "cp1252" in fitting and not TWO.search(content):  # two bytes for each letter would stand together somewhere
+        return "cp1252"
+    if "cp932" in fitting and re.search(f"[{KANA}]", content.decode("cp932")):
+        return "cp932"
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _fits(content: bytes, page: str) -> bool:
@@ -68,4 +75,4 @@ def unpacked_names(raw: Iterable[bytes]) -> dict[bytes, str | None]:
     """Names of an archive's members as text: all in the one code page that fits them all. None if there is none."""
     names = list(raw)
     page = page_of(b"\n".join(names))
-    return {name: name.decode(page) if page else None for name in names}
+    return {name: name.decode(page or "ascii") if page or name.isascii() else None for name in names}

@@ -20,7 +20,7 @@ def fits(values: Any) -> bool:
 
 def read(notes: "Annotations", name: str, values: Any) -> None:
     notes.read_as("COCO")
-    labels = {str(item["id"]): str(item["name"]) for item in values["categories"]}
+    labels = {_number(item["id"]): str(item["name"]) for item in values["categories"]}
     pictures: dict[str, tuple[Annotated, Size | None]] = {}
     missing = set[str]()
 
@@ -28,9 +28,9 @@ def read(notes: "Annotations", name: str, values: Any) -> None:
         try:
             found = notes.picture(text_of(image, "file_name", "filename"), name)
         except SfumatoError:
-            missing.add(str(image["id"]))
+            missing.add(_number(image["id"]))
             raise
-        pictures[str(image["id"])] = found, size_of(image.get("width"), image.get("height"))
+        pictures[_number(image["id"])] = found, size_of(image.get("width"), image.get("height"))
 
     for number, image in enumerate(values["images"], 1):
         notes.attempt(f"{name}: image {number}", lambda image=image: take(image))
@@ -47,7 +47,7 @@ def _add(
     pictures: "dict[str, tuple[Annotated, Size | None]]",
     missing: set[str],
 ) -> None:
-    image = str(item["image_id"])
+    image = _number(item["image_id"])
     if image not in pictures:
         if image in missing:  # which is said already
             return
@@ -71,13 +71,18 @@ def _add(
     except Exception as error:  # of any kind: what it was about is lost, so its picture is too
         annotated.faults.append(LeftOut(where, f"cannot be read ({error})"))
         return
-    label = labels.get(str(item.get("category_id")))
+    label = labels.get(_number(item.get("category_id")))
     if label is None:
         annotated.faults.append(
             LeftOut(where, f"category_id {item.get('category_id')}: no category of the file has it")
         )
         return
     notes.add(annotated, label, edges, where, size, outline=outline)
+
+
+def _number(said: Any) -> str:
+    """An id as text, however it is written: 7, "7", 7.0."""
+    return f"{said:.0f}" if isinstance(said, float) and said.is_integer() else str(said).strip()
 
 
 def _outline(said: Any) -> Outline | None:
