@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from sfumato.runs.train import fits
 from sfumato.runs.training import Training
 
 from ..conftest import Command, one_line
-from .test_survival import final_weights, start, wait_for
+from .test_survival import ENVIRONMENT, final_weights, start, wait_for
 
 SMALL: dict[str, Any] = {"widths": (8,), "batch_size": 8, "precision": "fp32"}
 
@@ -217,3 +219,22 @@ def test_the_command_says_how_one_goes_on(tmp_path: Path, sfumato: Command) -> N
     one_line(sfumato("resume", "run", "--images", "100"), "images 100", "drawn 128")
     assert sfumato("resume", "run", "--images", "192").returncode == 0
     assert json.loads((tmp_path / "run" / "state.json").read_text())["images"] == 192
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_longer_and_begin_with_a_run(tmp_path: Path) -> None:
+    def launch(*arguments: str | Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sfumato",
+             *map(str, arguments)],
+            capture_output=True, text=True, env=ENVIRONMENT, timeout=200, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    fields, (whole, part, next_) = (*FIELDS, "--device", "cpu"), (tmp_path / name for name in ("whole", "part", "next"))
+    launch("train", "stacked", "--run-dir", whole, *fields, "--images", "640")
+    launch("train", "stacked", "--run-dir", part, *fields, "--images", "320")
+    launch("resume", part, "--images", "640")
+    check_same_weights(whole, part)
+    launch("train", "stacked", "--run-dir", next_, *fields, "--images", "320", "--from", part)
+    assert json.loads((next_ / "config.json").read_text())["start_from"] == str(part)
