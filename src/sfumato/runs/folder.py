@@ -1,6 +1,6 @@
 """What a run is on disk. Importing this file imports no torch.
 
-    config.json      system, preset, every field, data and its fingerprint, seed, device, precision, versions
+    config.json      system, preset, every field, data and its fingerprint, seed, device, precision, threads, versions
     state.json       the clock, optimisers and schedules; names the weights it belongs to
     checkpoints/     the weights, *.safetensors
     snapshots/       weights kept by name, in per cent of the run, where the system asks for it
