@@ -27,6 +27,9 @@ Precision = Annotated[
 Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file that cannot be used.")]
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
+Threads = Annotated[
+    int | None, Parameter(help="That compute on the CPU; by default OMP_NUM_THREADS, or the cores that there are.")
+]
 ROWS = 8  # of samples
 SplitOption = Annotated[
     list[str] | tuple[()],
@@ -126,17 +129,23 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    threads: Threads = None,
     strict: Strict = False,
+    start_from: Annotated[
+        Path | None,
+        Parameter(name="--from", help="A run of the same system: begin with its weights. Another number of classes is "
+                  "allowed: what depends on it begins as ever."),
+    ] = None,
     save_every: SaveEvery = 30.0,
     log_every: LogEvery = None,
     **fields: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Train a system. `sfumato train SYSTEM --help` lists its own fields too."""
     from .runs.train import train as train_run
 
     finished = train_run(
-        system, data=data or (), run=run, seed=seed, device=device, precision=precision, strict=strict,
-        save_every=save_every, log_every=log_every, **fields,
+        system, data=data or (), run=run, seed=seed, device=device, precision=precision, threads=threads, strict=strict,
+        start_from=start_from, save_every=save_every, log_every=log_every, **fields,
     )  # fmt: skip
     _summarise(finished)
 
@@ -183,11 +192,36 @@ def _offer(name: str, command: Callable[..., None], own: Iterable[inspect.Parame
 
 
 @app.command
-def resume(run: Run, /, *, save_every: SaveEvery = 30.0, log_every: LogEvery = None) -> None:
-    """Go on with a run exactly where it stopped."""
+def resume(
+    run: Run,
+    /,
+    *,
+    images: Annotated[
+        int | None, Parameter(help="Go on to so many in all, after the run's end too; by default to as many as before.")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        Parameter(help="Where its data lie now; by default where they lay. They must be the same.",
+                  consume_multiple=True, negative=()),
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"] | None,
+        Parameter(help="Where to compute; by default where it was trained. Another one does not give the same bits."),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "bf16", "fp32"] | None, Parameter(help="By default that in which it was trained.")
+    ] = None,
+    threads: Threads = None,
+    save_every: SaveEvery = 30.0,
+    log_every: LogEvery = None,
+) -> None:  # fmt: skip
+    """Go on with a run exactly where it stopped, or longer than it was to be."""
     from .runs.train import resume as resume_run
 
-    _summarise(resume_run(run, save_every=save_every, log_every=log_every))
+    _summarise(
+        resume_run(run, images=images, data=data or (), device=device, precision=precision, threads=threads,
+                   save_every=save_every, log_every=log_every)
+    )  # fmt: skip
 
 
 def _summarise(run: Any) -> None:

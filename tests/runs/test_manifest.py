@@ -88,6 +88,16 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert isinstance(manifest.data.classes, tuple)
 
 
+def test_a_run_from_before_threads_and_starts_were_kept_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path) / "config.json"
+    values = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({name: value for name, value in values.items() if name not in ("threads", "start_from")})
+    )
+    manifest = read_manifest(tmp_path)
+    assert (manifest.threads, manifest.start_from) == (None, None)
+
+
 def test_wgan_lost_fields_that_did_nothing() -> None:
     old = {"system": "wgan", "config": {"beta1": 0.5, "beta2": 0.999, "clip": 0.01}}
     assert migrated(old, "here") == {"format": FORMAT, "system": "wgan", "config": {"clip": 0.01}}
@@ -115,6 +125,10 @@ def test_no_run_is_named(tmp_path: Path) -> None:
         ({"seed": 2**70}, f"seed {2**70}: must lie between"),
         ({"processes": 0}, "processes 0: must be at least 1"),
         ({"processes": True}, "processes: expected int, got bool"),
+        ({"threads": 0}, "threads 0: must be at least 1"),
+        ({"threads": "two"}, "threads: expected int | null, got str"),
+        ({"start_from": 3}, "start_from: expected str | null, got int"),
+        ({"start_from": "a\nb"}, "start_from 'a\\nb': must be one line of text"),
         ({"device": "tpu"}, "device: invalid choice 'tpu'"),
         ({"precision": "fp8"}, "precision: invalid choice 'fp8'"),
         ({"preset": "a\nb"}, "preset 'a\\nb': must be one line of text"),

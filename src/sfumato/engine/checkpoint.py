@@ -33,6 +33,7 @@ from .system import System
 
 FORMAT = 2
 SHOWN = 10  # names in a message
+FIT = "its config.json"  # what a checkpoint must fit
 LARGEST = 1e6  # of what an optimiser is told: rates, decay
 Group = dict[str, bool | int | float | str | list[float] | None]
 
@@ -111,9 +112,23 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
     return clock, state.log
 
 
-def check_shapes(folder: Path, build: Callable[[], System]) -> None:
-    """Raises SfumatoError, as `load_checkpoint` does, if the weights in `folder` are not those of what `build` returns.
-    Reads names and shapes alone and takes no memory: a config that was tampered with may ask for any network."""
+def load_agreeing(folder: Path, system: System) -> tuple[int, list[str]]:
+    """Loads the weights of the checkpoint in `folder` that `system` has too, of the same shape. What each process has
+    for itself stays as it is, and so do the optimisers. Returns after how many images they were saved, and the names of
+    the other weights of `system`."""
+    state, tensors = _read(folder)
+    local = system.buffers_like(system.local_buffers)
+    owed = {key: value for key, value in system.state_dict().items() if key not in local}
+    found = {key: value for key in owed if (value := tensors.get(f"system.{key}")) is not None}
+    agreeing = {key: value for key, value in found.items() if value.shape == owed[key].shape}
+    system.load_state_dict(agreeing, strict=False)
+    return state.images, [key for key in owed if key not in agreeing]
+
+
+def check_shapes(folder: Path, build: Callable[[], System], fit: str = FIT) -> None:
+    """Raises SfumatoError, as `load_checkpoint` does, if the weights in `folder` are not those of what `build` returns,
+    called `fit`. Reads names and shapes alone and takes no memory: a config that was tampered with may ask for any
+    network."""
     path = folder / "checkpoints" / _current(folder).weights
     try:
         with safe_open(path, "pt") as file:
@@ -125,7 +140,7 @@ def check_shapes(folder: Path, build: Callable[[], System]) -> None:
         raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
     with torch.device("meta"):
         owed = {f"system.{key}": value for key, value in build().state_dict().items()}
-    _compare(found, owed, folder)
+    _compare(found, owed, folder, fit)
 
 
 def read_state(path: Path) -> State:
@@ -244,7 +259,7 @@ def _read_weights(path: Path, digest: str) -> dict[str, Tensor]:
         raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
 
 
-def _compare(found: dict[str, Tensor], owed: dict[str, Tensor], folder: Path) -> None:
+def _compare(found: dict[str, Tensor], owed: dict[str, Tensor], folder: Path, fit: str = FIT) -> None:
     faults = []
     if missing := sorted(owed.keys() - found.keys()):
         faults.append(f"missing {_listed(missing)}")
@@ -254,11 +269,11 @@ def _compare(found: dict[str, Tensor], owed: dict[str, Tensor], folder: Path) ->
         if owed[key].shape != found[key].shape:
             faults.append(f"{key} has shape {tuple(found[key].shape)}, must be {tuple(owed[key].shape)}")
     if faults:
-        raise _misfit(folder, "; ".join(faults))
+        raise _misfit(folder, "; ".join(faults), fit)
 
 
-def _misfit(folder: Path, faults: str) -> SfumatoError:
-    return SfumatoError(f"{folder}: the checkpoint does not fit its config.json: {faults}")
+def _misfit(folder: Path, faults: str, fit: str = FIT) -> SfumatoError:
+    return SfumatoError(f"{folder}: the checkpoint does not fit {fit}: {faults}")
 
 
 def _optimizer_state(

@@ -20,12 +20,14 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import SfumatoError
+from ..strict import shown
 from ..threads import usable_cores
 
 # For the others. Process 0 measures on the way, draws and saves alone: the longest that this may take, and how long it
 # takes until a machine is missed that went without closing its connections.
 PATIENCE = timedelta(minutes=30)
 POLL = 0.05  # seconds
+MAX_THREADS = 1024
 EVALUATION = timedelta(days=7)  # the longest that process 0 may measure at the end
 GONE = (  # what gloo and NCCL say of a process that has ended
     "Connection closed by peer",
@@ -93,17 +95,22 @@ def cpu_multiplies_bf16() -> str | None:
     return None
 
 
-def choose(device: str = "auto", precision: str = "auto") -> Runtime:
-    """The runtime for this process; inside `torchrun` it also joins the other processes.
+def choose(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Runtime:
+    """The runtime for this process; inside `torchrun` it also joins the other processes. `threads`: that compute on the
+    CPU, in this process from now on; None leaves them as many as the environment and the cores say.
 
-    Raises SfumatoError if the device asked for is not there.
+    Raises SfumatoError if the device asked for is not there, or for a number of threads that cannot be.
     """
     kind = _device_kind(device)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     process = int(os.environ.get("RANK", "0"))
     index = int(os.environ.get("LOCAL_RANK", "0")) if kind == "cuda" else None
     place = torch.device(kind, index) if index is not None else torch.device(kind)
-    if kind == "cpu" and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > usable_cores():
+    if threads is not None:
+        if type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+            raise SfumatoError(f"threads {shown(threads)}: must be a whole number from 1 to {MAX_THREADS:,}")
+        torch.set_num_threads(threads)
+    elif kind == "cpu" and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > usable_cores():
         torch.set_num_threads(usable_cores())  # torch knows of no quota
     if kind == "cuda":
         torch.cuda.set_device(place)

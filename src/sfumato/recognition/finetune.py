@@ -8,9 +8,10 @@ with a mean over its last map; the rates are means over a batch where the course
 0.0064 here).
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, cast
 
 import torch
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from ..data.batches import Batch
 from ..engine.clock import Clock
 from ..engine.fields import Bounds, Share, ShareAbove0
-from ..engine.system import Scalars
+from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.efficientnet import EfficientNetLite0
 from ..nets.encoders import EFFICIENTNET, InputUnits, build_encoder
@@ -133,6 +134,17 @@ class FineTuned(Recognizer):
         if config.frozen:
             self.optimizers["head"] = self.optimizer((new, 1.0))
 
+    @property
+    def _frozen(self) -> int:
+        """Images after which the whole network learns."""
+        return math.ceil(self.config.frozen * self.config.images)
+
+    def stages(self) -> Sequence[Stage]:
+        """One in which the new layer learns alone, if there is to be one, and the rest."""
+        (whole,) = super().stages()
+        lengths = self._frozen, whole.images - self._frozen
+        return [replace(whole, images=length) for length in lengths if length]
+
     def begin(self) -> None:
         if self.config.pretrained:
             classifier = self.classifier
@@ -147,7 +159,7 @@ class FineTuned(Recognizer):
         assert batch.labels is not None
         logits = self(varied(batch.images, self.config)).float()
         loss = F.cross_entropy(logits, batch.labels)
-        self.improve(loss, clock, "head" if clock.before < self.config.frozen * self.config.images else "network")
+        self.improve(loss, clock, "head" if clock.before < self._frozen else "network")
         return {"cross_entropy": loss.detach(), "accuracy": (logits.detach().argmax(1) == batch.labels).float().mean()}
 
 

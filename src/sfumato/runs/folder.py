@@ -1,6 +1,6 @@
 """What a run is on disk. Importing this file imports no torch.
 
-    config.json      system, preset, every field, data and its fingerprint, seed, device, precision, versions
+    config.json      system, preset, every field, data and its fingerprint, seed, device, precision, threads, versions
     state.json       the clock, optimisers and schedules; names the weights it belongs to
     checkpoints/     the weights, *.safetensors
     snapshots/       weights kept by name, in per cent of the run, where the system asks for it
@@ -50,6 +50,15 @@ class RunFolder:
 
     def write_manifest(self, manifest: Manifest) -> None:
         write_json(self.path / "config.json", manifest_json(manifest))
+
+    def forget_evaluation(self) -> None:
+        """It is of weights that are about to be trained on."""
+        (self.path / "evaluation.json").unlink(missing_ok=True)
+
+    def forget_snapshots(self) -> None:
+        """They are named by their share of a run, which is to have another length."""
+        for path in (self.path / "snapshots").glob("*.safetensors"):
+            path.unlink()
 
     def evaluation(self) -> Evaluation:
         """evaluation.json. Raises SfumatoError if there is none, or naming what is wrong."""

@@ -44,6 +44,8 @@ class Manifest:
     device: Literal["cpu", "cuda", "mps"]  # where it was trained
     precision: Literal["bf16", "fp32"]  # in which it was trained
     processes: Count  # by which it was trained
+    threads: Annotated[int | None, Bounds(1)] = None  # of each on the CPU; runs from before it was kept have none
+    start_from: str | None = None  # the run whose weights it began with
 
     def __post_init__(self) -> None:
         check(self)

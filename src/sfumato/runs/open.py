@@ -1,6 +1,7 @@
 """A run that is there: its numbers, its network, what it draws."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import ImageData
+from ..data.sources import SOURCES
 from ..engine.checkpoint import check_shapes, load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System, Wishes
@@ -36,6 +38,18 @@ def open(path: str | Path, device: str = "auto") -> "Run":
     run = Run(path, device)
     _ = run.system
     return run
+
+
+@contextmanager
+def opening(path: Path, source: Sequence[str]) -> Iterator[None]:
+    """Of the data `source` of the run in `path`: whoever cannot open them is told how a run learns of another place."""
+    try:
+        yield
+    except SfumatoError as error:
+        if SOURCES.keys() >= set(source):  # these lie nowhere else
+            raise
+        places = " ".join(["PATH"] * len(source))
+        raise SfumatoError(f"{error}; if they lie elsewhere now: `sfumato resume {path} --data {places}`") from None
 
 
 def history_of(folder: RunFolder) -> History:
@@ -99,7 +113,8 @@ class Run:
     def data(self) -> ImageData:
         """The data that the run was trained on, opened again."""
         if self._data is None:
-            self._data = self.open_data(self.manifest.data.source)
+            with opening(self.path, self.manifest.data.source):
+                self._data = self.open_data(self.manifest.data.source)
         return self._data
 
     def open_data(self, source: Sequence[str]) -> ImageData:

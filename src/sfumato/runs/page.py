@@ -32,6 +32,8 @@ def write_page(
     report.say(f"{entry.idea} Paper: {entry.paper}")
     if data.notice:
         report.say(data.notice, loud=True)
+    if manifest.start_from:
+        report.say(f"It began with the weights of {manifest.start_from}.")
     report.heading("The network")
     report.code(str(system))
     report.heading("Training")

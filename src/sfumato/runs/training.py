@@ -31,6 +31,7 @@ from .manifest import Manifest
 from .open import history_of
 from .page import write_page
 from .progress import TrainingProgress, measuring
+from .start import load_start
 from .stopping import Stopped, StopSignals
 
 Watch = Callable[[int], object]
@@ -68,22 +69,25 @@ class Training:
         data: ImageData,
         save_every: float,
         log_every: int | None,
-        new: Manifest | None,
+        manifest: Manifest,
+        new: bool,
     ) -> None:
+        """`manifest`: what the run is, or shall be from now on. `new`: begin it, whatever lies in the folder."""
         self.folder, self.runtime, self.data = folder, runtime, data
         if runtime.device.type == "cpu":
             keep_freed_memory()
-        manifest = new or folder.manifest()
         self.seed = manifest.seed
         self.entry, config = configured(manifest, str(folder.path / "config.json"))
         self.save_every, self.log_every = save_every, log_every or len(data.train)
-        resumed = new is None and folder.has_checkpoint
+        resumed = folder.has_checkpoint and not new
         if resumed:
             check_shapes(folder.path, lambda: self.entry.build(config))
         torch.manual_seed(derive(self.seed, "weights"))
         self.system = self.entry.build(config)
         if not resumed:  # a run that was killed before its first checkpoint begins anew
             self.system.begin()
+            if manifest.start_from:
+                self._say(load_start(self.system, self.entry, config, manifest.start_from))
         self.system.to(runtime.device, memory_format=self.system.layout(runtime))  # pyright: ignore[reportCallIssue]
         self.clock, self.meter, self.seconds = Clock(), Meter(), 0.0
         # Refuses batches that cannot be, before anything is written.
@@ -100,6 +104,18 @@ class Training:
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
         self.glances, self.drawings = Allowance(MEASURING, GUESS * math.prod(data.shape)), Allowance(DRAWING)
+        if manifest.start_from and not resumed:  # whatever becomes of the other run, this one has its weights
+            self._save()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all images are drawn."""
+        return self.clock.images >= self.total
+
+    def _say(self, text: str) -> None:
+        """A line for whoever looks on."""
+        if not self.runtime.process:
+            print(f"sfumato: {self.folder.path}: {text}", file=sys.stderr)
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
@@ -153,6 +169,11 @@ class Training:
             print(f"sfumato: {said}", file=sys.stderr)
         if self.data.reading:
             print(f"sfumato: {self.data.name}: {self.data.reading}", file=sys.stderr)
+        if self.is_over:
+            self._say(
+                f"all of its {self.total:,} images are drawn: to train longer, `sfumato resume {self.folder.path} "
+                f"--images N`, N more than {self.clock.images:,}"
+            )
         title = f"{self.entry.name} on {self.data.name}"
         with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
             for tick in self.ticks():
