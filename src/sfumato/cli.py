@@ -131,6 +131,8 @@ def train(
     precision: Precision = "auto",
     threads: Threads = None,
     strict: Strict = False,
+    split: SplitOption = (),
+    holdout: Holdout = None,
     start_from: Annotated[
         Path | None,
         Parameter(name="--from", help="A run of the same system: begin with its weights. Another number of classes is "
@@ -145,6 +147,7 @@ def train(
 
     finished = train_run(
         system, data=data or (), run=run, seed=seed, device=device, precision=precision, threads=threads, strict=strict,
+        split=split, holdout=holdout,
         start_from=start_from, save_every=save_every, log_every=log_every, **fields,
     )  # fmt: skip
     _summarise(finished)
@@ -457,7 +460,10 @@ def evaluate(
     *,
     data: Annotated[
         list[str] | None,
-        Parameter(help="Measure on the test half of this, not of the run's own data.", consume_multiple=True),
+        Parameter(
+            help="Measure on this, not on the run's own data: recognition runs on all of it, others on its test half.",
+            consume_multiple=True,
+        ),
     ] = None,
     features: Annotated[
         str | None,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sfumato.data.batches import Batches, PairedBatches, batches_for
-from sfumato.data.dataset import VOID, ImageData, InMemory, Split, Streamed, Varied, random_crops
+from sfumato.data.dataset import VOID, ImageData, InMemory, Split, Streamed, Varied, joined, random_crops
 from sfumato.data.digits import read_digits
 from sfumato.engine.system import Stage
 from sfumato.errors import SfumatoError
@@ -157,3 +157,16 @@ def test_the_embedded_digits_are_what_scikit_learn_ships() -> None:
     assert images[:, :, :4].abs().max() == 0  # the margin of MNIST
     assert "not MNIST" in data.notice
     assert data.fingerprint == read_digits().fingerprint
+
+
+def test_joined_parts_are_one_split_in_order() -> None:
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randint(0, 255, (count, 3, 8, 8), dtype=torch.uint8, generator=generator) for count in (3, 1, 4)]
+    one = joined([Split(InMemory(part), torch.full((len(part),), number)) for number, part in enumerate(parts)])
+    everything = torch.cat(parts)
+    places = torch.tensor([7, 0, 3, 3, 2, 5])
+    assert torch.equal(one.pictures.take(places), everything[places])
+    assert all(torch.equal(one.pictures.whole(place), everything[place]) for place in range(8))
+    assert one.labels is not None
+    assert one.labels.tolist() == [0, 0, 0, 1, 2, 2, 2, 2]
+    assert torch.equal(one.at_resolution(4).pictures.take(places), InMemory(everything).reduced(4, False).take(places))

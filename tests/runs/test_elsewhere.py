@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import sfumato
-from sfumato.data import folder as folder_module
+from sfumato.data import reader as folder_module
 from sfumato.data.dataset import ImageData
 from sfumato.errors import SfumatoError
 from sfumato.runs.stopping import Stopped

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -193,6 +193,58 @@ class Split:
         return min(height, width)
 
 
+class Joined:
+    """The pictures of several parts of a set, one part after the other."""
+
+    def __init__(self, parts: Sequence[Pictures]) -> None:
+        self.parts = parts
+        self.ends = torch.tensor([len(part) for part in parts]).cumsum(0)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def _each(self, indices: Tensor) -> Iterator[tuple[Pictures, Tensor, Tensor]]:
+        """Each part with the places in it of those of `indices` that are its own, and where they stand among them."""
+        own = torch.searchsorted(self.ends, indices, right=True)
+        for number, part in enumerate(self.parts):
+            chosen = (own == number).nonzero().flatten()
+            if len(chosen):
+                yield part, indices[chosen] - (int(self.ends[number]) - len(part)), chosen
+
+    def take(self, indices: Tensor) -> Tensor:
+        found = [(part.take(places), chosen) for part, places, chosen in self._each(indices)]
+        order = torch.cat([chosen for _, chosen in found]).argsort()
+        return torch.cat([pictures for pictures, _ in found])[order]
+
+    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        return random_crops(self.take(indices), side, generator)
+
+    def whole(self, index: int) -> Tensor:
+        ((part, places, _),) = self._each(torch.tensor([index]))
+        return part.whole(int(places))
+
+    def prepare(self, indices: Tensor) -> None:
+        """Nothing: whoever measures takes the pictures in order."""
+
+    def reduced(self, side: int, masked: bool) -> "Joined":
+        return Joined([part.reduced(side, masked) for part in self.parts])
+
+
+def joined(splits: Sequence[Split]) -> Split:
+    """Several parts of a set as one."""
+
+    def along(values: Sequence[Tensor | None]) -> Tensor | None:
+        known = [value for value in values if value is not None]
+        return torch.cat(known) if len(known) == len(values) else None
+
+    return Split(
+        Joined([split.pictures for split in splits]),
+        along([split.labels for split in splits]),
+        along([split.boxes for split in splits]),
+        splits[0].masked,
+    )
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A file that was not used, and why."""
@@ -235,7 +287,13 @@ class ImageData:
         """How many pictures there are for what, and how that was found out, in a line."""
         parts = [f"{len(self.train):,} training", *([f"{len(self.valid):,} validation"] if self.valid else [])]
         counts = f"{', '.join(parts)} and {len(self.test):,} test images"
-        return "; ".join(filter(None, (counts, self.reading)))
+        left_out = f"{len(self.left_out):,} files left out" if self.left_out else ""
+        return "; ".join(filter(None, (counts, self.reading, left_out)))
+
+    def whole(self) -> "ImageData":
+        """The same, all of it to test on, whatever its halves are."""
+        everything = joined([split for split in (self.train, self.valid, self.test) if split is not None])
+        return replace(self, train=everything, test=everything, valid=None)
 
     @property
     def bytes_held(self) -> int:

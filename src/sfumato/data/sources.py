@@ -43,6 +43,18 @@ class View:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Which pictures of one's own data are held out, as somebody asks: see `division`."""
+
+    split: tuple[str, ...] = ()
+    holdout: float | None = None
+    seed: int = 0
+
+
+USUAL = HeldOut()
+
+
+@dataclass(frozen=True)
 class Source:
     """A data set that can be named without a path. `read` opens it as a View asks, at the nearest size that it has.
     `offers`: what it knows of its pictures. `fetched`: whether it must be downloaded first."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..data.sources import alike, open_data
+from ..data.sources import USUAL, HeldOut, alike, open_data
 from ..engine.fields import Field, build, fields_of, from_json
 from ..errors import SfumatoError
 from ..strict import shown
@@ -169,10 +169,13 @@ def configured(manifest: Manifest, where: str) -> tuple[Entry, Any]:
     return entry, from_json(entry.config_class, manifest.config, f"{where}: config")
 
 
-def open_for(entry: Entry, config: Any, data: Sequence[str], strict: bool = False) -> "ImageData":
+def open_for(
+    entry: Entry, config: Any, data: Sequence[str], strict: bool = False, held: HeldOut = USUAL
+) -> "ImageData":
     """`data` (the entry's own if it is empty) as the system with this Config reads it: one set of images or two, which
-    may lie in one source."""
-    data, view = data or entry.data, entry.family.view(config)
+    may lie in one source. `held`: which of its pictures are held out."""
+    data = data or entry.data
+    view = replace(entry.family.view(config), split=held.split, holdout=held.holdout, seed=held.seed)
     if len(data) == 1 < len(entry.data):
         return open_data(data[0], replace(view, target="sides"), strict=strict)
     if len(data) != len(entry.data):

@@ -24,6 +24,10 @@ class DataRecord:
     classes: tuple[str, ...]  # in the order of their labels
     train: Natural  # images
     test: Natural  # images
+    valid: Natural = 0  # images that one chooses by
+    split: tuple[str, ...] = ()  # which pictures are held out, as was asked for
+    holdout: Annotated[float | None, Bounds(0, 1)] = None  # the share that was asked for, drawn by the seed
+    reading: str = ""  # how the halves and the classes were found out
 
     def __post_init__(self) -> None:
         check(self)

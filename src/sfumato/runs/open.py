@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import ImageData
-from ..data.sources import SOURCES
+from ..data.sources import SOURCES, HeldOut
 from ..engine.checkpoint import check_shapes, load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System, Wishes
@@ -114,12 +114,18 @@ class Run:
         """The data that the run was trained on, opened again."""
         if self._data is None:
             with opening(self.path, self.manifest.data.source):
-                self._data = self.open_data(self.manifest.data.source)
+                known = self.manifest.data
+                held = HeldOut(known.split, known.holdout, self.manifest.seed)
+                self._data = self._suited(open_for(self.entry, self.config, known.source, held=held))
         return self._data
 
     def open_data(self, source: Sequence[str]) -> ImageData:
-        """Other data, read as this run reads its own."""
-        opened = open_for(self.entry, self.config, source)
+        """Other data, read as this run reads its own; of a recognition run, all of it to test on."""
+        opened = self._suited(open_for(self.entry, self.config, source))
+        return opened.whole() if self.entry.system_class.names_classes else opened
+
+    def _suited(self, opened: ImageData) -> ImageData:
+        """`opened`, if the run can read it. Raises SfumatoError if not."""
         if self.entry.system_class.names_classes and tuple(opened.classes) != tuple(self.classes):
             there, known = (", ".join(names[:SAID]) for names in (opened.classes, self.classes))
             raise SfumatoError(

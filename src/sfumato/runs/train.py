@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..data.dataset import ImageData
-from ..data.sources import located
+from ..data.sources import HeldOut, located
 from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, awaited, choose, largest_over_processes, together
 from ..errors import SfumatoError
@@ -38,6 +38,8 @@ def train(
     precision: str = "auto",
     threads: int | None = None,
     strict: bool = False,
+    split: Sequence[str] = (),
+    holdout: float | None = None,
     start_from: str | Path | None = None,
     save_every: float = 30.0,
     log_every: int | None = None,
@@ -50,12 +52,14 @@ def train(
 
     `data`: a name or path as `open_data` takes it, two of them for a system that learns from two sets side by side, or
     nothing for the embedded data of the system. `run`: the folder to make. `threads`: that compute on the CPU.
-    `start_from`: a run of the same system whose weights this one begins with; of its network must differ no more than
-    the number of classes: what depends on that begins as ever, and so do the optimisers. `save_every`: seconds between
-    checkpoints. `log_every`: images between two rows of metrics.jsonl, an epoch by default. `evaluate`: measure it at
-    the end and write report.html. `opened`: `data`, if the caller has opened it already. `watch`: told of the images
-    drawn, after every step, in place of a progress bar. `fields`: any field of the system's Config, e.g.
-    `images=100_000`. Under `torchrun --max-restarts` it goes on with its own run, if that is there.
+    `split`, `holdout`: which of one's own pictures are held out: `train=DIR` and `test=DIR`, a table, or a share that
+    is drawn by `seed`; by default as the data say. `start_from`: a run of the same system whose weights this one begins
+    with; of its network must differ no more than the number of classes: what depends on that begins as ever, and so do
+    the optimisers. `save_every`: seconds between checkpoints. `log_every`: images between two rows of metrics.jsonl, an
+    epoch by default. `evaluate`: measure it at the end and write report.html. `opened`: `data`, if the caller has
+    opened it already. `watch`: told of the images drawn, after every step, in place of a progress bar. `fields`: any
+    field of the system's Config, e.g. `images=100_000`. Under `torchrun --max-restarts` it goes on with its own run, if
+    that is there.
     Raises SfumatoError for bad input and Stopped after SIGINT or SIGTERM, when everything is saved.
     """
     names = _names(data)
@@ -71,7 +75,8 @@ def train(
         start = None if start_from is None else str(Path(start_from).expanduser().resolve())
         if start and not there:  # one that is there has the weights in its checkpoint
             check_start(start, folder, entry)
-        opened = opened or open_for(entry, config, names, strict)
+        held = HeldOut(tuple(split), holdout, seed)
+        opened = opened or open_for(entry, config, names, strict, held)
         config = entry.family.settle(config, opened, entry.name)
         manifest = Manifest(
             sfumato=__version__,
@@ -86,6 +91,10 @@ def train(
                 classes=opened.classes,
                 train=len(opened.train),
                 test=len(opened.test),
+                valid=len(opened.valid or ()),
+                split=held.split,
+                holdout=holdout,
+                reading=opened.reading,
             ),
             seed=seed,
             device=runtime.device.type,  # pyright: ignore[reportArgumentType] - one of those that `choose` knows
@@ -160,7 +169,7 @@ def resume(
         if images is not None:
             config = with_length(folder, entry, config, images)
         names = _names(data)
-        opened = opened or _open_again(folder.path, entry, config, names, known.data)
+        opened = opened or _open_again(folder.path, entry, config, names, known.data, known.seed)
         _check_fingerprint(folder.path, opened, names, known.data)
         entry.family.settle(config, opened, entry.name)
         place = replace(known.data, source=tuple(map(located, names)), name=opened.name) if names else known.data
@@ -175,12 +184,13 @@ def resume(
         return _train(folder, runtime, opened, manifest, known, save_every, log_every, evaluate, watch)
 
 
-def _open_again(path: Path, entry: Entry, config: Any, names: Sequence[str], known: DataRecord) -> ImageData:
+def _open_again(path: Path, entry: Entry, config: Any, names: Sequence[str], known: DataRecord, seed: int) -> ImageData:
     """The data of the run in `path`, where they lay or in another place that is named."""
+    held = HeldOut(known.split, known.holdout, seed)
     if names:
-        return open_for(entry, config, names)
+        return open_for(entry, config, names, held=held)
     with opening(path, known.source):
-        return open_for(entry, config, known.source)
+        return open_for(entry, config, known.source, held=held)
 
 
 def _check_fingerprint(path: Path, data: ImageData, names: Sequence[str], known: DataRecord) -> None:

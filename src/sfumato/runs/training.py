@@ -167,8 +167,8 @@ class Training:
             return
         if self.runtime.device.type == "cpu" and (said := warning()):
             print(f"sfumato: {said}", file=sys.stderr)
-        if self.data.reading:
-            print(f"sfumato: {self.data.name}: {self.data.reading}", file=sys.stderr)
+        if self.data.reading or self.data.left_out:
+            print(f"sfumato: {self.data.name}: {self.data.told}", file=sys.stderr)
         if self.is_over:
             self._say(
                 f"all of its {self.total:,} images are drawn: to train longer, `sfumato resume {self.folder.path} "
