@@ -91,6 +91,10 @@ class Family:
         """The cheap measures on the way, and what they were taken with; of a system whose `glance_every` is 0, none."""
         return {}
 
+    def calibrate(self, system: System, data: ImageData, runtime: Runtime) -> bool:
+        """Fits, on validation images, what is fitted when the weights are chosen; whether there was anything."""
+        return False
+
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         """A picture (c, h, w) in [0, 1] of what the system can."""
         raise SfumatoError(f"{type(system).__name__}: its subject draws no pictures")

@@ -32,6 +32,7 @@ from .runtime import gather, place
 from .system import System
 
 FORMAT = 2
+BEST = "best.safetensors"
 SHOWN = 10  # names in a message
 FIT = "its config.json"  # what a checkpoint must fit
 LARGEST = 1e6  # of what an optimiser is told: rates, decay
@@ -72,7 +73,7 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
     write_atomically(folder / "checkpoints" / name, lambda path: path.write_bytes(content))
     write_json(folder / "state.json", asdict(state))
     for old in (folder / "checkpoints").iterdir():
-        if old.name != name and old.suffix in (".safetensors", ".part"):
+        if old.name not in (name, BEST) and old.suffix in (".safetensors", ".part"):
             old.unlink(missing_ok=True)
 
 
@@ -178,6 +179,37 @@ def _clock_of(state: State, system: System, where: str) -> Clock:
     if not known:
         raise SfumatoError(f"{where}: stage {state.stage}: cannot be after {state.images:,} images")
     return Clock(images=state.images, before=state.images, stage=state.stage)
+
+
+def save_best(folder: Path, system: System, images: int) -> None:
+    """Keeps the weights of `system` after so many images, and what was fitted to them, as `checkpoints/best`."""
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    said = {"images": str(images)} | {f"fitted.{name}": repr(value) for name, value in system.fitted.items()}
+    tensors = {key: value.detach().to("cpu").contiguous() for key, value in system.state_dict().items()}
+    content = save(tensors, said)
+    write_atomically(folder / "checkpoints" / BEST, lambda path: path.write_bytes(content))
+
+
+def load_best(folder: Path, system: System) -> int | None:
+    """Loads what `save_best` kept; returns after how many images that was, None if nothing is kept. Raises SfumatoError
+    if it is damaged or another system's."""
+    path = folder / "checkpoints" / BEST
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            said = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        images = int(said["images"])
+        fitted = {key.removeprefix("fitted."): float(value) for key, value in said.items() if key != "images"}
+        if not all(map(math.isfinite, fitted.values())):
+            raise ValueError(f"fitted {fitted}")
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise SfumatoError(f"{path}: damaged ({error}): remove it, and the last weights are used") from None
+    _compare(tensors, system.state_dict(), folder)
+    system.load_state_dict(tensors)
+    system.fitted = fitted
+    return images
 
 
 def save_snapshot(folder: Path, system: System, percent: int) -> None:

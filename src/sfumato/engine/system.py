@@ -65,6 +65,7 @@ class System(nn.Module, ABC):
     grows: ClassVar[bool] = False  # whether its stages differ in resolution
     image_range: ClassVar[tuple[float, float]] = (0.0, 1.0)  # of the images that `step` is fed and `sample` returns
     snapshots: ClassVar[tuple[float, ...]] = ()  # shares of a run after which the weights are kept by name
+    chosen_by: ClassVar[str] = ""  # the measure on validation images by which the best weights are kept; more is better
     looks: ClassVar[int] = 10  # how often in a run a picture is made of what it can
     local_buffers: ClassVar[tuple[str, ...]] = ()
     shared_buffers: ClassVar[tuple[str, ...]] = ()
@@ -74,6 +75,7 @@ class System(nn.Module, ABC):
         super().__init__()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.schedules: dict[str, Plateau] = {}
+        self.fitted: dict[str, float] = {}  # numbers that are fitted after training, and kept with the best weights
 
     @classmethod
     def refuse(cls, config: Any) -> None:
@@ -100,6 +102,11 @@ class System(nn.Module, ABC):
     def glances_asked(self) -> bool:
         """Whether somebody wants all of these measurements, whatever time they take."""
         return False
+
+    @property
+    def patience(self) -> int:
+        """Epochs without better weights after which training ends; 0: none are too many."""
+        return 0
 
     @property
     def least_batch(self) -> int:

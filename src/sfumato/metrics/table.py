@@ -48,7 +48,8 @@ TRANSLATED = (
 )  # fmt: skip
 # In the order of the columns of a printed table.
 MEASURES: Mapping[str, Measure] = {
-    "accuracy": Measure("{:.1%}"), "map_50": Measure("{:.3f}"), "map": Measure("{:.3f}"),
+    "accuracy": Measure("{:.1%}"), "confidence": Measure("{:.1%}"), "ece": Measure("{:.3f}"),
+    "map_50": Measure("{:.3f}"), "map": Measure("{:.3f}"),
     "class_error": Measure("{:.2e}"), "box_mae": Measure("{:.2e}"), "miou": Measure("{:.3f}"),
     "pixel_accuracy": Measure("{:.1%}"), "class_accuracy": Measure("{:.1%}"),
     "bce": Measure("{:.6f}", "nats"), "mse": Measure("{:.6f}"), "psnr": Measure("{:.2f}", "dB"),

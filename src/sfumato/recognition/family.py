@@ -15,13 +15,14 @@ from ..errors import SfumatoError
 from ..family import USUAL, Family, History, Judges, OpenRun
 from ..metrics.table import Evaluation, Words
 from ..reports.document import Report
-from ..reports.figures import captioned, confusion_table, curve
+from ..reports.figures import captioned, confusion_table, curve, reliability_diagram
 from ..reports.grids import COLUMNS, sheet, shrunk
 from .finetune import FineTuned
 from .measures import inspect_anchors, measure, mistakes, shown_rows
 from .predict import Reader
 from .recognizer import Recognizer
 from .ssd import SSD
+from .validation import calibrate, validate
 
 ANCHORED = 2  # training images whose anchors are shown
 SCORES = ("accuracy", "pixel_accuracy", "class_error", "box_mae")
@@ -34,6 +35,10 @@ BOXED = Words(
     "测试图像：真实物体，以及网络置信度高于 0.3 的检测。",
 )
 COLOURED = Words("Test images, what is true of them, and what the network says.", "测试图像、真实类别与网络的判断。")
+
+
+CHOSEN = "On validation images, which are neither trained nor tested on: the weights of the highest measure are kept."
+RELIABLE = "Test images by how sure the network is: where a bar is below the line, it is surer than it is right."
 
 
 class Recognition(Family):
@@ -49,6 +54,11 @@ class Recognition(Family):
             raise SfumatoError(f"data {data.name}: has {count or 'no'} classes: there is nothing to tell apart")
         if config.classes not in (0, count):
             raise SfumatoError(f"classes {config.classes}: the data {data.name} has {count}")
+        if config.patience and data.valid is None:
+            raise SfumatoError(
+                f"patience {config.patience}: the data {data.name} has no validation images to be patient by: it needs "
+                "three parts, as in --split train=DIR valid=DIR test=DIR"
+            )
         return replace(config, classes=count)
 
     def evaluate(
@@ -56,6 +66,12 @@ class Recognition(Family):
         judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         return measure(cast(Recognizer, system), data, runtime)
+
+    def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
+        return {**validate(cast(Recognizer, system), data, runtime)} if data.valid is not None else {}
+
+    def calibrate(self, system: System, data: ImageData, runtime: Runtime) -> bool:
+        return calibrate(cast(Recognizer, system), data, runtime)
 
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         rows = shown_rows(cast(Recognizer, system), data, runtime, COLUMNS)
@@ -72,6 +88,12 @@ class Recognition(Family):
         if history.rows:
             caption = "On training images, as they were shown: cut, scaled, recoloured."
             report.picture("scores", scores_curve(history.rows), caption)
+        if history.measures and system.chosen_by in history.measures[-1]:
+            report.picture("validation", validation_curve(history.measures, system.chosen_by), CHOSEN)
+        if found := evaluation.more.get("reliability"):
+            report.picture(
+                "reliability", reliability_diagram(found["confidence"], found["accuracy"], found["counts"]), RELIABLE
+            )
         if shares := evaluation.more.get("per_class"):
             cells = [[name, "–" if share is None else f"{share:.3f}"] for name, share in shares.items()]
             report.table(["class", "IoU"], cells, "Intersection over union on the test images, of each class.")
@@ -100,6 +122,13 @@ def scores_curve(rows: Sequence[Mapping[str, Any]]) -> bytes:
     epochs = [row["epoch"] for row in rows]
     there = {key: (epochs, [row[key] for row in rows]) for key in SCORES if key in rows[-1]}
     return curve(there, "epoch", "share")
+
+
+def validation_curve(measures: Sequence[Mapping[str, Any]], key: str) -> bytes:
+    """The loss and the measure on validation images, after every epoch."""
+    images = [row["images"] for row in measures]
+    there = {name: (images, [row[name] for row in measures]) for name in ("valid_loss", key)}
+    return curve(there, "images", "")
 
 
 FAMILY = Recognition()

@@ -4,8 +4,10 @@ Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotd
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
 The new layer begins as Xavier's and learns ten times as fast as the rest; for a first part of the run, `frozen`, alone.
 Departs from the paper: any classifier of torchvision, EfficientNet-Lite0, or the encoder that comes with the package
-with a mean over its last map; the rates are means over a batch where the course's are sums (its 5e-5 over 128 images is
-0.0064 here).
+with a mean over its last map; the rates are for means over a batch where the course's are for sums (its 5e-5 over 128
+images is 0.0064 here, and its weight decay of 1e-3, which is no sum, 1e-3/128). While the new layer learns alone, batch
+norm keeps its statistics. Where there are validation images, the best weights by them are kept, and a temperature is
+fitted on them (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
 """
 
 import math
@@ -16,17 +18,17 @@ from typing import Annotated, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..data.batches import Batch
 from ..engine.clock import Clock
-from ..engine.fields import Bounds, Share, ShareAbove0
+from ..engine.fields import Bounds, Share, ShareAbove0, ShareBelow1
 from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.efficientnet import EfficientNetLite0
 from ..nets.encoders import EFFICIENTNET, InputUnits, build_encoder
 from ..strict import shown
 from ..weights.load import load_network
+from .losses import naming_loss
 from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 OURS: Literal["sfumato"] = "sfumato"
@@ -47,6 +49,9 @@ class Config(RecognitionConfig):
     frozen: Share = 0.0  # share of the run, at its beginning, in which the new layer learns alone
     smallest: ShareAbove0 = 0.4  # least share of an image's area that is cut out and enlarged in training; 1: none is
     recoloured: bool = True  # change brightness, contrast and saturation at random
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"  # of each image; focal: hard ones weigh more
+    balance: Share = 0.0  # how much more images of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
+    smoothing: ShareBelow1 = 0.0  # share of each label that is spread over all classes: answers become less sure
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +74,7 @@ PRESETS = {
         network="squeezenet1_0", resolution=160, frozen=0.3, transfer=0.02, weight_decay=0.01, images=8_000
     ),
     "hotdog": Config(
-        network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3,
+        network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3 / 128,
         annealed=False, batch_size=128, smallest=0.08, recoloured=False, images=10_000,
     ),
 }  # fmt: skip
@@ -122,6 +127,7 @@ def _theirs(name: str) -> nn.Module:
 
 
 class FineTuned(Recognizer):
+    chosen_by = "valid_accuracy"
     config: Config
 
     def __init__(self, config: Config) -> None:
@@ -151,15 +157,22 @@ class FineTuned(Recognizer):
             load_network(classifier.network, classifier.name, self.config.weights, new=classifier.place)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(images)
+        """Logits (b, k); of a network that is not in training by the temperature that was fitted."""
+        logits = self.classifier(images)
+        return logits if self.training else logits / self.fitted.get("temperature", 1.0)
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
         """One batch, cut and recoloured; one step against the cross entropy, of the last layer alone at first."""
         batch = next(batches)
         assert batch.labels is not None
-        logits = self(varied(batch.images, self.config)).float()
-        loss = F.cross_entropy(logits, batch.labels)
-        self.improve(loss, clock, "head" if clock.before < self._frozen else "network")
+        config, alone = self.config, clock.before < self._frozen
+        if alone:  # running means of what does not learn would drift away from its weights
+            for layer in self.classifier.modules():
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+                    layer.eval()
+        logits = self(varied(batch.images, config)).float()
+        loss = naming_loss(logits, batch.labels, config.balance, config.smoothing, config.loss == "focal")
+        self.improve(loss, clock, "head" if alone else "network")
         return {"cross_entropy": loss.detach(), "accuracy": (logits.detach().argmax(1) == batch.labels).float().mean()}
 
 

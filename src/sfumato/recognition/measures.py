@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..data.dataset import VOID, ImageData, Split
 from ..engine.runtime import Runtime
 from ..errors import SfumatoError
 from ..family import OpenRun
+from ..metrics.calibration import BINS, reliability
 from ..metrics.recognition import (
     accuracy,
     average_precision,
@@ -130,12 +132,20 @@ def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) ->
     common = int(data.train.labels.bincount(minlength=classes).argmax())
     trivial = confusion(torch.full_like(data.test.labels, common), data.test.labels, classes)
     shares = {OURS: accuracy(matrix), COMMONEST: accuracy(trivial)}
+    sure = reliability(said, data.test.labels)
+    values = {of: {"accuracy": share.value} for of, share in shares.items()}
+    values[OURS] |= {"confidence": float(said.max(1).values.mean()), "ece": sure.error}
+    heat = system.fitted.get("temperature")
     return _evaluation(
-        system, data, {of: {"accuracy": share.value} for of, share in shares.items()}, common,
+        system, data, values, common,
         Words(
-            "In brackets: the interval that holds the accuracy with 95 % confidence (Wilson).",
-            "括号内：准确率的 95% 置信区间（Wilson）。",
+            "In brackets: the interval that holds the accuracy with 95 % confidence (Wilson). confidence: how sure "
+            f"answers are on average; ece: the expected calibration error, in {BINS} bins of equal width"
+            + (f"; temperature {heat:.2f}, fitted on validation images." if heat else "."),
+            f"括号内：准确率的 95% 置信区间（Wilson）。confidence：平均置信度；ece：期望校准误差，{BINS} 个等宽区间"
+            + (f"；温度 {heat:.2f}，在验证图像上拟合。" if heat else "。"),
         ),
+        reliability=asdict(sure),
         intervals={of: {"accuracy": (share.low, share.high)} for of, share in shares.items()},
         confusion=matrix.tolist(),
     )  # fmt: skip
@@ -159,10 +169,10 @@ def mistakes(system: FineTuned, data: ImageData, runtime: Runtime, count: int = 
 def find_objects(system: SSD, images: Tensor, runtime: Runtime, score: float = 0.01) -> list[Detections]:
     """What is in each of `images`, on the CPU."""
     with runtime.autocast():
-        return _here(system.find(images.to(runtime.device, memory_format=runtime.memory_format), score))
+        return on_cpu(system.find(images.to(runtime.device, memory_format=runtime.memory_format), score))
 
 
-def _here(found: Iterable[Detections]) -> list[Detections]:
+def on_cpu(found: Iterable[Detections]) -> list[Detections]:
     """The same on the CPU."""
     return [Detections(item.boxes.cpu(), item.classes.cpu(), item.scores.cpu()) for item in found]
 
@@ -176,7 +186,7 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> Evaluat
     for images, places in test_batches(data.test):
         with torch.no_grad(), runtime.autocast():
             logits, offset, anchors = system(images.to(runtime.device, memory_format=runtime.memory_format))
-        found += _here(detect(logits.float(), offset.float(), anchors))
+        found += on_cpu(detect(logits.float(), offset.float(), anchors))
         rows = data.test.boxes[places].to(anchors.device)
         wanted = targets(rows[..., 1:], rows[..., 0].long(), anchors, system.config.threshold)
         background = F.one_hot(torch.zeros_like(wanted.classes), logits.shape[-1]).float()

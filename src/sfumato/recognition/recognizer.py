@@ -16,7 +16,7 @@ from ..data.sources import Target
 from ..engine.annealing import anneal
 from ..engine.clock import Clock
 from ..engine.descend import descend
-from ..engine.fields import Amount, Bounds, Count, Positive, ShareBelow1, check
+from ..engine.fields import Amount, Bounds, Count, Natural, Positive, ShareBelow1, check
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
 
@@ -46,6 +46,7 @@ class RecognitionConfig:
     batch_size: Count = 32  # images per step, over all processes
     flip: bool = True  # mirror half of the training images
     images: Count = 100_000  # training images drawn in the whole run
+    patience: Natural = 0  # end after so many epochs without a better measure on validation images; 0: never
 
     def __post_init__(self) -> None:
         check(self)
@@ -74,6 +75,10 @@ class Recognizer(System):
         if config.optimizer == "adamw":
             return torch.optim.AdamW(groups, **common)
         return torch.optim.SGD(groups, momentum=config.momentum, **common)
+
+    @property
+    def patience(self) -> int:
+        return self.config.patience
 
     @property
     def least_batch(self) -> int:

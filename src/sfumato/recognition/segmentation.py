@@ -6,7 +6,7 @@ Pixels that nobody knows are neither trained nor measured on: calling them backg
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,12 @@ from ..engine.fields import Bounds, Share, ShareAbove0
 from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.backbones import Backbone, BackboneName
+from .losses import dice_loss, naming_loss
 from .recognizer import RecognitionConfig, Recognizer
 
 RATIO = (3 / 4, 4 / 3)  # of the sides of what is cut out
 LEAST = 32  # pixels: of smaller squares the coarsest maps would keep nothing
-RAREST = 1e-4  # share of the pixels that a class counts as having at least
+Loss = Literal["cross_entropy", "focal", "dice"]
 BRIGHTNESS, HUE = 0.3, 0.05  # how far colours are changed
 
 
@@ -39,6 +40,7 @@ class SegmentationConfig(RecognitionConfig):
     crop: Annotated[int, Bounds(LEAST)] = 128  # side of the squares that are trained on
     smallest: ShareAbove0 = 0.25  # least share of an image's area that such a square is enlarged from; 1: as it is
     balance: Share = 0.0  # how much more the pixels of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
+    loss: Loss = "cross_entropy"  # of each pixel; focal: hard ones weigh more; dice: with how far areas overlap added
     recoloured: bool = True  # change brightness, contrast, saturation and hue at random
     batch_size: int = 8  # images per step, over all processes
 
@@ -53,6 +55,7 @@ class SegmentationConfig(RecognitionConfig):
 class Segmenter(Recognizer):
     """Subclasses build `head`, which turns the backbone's maps into logits of some resolution."""
 
+    chosen_by = "valid_miou"
     config: SegmentationConfig
     backbone: Backbone
     head: nn.Module
@@ -84,24 +87,20 @@ class Segmenter(Recognizer):
         assert batch.masks is not None
         images, masks = varied(batch.images, batch.masks, self.config)
         logits = self(images).float()
-        loss = pixel_loss(logits, masks, self.config.balance)
+        loss = pixel_loss(logits, masks, self.config.balance, self.config.loss)
         self.improve(loss, clock)
         known = masks != VOID
         right = (logits.detach().argmax(1) == masks) & known
         return {"cross_entropy": loss.detach(), "pixel_accuracy": right.sum() / known.sum().clamp(min=1)}
 
 
-def pixel_loss(logits: Tensor, masks: Tensor, balance: float = 0.0) -> Tensor:
-    """The mean cross entropy of the pixels that somebody knows; 0 where there are none.
-
-    `balance`: a class that fills a share p of the batch weighs p^-balance in that mean.
-    """
+def pixel_loss(logits: Tensor, masks: Tensor, balance: float = 0.0, loss: Loss = "cross_entropy") -> Tensor:
+    """What is lost on the pixels that somebody knows, of logits (b, k, h, w); 0 where there are none. `balance`: see
+    `naming_loss`. `loss`: of the cross entropy, in its focal form, or with the dice loss added."""
     # Pixels by classes: with channels last that is no copy, and twice as fast.
     named, known = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1]), masks.flatten()
-    counts = known.bincount(minlength=VOID + 1)[: logits.shape[1]]
-    weights = (counts / counts.sum().clamp(min=1)).clamp(min=RAREST) ** -balance
-    total = F.cross_entropy(named, known, weights, ignore_index=VOID, reduction="sum")
-    return total / (weights * counts).sum().clamp(min=RAREST)
+    total = naming_loss(named, known, balance, focal=loss == "focal", ignored=VOID)
+    return total + dice_loss(named, known, VOID) if loss == "dice" else total
 
 
 def enlarged(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:

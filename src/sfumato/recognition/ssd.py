@@ -108,6 +108,7 @@ def _halving(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class SSD(Recognizer):
+    chosen_by = "valid_map_50"
     config: Config
 
     def __init__(self, config: Config) -> None:

@@ -180,6 +180,23 @@ def confusion_table(counts: Tensor, names: Sequence[str], true: str, said: str) 
     return png(figure)
 
 
+def reliability_diagram(confidence: Sequence[float], accuracy: Sequence[float], counts: Sequence[int]) -> bytes:
+    """Bars of the share of right answers by how sure they are, one for each bin that holds any; darker where it holds
+    more. On the line, confidence means what it says."""
+    figure = new_figure(4.2, 4.2)
+    axis = figure.add_subplot()
+    most, width = max(1, *counts), 1 / len(counts)
+    for place, (right, count) in enumerate(zip(accuracy, counts, strict=True)):
+        if count:
+            axis.bar((place + 0.5) * width, right, 0.94 * width, color="C0", alpha=0.25 + 0.75 * count / most)
+            axis.text((place + 0.5) * width, right, str(count), ha="center", va="bottom", fontsize=6, color=INK)
+    there = [(sure, right) for sure, right, count in zip(confidence, accuracy, counts, strict=True) if count]
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--")
+    axis.plot(*zip(*there, strict=True), color=INK, marker="o", markersize=3, linewidth=0)
+    axis.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="confidence", ylabel="share that is right")
+    return png(figure)
+
+
 def _plain(word: str) -> str:
     """A user's word as matplotlib shall draw it: a dollar is a dollar, and no formula begins."""
     return word.replace("$", r"\$")

@@ -9,7 +9,15 @@ from ..engine.fields import Bounds, Count, Natural, check
 from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
 
-FORMAT = 2
+FORMAT = 3
+SEGMENTING = {"patience": 0, "loss": "cross_entropy"}
+ADDED: dict[str, dict[str, Any]] = {
+    "finetune": {"patience": 0, "loss": "cross_entropy", "balance": 0.0, "smoothing": 0.0},
+    "ssd": {"patience": 0},
+    "fcn": SEGMENTING,
+    "unet": SEGMENTING,
+    "deeplab": SEGMENTING,
+}  # fields that systems got with format 3, and what did as much before
 NAME = "config.json"
 MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 
@@ -72,7 +80,8 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
     """config.json of any format that ever was, in today's. Raises SfumatoError for one that is not known yet.
 
-    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use."""
+    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 2 recognition systems
+    lack the fields of ADDED."""
     found = values.get("format", 1)
     if type(found) is not int or not 1 <= found <= FORMAT:
         raise SfumatoError(f"{where}: format {shown(found)}, but this Sfumato reads formats 1 to {FORMAT}")
@@ -81,4 +90,7 @@ def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
         config = values.get("config")
         if values.get("system") == "wgan" and isinstance(config, dict):
             values["config"] = {name: value for name, value in config.items() if name not in ("beta1", "beta2")}
+    config = values.get("config")
+    if found < 3 and isinstance(config, dict):
+        values = {**values, "config": {**ADDED.get(str(values.get("system")), {}), **config}}
     return {**values, "format": FORMAT}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.dataset import ImageData
 from ..data.sources import SOURCES, HeldOut
-from ..engine.checkpoint import check_shapes, load_checkpoint, load_snapshot
+from ..engine.checkpoint import check_shapes, load_best, load_checkpoint, load_snapshot
 from ..engine.runtime import Runtime, choose
 from ..engine.system import System, Wishes
 from ..errors import SfumatoError
@@ -90,10 +90,11 @@ class Run:
 
     @property
     def system(self) -> System:
-        """The trained system, in evaluation mode."""
+        """The trained system, in evaluation mode: with its best weights, where some were chosen, else the last."""
         if self._system is None:
             system = self._untrained()
             load_checkpoint(self.path, system, weights_only=True)
+            load_best(self.path, system)
             runtime = self.runtime
             self._system = system.to(runtime.device).eval()
         return self._system

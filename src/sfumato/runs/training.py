@@ -3,9 +3,9 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,15 @@ import torch
 from ..data.batches import batches_for, check_cuts
 from ..data.dataset import ImageData
 from ..data.pictures import to_picture, write_picture
-from ..engine.checkpoint import check_shapes, load_checkpoint, save_checkpoint, save_snapshot
+from ..engine.checkpoint import (
+    BEST,
+    check_shapes,
+    load_best,
+    load_checkpoint,
+    save_best,
+    save_checkpoint,
+    save_snapshot,
+)
 from ..engine.clock import Clock
 from ..engine.loop import Draw, Tick, ticks
 from ..engine.memory import keep_freed_memory
@@ -101,6 +109,10 @@ class Training:
                 f"{folder.path}: process {runtime.process} finds a checkpoint after {self.clock.images:,} images, "
                 f"another process a later one: all machines must share the run folder"
             )
+        self.manifest = manifest
+        self.best: tuple[float, int] = (-math.inf, 0)  # the best measure, and after how many images
+        if not resumed:
+            (folder.path / "checkpoints" / BEST).unlink(missing_ok=True)
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
         self.glances, self.drawings = Allowance(MEASURING, GUESS * math.prod(data.shape)), Allowance(DRAWING)
@@ -134,6 +146,9 @@ class Training:
         """
         leads = self.runtime.process == 0
         self.log = Log(self.folder.path, self.clock.images, self.seconds) if leads else None
+        if self.validates and leads:
+            for row in self.folder.metrics("measures.jsonl"):
+                self._better(row.get(self.system.chosen_by), int(row["images"]))
         try:
             with StopSignals() as signals:
                 saved_at = time.monotonic()
@@ -148,6 +163,9 @@ class Training:
                         self._save()
                         saved_at = time.monotonic()
                     yield tick
+                    if self._is_enough():
+                        self._end_here()
+                        break
                     if (signum := self._agreed(signals.requested)) is not None:
                         self._save()
                         raise Stopped(signum, self.clock.images, self.folder.path)
@@ -186,6 +204,9 @@ class Training:
         system, family = self.system.eval(), self.entry.family
         with measuring(f"measuring {self.entry.name}"):
             history = history_of(self.folder)
+            chosen = load_best(self.folder.path, system)
+            if chosen is not None and family.calibrate(system, self.data, self.runtime):
+                save_best(self.folder.path, system, chosen)
             evaluation = family.evaluate(system, self.data, self.runtime, history)
             if history.measures and history.measures[-1]["images"] < self.clock.images:  # the end of its curve
                 glanced = evaluation.more.get("glance") or family.glance(system, self.data, self.runtime)
@@ -212,18 +233,55 @@ class Training:
         if self.clock.crossed(max(1, self.total // self.system.looks)) and self._may_draw():
             with self.drawings.spending():
                 self._draw()
-        every = self.system.glance_every
-        if not every or self.log is None:
-            return
-        if self.clock.crossed(every) and self.clock.images < self.total and self._may_measure(self.log.seconds):
+        if self.log is not None and self._may_measure(self.log.seconds):
             self._finite(self.meter.state()["sums"])
             with self.glances.spending(), self.log.aside():
                 found = self.entry.family.glance(self.system, self.data, self.runtime)
                 self.log.measured(self.clock.images, found)
+                if self.validates:
+                    self._choose(found)
 
     def _may_measure(self, trained: float) -> bool:
-        """Whether measuring once more takes no more than its share of the seconds trained so far."""
+        """Whether it is time, and measuring once more takes no more than its share of the seconds trained so far; what
+        weights are chosen by is measured after every epoch."""
+        if self.validates:
+            return self.clock.crossed(len(self.data.train)) or self.is_over
+        every = self.system.glance_every
+        if not every or not self.clock.crossed(every) or self.is_over:
+            return False
         return self.system.glances_asked or self.glances.allows(trained)
+
+    @property
+    def validates(self) -> bool:
+        """Whether weights are chosen by images that are neither trained nor tested on."""
+        return bool(self.system.chosen_by) and self.data.valid is not None
+
+    def _choose(self, found: Mapping[str, float | str]) -> None:
+        """Keeps the weights if they are better than all before."""
+        if self._better(found.get(self.system.chosen_by), self.clock.images):
+            save_best(self.folder.path, self.system, self.clock.images)
+
+    def _better(self, value: float | str | None, images: int) -> bool:
+        """Whether a measure is better than all before; it is remembered then."""
+        if not isinstance(value, float | int) or value <= self.best[0]:
+            return False
+        self.best = float(value), images
+        return True
+
+    def _is_enough(self) -> bool:
+        """Whether the weights have not become better for as long as the system has patience; all processes agree."""
+        if not self.system.patience or not self.validates:
+            return False
+        waited = self.clock.images - self.best[1] if self.log else 0
+        return bool(largest_over_processes(waited >= self.system.patience * len(self.data.train), self.runtime.device))
+
+    def _end_here(self) -> None:
+        """The run has had all of its images."""
+        self._say(f"no better for {self.system.patience} epochs: ends after {self.clock.images:,} images")
+        self.total = self.clock.images
+        if self.runtime.process == 0:
+            config = {**self.manifest.config, "images": self.clock.images}
+            self.folder.write_manifest(replace(self.manifest, config=config))
 
     def _may_draw(self) -> bool:
         """Whether one more picture takes no more than its share of the seconds trained so far; there is one of the end
