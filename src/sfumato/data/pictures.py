@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from ..files import write_atomically
+from .png import without_ballast
 
 ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
@@ -53,7 +54,7 @@ def picture_size(file: IO[bytes]) -> tuple[int, int]:
     """Width and height of the upright picture, from its header alone. Raises SfumatoError as `read_picture` does."""
 
     def read() -> tuple[int, int]:
-        with Image.open(file, formats=_formats()) as image:
+        with _opened(file) as image:
             # Pillow has turned the size of a TIFF already when it opens it.
             turned = image.format != "TIFF" and image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
             return (image.height, image.width) if turned else image.size
@@ -65,7 +66,7 @@ def read_indices(file: IO[bytes]) -> NDArray[np.uint8]:
     """A palette or grey picture as the numbers that it stores, (h, w). Raises SfumatoError as `read_picture` does."""
 
     def read() -> NDArray[np.uint8]:
-        kind = Image.open(file, formats=_formats()).format
+        kind = _opened(file).format
         image, _ = _load(file, None)
         if image.mode not in ("P", "L", "1") or kind == "JPEG":  # whose noise would be classes
             raise SfumatoError(f"a mask in {kind} {image.mode}: save it as a palette or 8-bit grey PNG")
@@ -94,9 +95,14 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+def _opened(file: IO[bytes]) -> Image.Image:
+    """The picture with its header read."""
+    return Image.open(without_ballast(file), formats=_formats())
+
+
 def _load(file: IO[bytes], resolution: int | None) -> tuple[Image.Image, bytes | None]:
     """The picture as it is stored, upright, and its colour profile."""
-    image = Image.open(file, formats=_formats())
+    image = _opened(file)
     if image.width * image.height > MAX_PIXELS:
         raise SfumatoError(f"{image.width}×{image.height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
     if resolution is not None:
