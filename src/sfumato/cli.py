@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from .data.sources import in_words
 from .errors import SfumatoError
+from .files import FULL
 from .studies import registry
 from .version import __version__
 
@@ -69,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in FULL:
             raise
-        _fail(f"{error.filename}: {error.strerror}")
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     except Exception as error:
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
@@ -302,10 +303,10 @@ def _write_sheet(images: Any, columns: int, out: Path) -> None:
 
 
 def _write_bytes(content: bytes, out: Path) -> None:
-    from .files import write_atomically
+    from .files import write_bytes
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, lambda beside: beside.write_bytes(content))
+    write_bytes(out, content)
     print(out)
 
 

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
 from .png import without_ballast
 
 ENDINGS = frozenset(
@@ -226,18 +226,25 @@ WRITERS = {
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "AVIF": {"quality": 90},
            "TIFF": {"compression": "tiff_adobe_deflate"}}  # fmt: skip
 OPAQUE = ("JPEG", "BMP")
-LONGEST = {"JPEG": 65_535, "WEBP": 16_383, "AVIF": 65_535}  # pixels on a side
+LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768}  # pixels on a side, that the usual libraries write and read
 
 
 def writer(path: Path, size: tuple[int, int] = (1, 1)) -> str:
-    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here, or not in that
-    size."""
+    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here, not in that
+    size, or not under that name: worth asking before the work begins."""
     Image.init()
     name = WRITERS.get(path.suffix.lower(), "")
     if name not in Image.SAVE:
         raise SfumatoError(f"{path}: pictures are written as {', '.join(WRITERS)}, not as {path.suffix or 'nothing'!r}")
-    if max(size) > LONGEST.get(name, MAX_PIXELS):
+    if name in LONGEST and max(size) > LONGEST[name]:
         raise SfumatoError(f"{path}: {name} pictures have at most {LONGEST[name]:,} pixels a side, not {max(size):,}")
+    folder = next(folder for folder in path.parents if folder.exists())  # the last ones may have to be made
+    try:
+        (folder / path.name).lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # mostly a name that is too long
+        raise SfumatoError(f"{path}: cannot be written ({error.strerror})") from None
     return name
 
 
@@ -256,9 +263,9 @@ def write_picture(image: Image.Image, path: Path, alpha: Image.Image | None = No
     if name == "PNG" and note:
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("sfumato", note)
+    buffer = io.BytesIO()  # Pillow's encoders, given a file, do not say why it cannot be written
     try:
-        write_atomically(path, lambda beside: image.save(beside, name, **options))
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # a full disk, a folder that may not be written to
-            raise
+        image.save(buffer, name, **options)
+    except (ValueError, OSError, RuntimeError) as error:
         raise SfumatoError(f"{path}: cannot be written as {name} ({error})") from None
+    write_bytes(path, buffer.getvalue())

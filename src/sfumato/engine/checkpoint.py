@@ -24,7 +24,7 @@ from torch import Tensor
 
 from .. import strict
 from ..errors import SfumatoError
-from ..files import write_atomically, write_json
+from ..files import write_bytes, write_json
 from .clock import Clock, Tally
 from .loop import stage_at
 from .plateau import PlateauState
@@ -68,7 +68,7 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
     schedules = {key: schedule.state() for key, schedule in system.schedules.items()}
     digest = hashlib.blake2b(content).hexdigest()
     state = State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log)
-    write_atomically(folder / "checkpoints" / name, lambda path: path.write_bytes(content))
+    write_bytes(folder / "checkpoints" / name, content)
     write_json(folder / "state.json", asdict(state))
     for old in (folder / "checkpoints").iterdir():
         if old.name != name and old.suffix in (".safetensors", ".part"):
@@ -169,7 +169,7 @@ def save_snapshot(folder: Path, system: System, percent: int) -> None:
     """Keeps the weights of `system` alone as `snapshots/<percent>.safetensors`."""
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
     content = save({key: value.detach().to("cpu").contiguous() for key, value in system.state_dict().items()})
-    write_atomically(folder / "snapshots" / f"{percent:03d}.safetensors", lambda path: path.write_bytes(content))
+    write_bytes(folder / "snapshots" / f"{percent:03d}.safetensors", content)
 
 
 def load_snapshot(folder: Path, system: System, percent: int) -> None:

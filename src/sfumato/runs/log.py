@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..engine.clock import Tally
 from ..engine.loop import Tick
-from ..files import write_atomically
+from ..files import append_line, write_bytes
 from ..reports.events import Events
 from .rows import read_rows
 
@@ -66,8 +66,7 @@ class Meter:
 
 def append_row(path: Path, images: int, values: Values) -> None:
     there = {name: value for name, value in values.items() if isinstance(value, str) or math.isfinite(value)}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"images": images, **there}) + "\n")
+    append_line(path, json.dumps({"images": images, **there}))
 
 
 class Log:
@@ -79,7 +78,7 @@ class Log:
         for known in (self.path, self.measures):
             if known.exists():
                 text = "".join(f"{json.dumps(row)}\n" for row in read_rows(known) if row["images"] <= images)
-                write_atomically(known, lambda path, text=text: path.write_text(text, "utf-8"))
+                write_bytes(known, text.encode())
         self.events = Events(folder, images)
 
     @property

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
 from ..nets.activations import unit_mean_activation
 from ..nets.decoder import Decoder
 from .brush import BrushSystem
@@ -42,8 +42,7 @@ def export(system: System, folder: Path, origin: Mapping[str, str], where: str) 
         halves = {name: _half(name, value) for name, value in module.state_dict().items()}
         paths.append(folder / f"sfumato-{part}.safetensors")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        content = save(halves, said)
-        write_atomically(paths[-1], lambda beside, content=content: beside.write_bytes(content))
+        write_bytes(paths[-1], save(halves, said))
     return paths
 
 
