@@ -105,6 +105,22 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_named(
         assert picture.size == (40, 30)
 
 
+def test_what_cannot_be_written_is_refused_before_the_work_and_does_not_stop_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (17_000, 16)).save(tmp_path / "wide.png")
+    for name in ("a.png", "b" * 251 + ".png", "g" * 251 + ".gif", "z.png"):
+        photo(20, 20).save(tmp_path / "in" / name)
+    written = list(translate_files(run(), tmp_path / "in", tmp_path / "out"))  # pyright: ignore[reportArgumentType]
+    assert [path.name[0] for path in written] == ["a", "b", "z"]
+    assert capsys.readouterr().err.count("too long") == 1
+    monkeypatch.setattr(Translation, "lay", None)
+    for name, words in (("out.webp", "at most 16,383 pixels"), ("x" * 252 + ".png", "too long")):
+        with pytest.raises(SfumatoError, match=words):
+            list(translate_files(run(), tmp_path / "wide.png", tmp_path / name))  # pyright: ignore[reportArgumentType]
+
+
 def test_a_clip_has_as_many_frames_as_before(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     with av.open(str(tmp_path / "in.mp4"), "w") as container:

@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.jobs import jobs
-from ..data.pictures import read_image, read_picture, to_picture, to_tensor, write_picture
+from ..data.pictures import read_image, read_picture, to_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
-from ..files import write_atomically
+from ..files import write_bytes
 from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
 from .finetune import FineTuned
 from .measures import find_objects, name_pictures
@@ -177,6 +177,8 @@ def predict_files(
     for source, target in work:
         try:
             found = reader.read(source)
+            if out is not None:
+                target = _checked(target, found, masks)
         except SfumatoError as error:
             if not picture.is_dir():
                 raise
@@ -191,6 +193,14 @@ def predict_files(
         raise SfumatoError(f"{picture}: none of its pictures could be read")
 
 
+def _checked(target: Path, found: Prediction, masks: bool) -> Path:
+    """Where an answer goes. Raises SfumatoError if it cannot."""
+    if masks and target.suffix.lower() != ".png":
+        target = target.with_name(f"{target.name}.png")
+    writer(target, (1, 1) if masks else found.drawn.size)
+    return target
+
+
 def _write(found: Prediction, target: Path, names: Sequence[str], masks: bool) -> None:
     if not masks:
         write_picture(found.drawn, target)
@@ -198,6 +208,6 @@ def _write(found: Prediction, target: Path, names: Sequence[str], masks: bool) -
     assert found.mask is not None
     picture = Image.fromarray(found.mask).convert("P")
     picture.putpalette([part for colour in colours(names) for part in colour])
-    if target.suffix.lower() != ".png":
-        target = target.with_name(f"{target.name}.png")
-    write_atomically(target, lambda beside: picture.save(beside, "PNG"))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    write_bytes(target, buffer.getvalue())

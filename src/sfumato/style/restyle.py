@@ -331,17 +331,24 @@ def regions(masks: Sequence[Tensor], size: Sequence[int], feather: int) -> Tenso
 
 def sized(image: Image.Image, shorter: int | None, crop: bool) -> Image.Image:
     """`image`, cut to its central square if `crop`, with `shorter` pixels on its shorter side."""
+    size = size_of(image.size, shorter, crop)
     if crop:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
-    if shorter is None or shorter == min(image.size):
-        return image
-    scale = shorter / min(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size[0] * size[1] > MAX_PIXELS:
-        raise SfumatoError(f"{image.width}×{image.height} pixels: {size[0]}×{size[1]} would be too many")
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def size_of(size: tuple[int, int], shorter: int | None, crop: bool) -> tuple[int, int]:
+    """Width and height of what `sized` makes of a picture of `size`. Raises SfumatoError for too many pixels."""
+    width, height = (min(size), min(size)) if crop else size
+    if shorter is None:
+        return width, height
+    scale = shorter / min(size)
+    found = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if found[0] * found[1] > MAX_PIXELS:
+        raise SfumatoError(f"{width}×{height} pixels: {found[0]}×{found[1]} would be too many")
+    return found
 
 
 def _picture(image: Image.Image | Tensor) -> tuple[Image.Image, Image.Image | None]:

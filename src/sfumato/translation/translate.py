@@ -19,7 +19,7 @@ from torch import Tensor
 from ..data.clips import ClipWork, frames, is_clip, open_clip, write_clip
 from ..data.dataset import fingerprint
 from ..data.jobs import jobs, read_file
-from ..data.pictures import layers_of, to_picture, to_tensor, write_picture
+from ..data.pictures import layers_of, to_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..version import __version__
@@ -113,6 +113,7 @@ def _translate_pictures(
         bar.update(one, description=source.name, completed=0, total=None)
         try:
             picture, alpha = read_file(source)
+            writer(target, picture.size)
             result = translation.lay(picture, lambda done, total: bar.update(one, completed=done, total=total))
         except SfumatoError as error:
             if not content.is_dir():
