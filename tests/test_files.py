@@ -1,6 +1,7 @@
 """Files are written whole or not at all; where they cannot be, the error names the file and the reason."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from PIL import Image
 
 from sfumato.data.clips import ClipWork
 from sfumato.data.pictures import WRITERS, write_picture
-from sfumato.files import FULL, append_line, write_atomically, write_bytes, write_json
+from sfumato.files import FULL, append_line, json_of, write_atomically, write_bytes, write_json
 from sfumato.reports.films import write_film
 
 resource = pytest.importorskip("resource")
@@ -107,6 +108,25 @@ def test_the_command_says_it_in_one_line(name: str, tmp_path: Path) -> None:
     assert result.returncode == 2, result.stderr
     assert result.stderr == f"sfumato: {name}: {os.strerror(errno.EFBIG)}\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["content.png", "style.png"]
+
+
+def test_json_is_what_every_reader_takes(tmp_path: Path) -> None:
+    """The oracle is Python's own reader, which is told to refuse what JSON does not have."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    values = {
+        "numbers": [1, 2.5, -0.0, float("nan"), float("inf"), (float("-inf"), True, None)],
+        "numpy": {"nan": np.float64("nan"), "one": np.float64(1.0)},
+        "words": "猫 × σ",
+    }
+    expected = {"numbers": [1, 2.5, -0.0, None, None, [None, True, None]], "numpy": {"nan": None, "one": 1.0},
+                "words": "猫 × σ"}  # fmt: skip
+    write_json(tmp_path / "file.json", values)
+    for text in (json_of(values), json_of(values, 1, ascii_only=True), (tmp_path / "file.json").read_text("utf-8")):
+        assert json.loads(text, parse_constant=refuse) == expected
+    assert json_of(values, ascii_only=True).isascii()
 
 
 @pytest.mark.parametrize("length", [1, 200, 249, 255])

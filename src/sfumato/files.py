@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -45,8 +46,23 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Writes `values` as JSON, whole or not at all."""
-    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode())
+    write_bytes(path, (json_of(values, 1) + "\n").encode())
+
+
+def json_of(values: Any, indent: int | None = None, ascii_only: bool = False) -> str:
+    """`values` as JSON that every reader takes: numbers that are not finite become null."""
+    return json.dumps(_finite(values), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def _finite(values: Any) -> Any:
+    match values:
+        case float():
+            return values if math.isfinite(values) else None
+        case dict():
+            return {name: _finite(value) for name, value in values.items()}
+        case list() | tuple():
+            return [_finite(value) for value in values]
+    return values
 
 
 def append_line(path: Path, line: str) -> None:
