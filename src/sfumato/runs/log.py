@@ -1,6 +1,5 @@
 """The numbers of a run over time: means per interval, to metrics.jsonl and TensorBoard alike."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ..engine.clock import Tally
 from ..engine.loop import Tick
-from ..files import append_line, write_bytes
+from ..files import append_line, json_of, write_bytes
 from ..reports.events import Events
 from .rows import read_rows
 
@@ -66,7 +65,7 @@ class Meter:
 
 def append_row(path: Path, images: int, values: Values) -> None:
     there = {name: value for name, value in values.items() if isinstance(value, str) or math.isfinite(value)}
-    append_line(path, json.dumps({"images": images, **there}))
+    append_line(path, json_of({"images": images, **there}))
 
 
 class Log:
@@ -77,7 +76,7 @@ class Log:
         self.seconds_before, self.began = seconds, time.monotonic()
         for known in (self.path, self.measures):
             if known.exists():
-                text = "".join(f"{json.dumps(row)}\n" for row in read_rows(known) if row["images"] <= images)
+                text = "".join(f"{json_of(row)}\n" for row in read_rows(known) if row["images"] <= images)
                 write_bytes(known, text.encode())
         self.events = Events(folder, images)
 

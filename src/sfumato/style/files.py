@@ -3,7 +3,6 @@
 Pictures keep their transparency and, as PNG files, a note of how they were made.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from ..data.jobs import as_pngs, jobs, read_file
 from ..data.pictures import to_picture, write_picture, writer
 from ..engine.runtime import choose
 from ..errors import SfumatoError
+from ..files import json_of
 from ..reports.events import Events
 from ..version import __version__
 from .clips import restyle_frames, warp_errors
@@ -112,7 +112,7 @@ def stylize_files(
         elif as_frames:
             yield from _restyle_frames(work, out, ready, recipe, bars)
         else:
-            yield from _restyle_pictures(content, work, ready, json.dumps(recipe, ensure_ascii=False), bars)
+            yield from _restyle_pictures(content, work, ready, json_of(recipe), bars)
 
 
 def _restyle_pictures(

@@ -4,7 +4,6 @@ A picture keeps its size and its transparency. Networks that look at squares of 
 that size, and what they make is brought back.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from ..data.jobs import jobs, read_file
 from ..data.pictures import layers_of, to_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
+from ..files import json_of
 from ..version import __version__
 from .tiles import TILE, Advance, TiledGenerator
 from .translator import SIDES, Side, Translator
@@ -106,7 +106,7 @@ def translate_files(
 def _translate_pictures(
     translation: Translation, run: OpenRun, content: Path, work: list[tuple[Path, Path]], bar: Progress
 ) -> Iterator[Path]:
-    note = json.dumps({"sfumato": __version__, "system": run.system_name, "to": translation.to})
+    note = json_of({"sfumato": __version__, "system": run.system_name, "to": translation.to})
     everything, one = bar.add_task("pictures", total=len(work), visible=len(work) > 1), bar.add_task("", total=None)
     written = 0
     for source, target in work:
