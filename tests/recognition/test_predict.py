@@ -86,8 +86,11 @@ def test_pictures_that_are_no_files_are_read_alike(run: sfumato.Run, tmp_path: P
         colours = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
     numbers = torch.from_numpy(np.array(colours.convert("RGB"))).permute(2, 0, 1) / 255
     assert run.predict(numbers).values == values
-    with pytest.raises(SfumatoError, match="must be"):
-        run.predict(numbers[0])
+    levels = np.array(colours.convert("RGB"))
+    assert run.predict(levels).values == run.predict(levels / 255).values == values
+    for wrong in (numbers[0], numbers * 255, levels * 1.0, levels[None], None):
+        with pytest.raises(SfumatoError, match="must"):
+            run.predict(wrong)
 
 
 def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -78,6 +79,19 @@ def test_a_picture_keeps_its_kind_its_size_and_its_transparency() -> None:
     assert translation.translate(tensor).shape == (3, 37, 50)
     assert not torch.allclose(translation.translate(tensor), Translation(run(), "a").translate(tensor))
     assert Translation(run(), size=20).translate(picture).size == (50, 37)
+
+
+def test_files_and_arrays_are_translated_like_pictures(tmp_path: Path) -> None:
+    translation, picture = Translation(run()), photo(50, 37)
+    picture.save(tmp_path / "photo.png")
+    levels, wanted = np.asarray(picture), np.asarray(translation.translate(picture))
+    assert np.array_equal(translation.translate(levels), wanted)
+    assert np.array_equal((translation.translate(levels / 255) * 255).round(), wanted)
+    for path in (tmp_path / "photo.png", str(tmp_path / "photo.png")):
+        assert np.array_equal(np.asarray(translation.translate(path)), wanted)
+    for wrong in (levels * 1.0, torch.rand(3, 9, 9) * 255, torch.full((3, 9, 9), torch.nan), None, levels[None]):
+        with pytest.raises(SfumatoError, match="must"):
+            translation.translate(wrong)  # pyright: ignore[reportArgumentType]
 
 
 def test_networks_of_one_size_get_the_picture_in_theirs() -> None:

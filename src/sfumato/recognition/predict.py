@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data.given import Given, picture_of
 from ..data.jobs import jobs
-from ..data.pictures import read_image, read_picture, to_picture, to_tensor, write_picture, writer
+from ..data.pictures import read_image, read_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import write_bytes
@@ -55,14 +56,12 @@ class Reader:
         self.system, self.runtime, self.score = run.system, run.runtime, score
         self.names = run.classes
 
-    def read(self, picture: str | Path | Image.Image | Tensor) -> Prediction:
-        """What is in `picture`: a file, a PIL image, or a tensor (3, h, w) in [0, 1]. Raises SfumatoError, naming the
-        file if there is one, if it cannot be read."""
+    def read(self, picture: Given) -> Prediction:
+        """What is in `picture`: a file, a PIL image, an array or a tensor as `data.given` takes them. Raises
+        SfumatoError, naming the file if there is one, if it cannot be read."""
         config = self.system.config
-        if isinstance(picture, Tensor):
-            if picture.dim() != 3 or picture.shape[0] != 3 or not picture.is_floating_point():
-                raise SfumatoError(f"tensor {tuple(picture.shape)} of {picture.dtype}: must be (3, h, w), floats")
-            picture = to_picture(picture)
+        if not isinstance(picture, str | Path | Image.Image):
+            picture, _ = picture_of(picture)
         if isinstance(picture, Image.Image):
             whole, seen = read_image(picture, 3), read_image(picture, 3, config.resolution, config.fit)
             return self._read(None, whole, seen)
