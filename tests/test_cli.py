@@ -1,12 +1,16 @@
 """The command line: names are a contract, help is quick, bad input is one line and exit code 2."""
 
 import dataclasses
+import errno
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sfumato import cli
 from sfumato.runs.catalog import CATALOG
@@ -141,3 +145,60 @@ def test_data_list_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"torch", "processor", "CUDA", "auto means", "bf16 on CPU"} <= found["facts"].keys()
     cli.main(["doctor"])
     assert "torch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp1252", "cp1253", "gbk", "utf-8", "cp1251:strict"])
+def test_a_console_of_any_alphabet_gets_what_it_can_show(tmp_path: Path, encoding: str) -> None:
+    """Names of classes, the signs of tables and helps: what the encoding lacks is replaced, and nothing fails."""
+    for name in ("\u732b", "\u044f", "\u03c9"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (40, 36), (number, 9, 9)).save(tmp_path / "data" / name / f"{name}{number}.png")
+    code = encoding.partition(":")[0]
+    for arguments in (["systems"], ["train", "stylegan", "--help"], ["data", "check", "data"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "sfumato", *arguments], cwd=tmp_path, capture_output=True, check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said = done.stdout.decode(code)
+    for name in ("\u732b", "\u044f", "\u03c9"):
+        assert name.encode(code, "backslashreplace").decode(code) in said
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp1252", "gbk", "utf-8"])
+def test_json_is_whole_on_any_console(encoding: str) -> None:
+    values = {"name": "\u732b \xe9 \U0001f600 \udc80", "value": float("nan")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stream := io.TextIOWrapper(buffer := io.BytesIO(), encoding, "strict"))
+        cli._print_anything()
+        cli._print_json(values)
+        stream.flush()
+    assert json.loads(buffer.getvalue().decode(encoding)) == {**values, "value": None}
+
+
+def test_the_replacement_that_somebody_chose_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", "xmlcharrefreplace")
+    monkeypatch.setattr(sys, "stdout", stream)
+    cli._print_anything()
+    assert stream.errors == "xmlcharrefreplace"
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO()])
+def test_there_may_be_no_console(stream: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", stream)
+    cli.main(["systems"])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
+def test_a_full_disk_is_one_line_even_without_a_name(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(cli, "app", full)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["systems"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"sfumato: {os.strerror(number)}\n"

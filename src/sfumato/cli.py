@@ -1,7 +1,7 @@
 """Every command. Importing this file imports neither torch nor anything that does: `sfumato --help` must be quick."""
 
 import inspect
-import json
+import io
 import os
 import sys
 import warnings
@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from .data.sources import in_words
 from .errors import SfumatoError
+from .files import FULL, json_of
 from .studies import registry
 from .version import __version__
 
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command. Bad input: one line on standard error and exit code 2."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures; what matters is an error of ours
+    _print_anything()
     try:
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
@@ -85,15 +87,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in FULL:
             raise
-        _fail(f"{error.filename}: {error.strerror}")
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     except Exception as error:
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
             raise
         print(f"sfumato: {error}{', or with the same study' if tokens[0] == 'study' else ''}", file=sys.stderr)
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _print_anything() -> None:
+    """Makes the console print what its encoding lacks as an escape: a result is worth more than its signs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _print_json(values: Any, indent: int | None = 1) -> None:
+    """On a console of another alphabet in ASCII: JSON has escapes of its own."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # there may be no console at all
+    print(json_of(values, indent, ascii_only=not encoding.lower().startswith("utf")))
 
 
 def _fail(message: str) -> None:
@@ -112,7 +127,7 @@ def systems(*, as_json: JSON = False) -> None:
 
     rows = catalog()
     if as_json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        _print_json(rows)
         return
     for row in rows:
         print(f"{row['name']:<16}{row['family']:<16}presets: {', '.join(row['presets'])}")
@@ -352,10 +367,10 @@ def _write_sheet(images: Any, columns: int, out: Path) -> None:
 
 
 def _write_bytes(content: bytes, out: Path) -> None:
-    from .files import write_atomically
+    from .files import write_bytes
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, lambda beside: beside.write_bytes(content))
+    write_bytes(out, content)
     print(out)
 
 
@@ -493,7 +508,7 @@ def evaluate(
         evaluation = opened.evaluate(measured, Judges(features or "", inception, thorough))
         pictures = opened.evidence(measured) if thorough and not as_json else {}
     if as_json:
-        print(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False))
+        _print_json(asdict(evaluation))
         return
     _print_evaluation(evaluation)
     _write_pictures(pictures.items(), run / "samples")
@@ -534,7 +549,10 @@ def predict(
     from .runs.open import open as open_run
 
     for found in predict_files(open_run(run, device), picture, out, score, mask):
-        print(json.dumps(found.values, ensure_ascii=False) if as_json else f"{found.file}: {found.words}")
+        if as_json:
+            _print_json(found.values, indent=None)
+        else:
+            print(f"{found.file}: {found.words}")
 
 
 @app.command
@@ -766,7 +784,7 @@ def data_check(
             **{key: value for key, value in asdict(found).items() if key != "shape"},
             "left_out": [{"file": item.file, "reason": item.reason} for item in opened.left_out],
         }
-        print(json.dumps(summary, indent=1, ensure_ascii=False))
+        _print_json(summary)
         return
     print(f"{opened.name}: {opened.told}")
     classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
@@ -808,7 +826,7 @@ def doctor(*, as_json: JSON = False) -> None:
 
     findings = examine()
     if as_json:
-        print(json.dumps(findings, indent=1, ensure_ascii=False))
+        _print_json(findings)
         return
     wide = 2 + max(map(len, findings["facts"]))
     for name, value in findings["facts"].items():

@@ -1,28 +1,71 @@
 """Files that are written whole or not at all."""
 
+import errno
 import json
+import math
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # no room: on the disk, for this user, in one file
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Lets an OSError of what is done inside name `path`: one of writing names no file, or another beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` on a path beside `path`, flushes it to disk and renames it. Leaves nothing behind on failure."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Calls `write` on a path beside `path`, flushes it to disk and renames it. Leaves nothing behind on failure; an
+    OSError names `path`."""
+    beside = path.with_name(f".{os.urandom(8).hex()}.part")  # short: a file's own name may be as long as names can be
     try:
-        write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
+        with naming(path):
+            write(beside)
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
+            beside.replace(path)
     except BaseException:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes `content`, whole or not at all."""
+    write_atomically(path, lambda beside: beside.write_bytes(content))
+
+
 def write_json(path: Path, values: Any) -> None:
     """Writes `values` as JSON, whole or not at all."""
-    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda beside: beside.write_text(text, "utf-8"))
+    write_bytes(path, (json_of(values, 1) + "\n").encode())
+
+
+def json_of(values: Any, indent: int | None = None, ascii_only: bool = False) -> str:
+    """`values` as JSON that every reader takes: numbers that are not finite become null."""
+    return json.dumps(_finite(values), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def _finite(values: Any) -> Any:
+    match values:
+        case float():
+            return values if math.isfinite(values) else None
+        case dict():
+            return {name: _finite(value) for name, value in values.items()}
+        case list() | tuple():
+            return [_finite(value) for value in values]
+    return values
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds `line` to a file of lines. An OSError names `path`."""
+    with naming(path), path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")

@@ -1,5 +1,6 @@
 """Sets larger than memory: decoded once, known again, bounded; streamed, with the same bits, where there is no room."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -192,6 +193,21 @@ def test_what_is_in_use_is_never_removed(
     assert isinstance(open_data(two, SMALL).train.pictures, Mapped)
     assert kept(cache) == 1
     assert not before.exists()
+
+
+def test_where_nothing_can_be_locked_a_set_is_kept_all_the_same(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    data = open_data(str(tree(tmp_path / "tree", FILES)), SMALL)
+    assert isinstance(data.train.pictures, Mapped)
+    assert kept(cache)
+    assert capsys.readouterr().err.count("cannot be locked") == 1
 
 
 @pytest.mark.parametrize("why", ["limit", "words", "disk", "file", "full"])

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from sfumato.data import pictures
-from sfumato.data.pictures import read_picture, to_picture, to_tensor
+from sfumato.data.pictures import LONGEST, WRITERS, read_picture, to_picture, to_tensor, writer
 from sfumato.errors import SfumatoError
 
 
@@ -124,6 +124,39 @@ def test_a_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
     with pytest.raises(SfumatoError, match="megapixels"):
         read_picture(stored(Image.new("1", (100, 100))), 3)
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_what_a_format_cannot_hold_is_known_before(ending: str, tmp_path: Path) -> None:
+    """The oracle is Pillow: a side of so many pixels is written and read again, and one more is not."""
+    path = tmp_path / f"picture{ending}"
+    if WRITERS[ending] not in Image.SAVE:
+        pytest.skip("this Pillow does not write it")
+    longest = LONGEST.get(WRITERS[ending], 100_000)
+    for size in ((longest, 1), (1, longest)):
+        assert writer(path, size) == WRITERS[ending]
+        Image.new("RGB", size).save(path)
+        with Image.open(path) as again:
+            again.load()
+            assert again.size == size
+    if WRITERS[ending] in LONGEST:
+        for size in ((longest + 1, 1), (1, longest + 1)):
+            with pytest.raises(SfumatoError, match=f"at most {longest:,} pixels a side, not {longest + 1:,}"):
+                writer(path, size)
+            with pytest.raises((OSError, ValueError, RuntimeError)):  # noqa: PT012 - it may write what it cannot read
+                Image.new("RGB", size).save(path)
+                Image.open(path).load()
+
+
+@pytest.mark.parametrize("folder", [".", "there", "not/there/yet"])
+def test_a_name_that_is_too_long_is_known_before(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for stem in ("x" * 252, "é" * 126, "猫" * 84):
+        with pytest.raises(SfumatoError, match=r"\.png: cannot be written \(.*too long\)") as caught:
+            writer(tmp_path / folder / f"{stem}.png")
+        assert "\n" not in str(caught.value)
+        assert writer(tmp_path / folder / f"{stem[:-1]}.png") == "PNG"
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
 def test_tensor_and_picture_are_inverses(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is computed once of a data set and kept."""
 
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,19 @@ def test_numbers_are_computed_once_for_what_they_depend_on(calls: list[int], mon
     assert kept(compute, "drawn", (1, 28, 29)) == {"floor": {"fcd": 2.0}}
     monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
     assert kept(compute, "drawn", (1, 28, 28)) == {"floor": {"fcd": 3.0}}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_could_not_be_had_is_kept_too(calls: list[int], value: float) -> None:
+    def compute() -> Numbers:
+        calls.append(0)
+        return {"floor": {"fcd": value, "kernel": 1.0}}
+
+    kept(compute, "x")
+    again = kept(compute, "x")["floor"]
+    assert isnan(again["fcd"])
+    assert again["kernel"] == 1.0
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"floor": 1}', b'{"floor": {"fcd": "x"}}', b"\xff", b"{" * 5000])

@@ -86,8 +86,11 @@ def test_pictures_that_are_no_files_are_read_alike(run: sfumato.Run, tmp_path: P
         colours = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
     numbers = torch.from_numpy(np.array(colours.convert("RGB"))).permute(2, 0, 1) / 255
     assert run.predict(numbers).values == values
-    with pytest.raises(SfumatoError, match="must be"):
-        run.predict(numbers[0])
+    levels = np.array(colours.convert("RGB"))
+    assert run.predict(levels).values == run.predict(levels / 255).values == values
+    for wrong in (numbers[0], numbers * 255, levels * 1.0, levels[None], None):
+        with pytest.raises(SfumatoError, match="must"):
+            run.predict(wrong)
 
 
 def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(
@@ -103,6 +106,18 @@ def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(
         list(predict_files(run, tmp_path / "none.png", None))
     with pytest.raises(SfumatoError, match="score 3"):
         list(predict_files(run, tmp_path / "in", None, score=3))
+
+
+def test_an_answer_that_cannot_be_written_does_not_stop_a_folder(
+    run: sfumato.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b" * 251 + ".png", "g" * 251 + ".gif", "z.png"):
+        Image.new("RGB", (40, 30)).save(tmp_path / "in" / name)
+    Image.new("RGB", (16_383, 16_383 // 16 + 1)).save(tmp_path / "in" / "wide.webp")
+    found = list(predict_files(run, tmp_path / "in", tmp_path / "out"))
+    assert len(found) == len(list((tmp_path / "out").iterdir())) >= 3
+    assert capsys.readouterr().err.count("too long") == 1
 
 
 def test_the_command_says_it_in_a_line_or_as_json(run: sfumato.Run, tmp_path: Path, sfumato: Command) -> None:

@@ -38,7 +38,7 @@ def test_html_is_one_escaped_file(report: Report) -> None:
 
 
 def test_word_has_the_same_content(report: Report, tmp_path: Path) -> None:
-    report.write_docx(tmp_path / "report.docx")
+    (tmp_path / "report.docx").write_bytes(report.docx())
     document = Document(str(tmp_path / "report.docx"))
     text = "\n".join(paragraph.text for paragraph in document.paragraphs)
     for part in (

@@ -1,9 +1,12 @@
 """`sfumato stylize`: the image contract, and what other implementations get wrong."""
 
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from sfumato.data.pictures import write_picture
 from sfumato.errors import SfumatoError
 from sfumato.style.files import stylize_files
 from sfumato.style.options import options_for
+from sfumato.style.restyle import Network, Optimised
 
 from ..conftest import Command, one_line
 from .conftest import SIZE
@@ -209,3 +213,68 @@ def test_the_command_and_its_errors(sfumato: Command, photo: Image.Image, style:
     one_line(sfumato("stylize", "cut.png", "style.png", "-o", "bad.png"), "cut.png", "damaged image")
     one_line(sfumato("stylize", "photo.jpg", "style.png", "-o", "bad.png", "--weights", "1", "2"), "2 for 1 styles")
     assert not (tmp_path / "bad.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "name", "options"),
+    [
+        ((17_000, 40), "out.webp", {}),
+        ((40, 17_000), "out.webp", {}),
+        ((66_000, 8), "out.jpg", {}),
+        ((1_700, 40), "out.webp", {"content_size": 400}),
+        ((66_000, 8), "out.jpeg", {"method": "gatys", "preset": "paper"}),
+        ((33_000, 8), "out.avif", {"preset": "fine"}),
+    ],
+)
+def test_what_the_format_cannot_hold_is_refused_before_the_work(
+    size: tuple[int, int], name: str, options: dict[str, Any], style: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if name.endswith("avif") and not features.check("avif"):
+        pytest.skip("this Pillow does not write it")
+    Image.new("RGB", size).save(tmp_path / "content.png")
+    monkeypatch.setattr(Network, "__call__", None)
+    monkeypatch.setattr(Optimised, "__init__", lambda *_: None)
+    with pytest.raises(SfumatoError, match=rf"{name}: .* pictures have at most"):
+        restyled(tmp_path / "content.png", [style], tmp_path / name, **options)
+    assert not (tmp_path / name).exists()
+
+
+def test_what_is_cut_or_made_smaller_fits(style: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (17_000, 40)).save(tmp_path / "content.png")
+    for options, size in (({"crop": True}, (40, 40)), ({"content_size": 32}, (13_600, 32))):
+        assert restyled(tmp_path / "content.png", [style], tmp_path / "out.webp", alpha=0.0, **options).size == size
+
+
+def test_one_file_at_fault_does_not_stop_the_others(
+    photo: Image.Image, style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of 255 bytes, names that get too long with the ending of the result, and pictures too wide for theirs."""
+    content, out = tmp_path / "in", tmp_path / "out"
+    content.mkdir()
+    fine = ["a.png", "b" * 251 + ".png", "é" * 125 + ".jpg", "z.png"]
+    for name in fine:
+        photo.save(content / name)
+    photo.save(content / ("g" * 250 + ".gif"))  # .gif.png
+    Image.new("RGB", (8_200, 40)).save(content / "wide.webp")
+    list(stylize_files(content, [style], out, options_for(style_size=64, content_size=96, alpha=0.0)))
+    assert sorted(path.name for path in out.iterdir()) == sorted(fine)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert any("too long" in line for line in said)
+    assert any("wide.webp: WEBP pictures have at most 16,383" in line for line in said)
+
+
+def test_a_full_disk_stops_a_folder(
+    photo: Image.Image, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        photo.save(tmp_path / "in" / name)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=r"No space.*a\.png"):
+        list(stylize_files(tmp_path / "in", [style], tmp_path / "out", options_for(style_size=64, alpha=0.0)))
+    assert not list((tmp_path / "out").iterdir())

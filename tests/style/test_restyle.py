@@ -154,3 +154,26 @@ def test_styles_are_laid_on_one_content_after_another(
     assert styles.lay(photo, lambda *parts: told.append(parts)).tobytes() == anew.lay(photo).tobytes()
     assert told[-1][0] == told[-1][1]
     assert styles.digest() == anew.digest() != Styles([photo], chosen, runtime).digest()
+
+
+def test_python_takes_every_kind_of_picture(photo: Image.Image, style: Path, tmp_path: Path) -> None:
+    photo.save(tmp_path / "photo.png")
+    levels = np.asarray(photo)
+    wanted = np.asarray(sfumato.stylize(photo, style, style_size=64))
+    for content in (tmp_path / "photo.png", str(tmp_path / "photo.png"), levels):
+        for one in (str(style), [style], np.asarray(Image.open(style).convert("RGB"))):
+            assert np.array_equal(np.asarray(sfumato.stylize(content, one, style_size=64)), wanted)
+    floats = sfumato.stylize((levels / 255).astype(np.float32), style, style_size=64)
+    assert floats.dtype == np.float32
+    assert np.array_equal((floats * 255).round(), wanted)
+    mask = np.zeros(levels.shape[:2], np.uint8)
+    kept = sfumato.stylize(levels, style, style_size=64, masks=mask)
+    assert np.array_equal(kept, levels)
+    for content, one in (
+        (photo, None),
+        (None, photo),
+        (levels * 1.0, photo),
+        (photo, [photo, torch.rand(3, 9, 9) * 255]),
+    ):
+        with pytest.raises(SfumatoError, match="must"):
+            sfumato.stylize(content, one)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -80,6 +81,19 @@ def test_a_picture_keeps_its_kind_its_size_and_its_transparency() -> None:
     assert Translation(run(), size=20).translate(picture).size == (50, 37)
 
 
+def test_files_and_arrays_are_translated_like_pictures(tmp_path: Path) -> None:
+    translation, picture = Translation(run()), photo(50, 37)
+    picture.save(tmp_path / "photo.png")
+    levels, wanted = np.asarray(picture), np.asarray(translation.translate(picture))
+    assert np.array_equal(translation.translate(levels), wanted)
+    assert np.array_equal((translation.translate(levels / 255) * 255).round(), wanted)
+    for path in (tmp_path / "photo.png", str(tmp_path / "photo.png")):
+        assert np.array_equal(np.asarray(translation.translate(path)), wanted)
+    for wrong in (levels * 1.0, torch.rand(3, 9, 9) * 255, torch.full((3, 9, 9), torch.nan), None, levels[None]):
+        with pytest.raises(SfumatoError, match="must"):
+            translation.translate(wrong)  # pyright: ignore[reportArgumentType]
+
+
 def test_networks_of_one_size_get_the_picture_in_theirs() -> None:
     torch.manual_seed(0)
     system = discogan.DiscoGAN(discogan.Config(resolution=32, width=4)).eval()
@@ -103,6 +117,22 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_named(
     assert "left out: " in capsys.readouterr().err
     with Image.open(written[0]) as picture:
         assert picture.size == (40, 30)
+
+
+def test_what_cannot_be_written_is_refused_before_the_work_and_does_not_stop_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (17_000, 16)).save(tmp_path / "wide.png")
+    for name in ("a.png", "b" * 251 + ".png", "g" * 251 + ".gif", "z.png"):
+        photo(20, 20).save(tmp_path / "in" / name)
+    written = list(translate_files(run(), tmp_path / "in", tmp_path / "out"))  # pyright: ignore[reportArgumentType]
+    assert [path.name[0] for path in written] == ["a", "b", "z"]
+    assert capsys.readouterr().err.count("too long") == 1
+    monkeypatch.setattr(Translation, "lay", None)
+    for name, words in (("out.webp", "at most 16,383 pixels"), ("x" * 252 + ".png", "too long")):
+        with pytest.raises(SfumatoError, match=words):
+            list(translate_files(run(), tmp_path / "wide.png", tmp_path / name))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_clip_has_as_many_frames_as_before(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import SfumatoError
-from ..files import write_atomically, write_json
+from ..files import append_line, json_of, write_atomically, write_json
 from .pictures import MAX_PIXELS, write_picture
 
 CLIPS = {".mp4": ("h264", "aac"), ".mkv": ("h264", "aac"), ".mov": ("h264", "aac"), ".webm": ("libvpx-vp9", "libopus")}
@@ -114,7 +114,7 @@ class ClipWork:
         self.path = out.with_name(f"{out.name}.frames")
         self.made, self.noted = self.path / "recipe.json", self.path / "errors.jsonl"
         self.notes: list[list[float | None]] = []
-        recipe = json.loads(json.dumps(recipe))
+        recipe = json.loads(json_of(recipe))
         if self.path.exists():
             self._take_up(recipe)
         else:
@@ -145,8 +145,7 @@ class ClipWork:
     def keep(self, picture: Image.Image, notes: Sequence[float | None] = ()) -> None:
         write_picture(picture, self.frame(self.done))
         self.notes.append(list(notes))
-        with self.noted.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self.notes[-1]) + "\n")
+        append_line(self.noted, json_of(self.notes[-1]))
 
     def remove(self) -> None:
         shutil.rmtree(self.path)
@@ -158,8 +157,9 @@ def write_clip(clip: Clip, work: ClipWork, out: Path) -> list[str]:
     av, remarks = _av(), []
     try:
         write_atomically(out, lambda beside: remarks.extend(_mux(clip, work, beside, out.suffix.lower())))
-    except (av.FFmpegError, ValueError) as error:
-        raise SfumatoError(f"{out}: could not be put together ({error}); its frames are in {work.path}") from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        fault = error.strerror if isinstance(error, OSError) else error
+        raise SfumatoError(f"{out}: could not be put together ({fault}); its frames are in {work.path}") from None
     return [f"{clip.path}: {remark}" for remark in remarks]
 
 

@@ -19,12 +19,12 @@ from weakref import WeakValueDictionary
 
 import PIL
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from ..cache import cache_folder
 from ..errors import SfumatoError
 from ..files import write_atomically, write_json
+from ..locks import locked
 from ..strict import read
 from .dataset import fingerprint
 
@@ -93,7 +93,7 @@ class Decoded:
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
+            with locked(path.with_suffix(".lock")):
                 if found := self.find():
                     return found
                 make_room(path, self.files * math.prod(self.shape))

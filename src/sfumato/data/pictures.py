@@ -20,7 +20,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
+from .png import without_ballast
 
 ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
@@ -76,7 +77,7 @@ def picture_header(file: IO[bytes]) -> Header:
     """Raises SfumatoError as `read_picture` does."""
 
     def read() -> Header:
-        with Image.open(file, formats=_formats()) as image:
+        with _opened(file) as image:
             orientation = image.getexif().get(ORIENTATION, 1)
             # Pillow has turned the size of a TIFF already when it opens it.
             turned = image.format != "TIFF" and orientation in TURNED
@@ -95,7 +96,7 @@ def read_indices(file: IO[bytes], colours: Mapping[Colour, int] | None = None) -
     number that each colour stands for. Raises SfumatoError as `read_picture` does."""
 
     def read() -> tuple[NDArray[np.uint8], bool]:
-        kind = Image.open(file, formats=_formats()).format
+        kind = _opened(file).format
         image, _ = _load(file, None)
         if kind == "JPEG":  # whose noise would be classes
             raise SfumatoError("a mask in JPEG, whose levels are blurred: save it as a palette or 8-bit grey PNG")
@@ -150,9 +151,14 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+def _opened(file: IO[bytes]) -> Image.Image:
+    """The picture with its header read."""
+    return Image.open(without_ballast(file), formats=_formats())
+
+
 def _load(file: IO[bytes], resolution: int | None) -> tuple[Image.Image, bytes | None]:
     """The picture as it is stored, upright, and its colour profile."""
-    image = Image.open(file, formats=_formats())
+    image = _opened(file)
     if image.width * image.height > MAX_PIXELS:
         raise SfumatoError(f"{image.width}×{image.height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
     if resolution is not None:
@@ -276,18 +282,25 @@ WRITERS = {
 QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "AVIF": {"quality": 90},
            "TIFF": {"compression": "tiff_adobe_deflate"}}  # fmt: skip
 OPAQUE = ("JPEG", "BMP")
-LONGEST = {"JPEG": 65_535, "WEBP": 16_383, "AVIF": 65_535}  # pixels on a side
+LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768}  # pixels on a side, that the usual libraries write and read
 
 
 def writer(path: Path, size: tuple[int, int] = (1, 1)) -> str:
-    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here, or not in that
-    size."""
+    """The format that `path` asks for by its ending. Raises SfumatoError if it cannot be written here, not in that
+    size, or not under that name: worth asking before the work begins."""
     Image.init()
     name = WRITERS.get(path.suffix.lower(), "")
     if name not in Image.SAVE:
         raise SfumatoError(f"{path}: pictures are written as {', '.join(WRITERS)}, not as {path.suffix or 'nothing'!r}")
-    if max(size) > LONGEST.get(name, MAX_PIXELS):
+    if name in LONGEST and max(size) > LONGEST[name]:
         raise SfumatoError(f"{path}: {name} pictures have at most {LONGEST[name]:,} pixels a side, not {max(size):,}")
+    folder = next(folder for folder in path.parents if folder.exists())  # the last ones may have to be made
+    try:
+        (folder / path.name).lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # mostly a name that is too long
+        raise SfumatoError(f"{path}: cannot be written ({error.strerror})") from None
     return name
 
 
@@ -306,9 +319,9 @@ def write_picture(image: Image.Image, path: Path, alpha: Image.Image | None = No
     if name == "PNG" and note:
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("sfumato", note)
+    buffer = io.BytesIO()  # Pillow's encoders, given a file, do not say why it cannot be written
     try:
-        write_atomically(path, lambda beside: image.save(beside, name, **options))
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # a full disk, a folder that may not be written to
-            raise
+        image.save(buffer, name, **options)
+    except (ValueError, OSError, RuntimeError) as error:
         raise SfumatoError(f"{path}: cannot be written as {name} ({error})") from None
+    write_bytes(path, buffer.getvalue())

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from .. import strict
 from ..errors import SfumatoError
-from ..files import write_atomically, write_json
+from ..files import write_bytes, write_json
 from .clock import Clock, Tally
 from .loop import stage_at
 from .plateau import PlateauState
@@ -70,7 +70,7 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
     schedules = {key: schedule.state() for key, schedule in system.schedules.items()}
     digest = hashlib.blake2b(content).hexdigest()
     state = State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log)
-    write_atomically(folder / "checkpoints" / name, lambda path: path.write_bytes(content))
+    write_bytes(folder / "checkpoints" / name, content)
     write_json(folder / "state.json", asdict(state))
     for old in (folder / "checkpoints").iterdir():
         if old.name not in (name, BEST) and old.suffix in (".safetensors", ".part"):
@@ -185,9 +185,7 @@ def save_best(folder: Path, system: System, images: int) -> None:
     """Keeps the weights of `system` after so many images, and what was fitted to them, as `checkpoints/best`."""
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     said = {"images": str(images)} | {f"fitted.{name}": repr(value) for name, value in system.fitted.items()}
-    tensors = {key: value.detach().to("cpu").contiguous() for key, value in system.state_dict().items()}
-    content = save(tensors, said)
-    write_atomically(folder / "checkpoints" / BEST, lambda path: path.write_bytes(content))
+    write_bytes(folder / "checkpoints" / BEST, save(_on_cpu(system.state_dict()), said))
 
 
 def load_best(folder: Path, system: System) -> int | None:
@@ -215,8 +213,7 @@ def load_best(folder: Path, system: System) -> int | None:
 def save_snapshot(folder: Path, system: System, percent: int) -> None:
     """Keeps the weights of `system` alone as `snapshots/<percent>.safetensors`."""
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
-    content = save({key: value.detach().to("cpu").contiguous() for key, value in system.state_dict().items()})
-    write_atomically(folder / "snapshots" / f"{percent:03d}.safetensors", lambda path: path.write_bytes(content))
+    write_bytes(folder / "snapshots" / f"{percent:03d}.safetensors", save(_on_cpu(system.state_dict())))
 
 
 def load_snapshot(folder: Path, system: System, percent: int) -> None:
@@ -263,6 +260,10 @@ def _tensors_of(system: System) -> dict[str, Tensor]:
     for name, optimizer in system.optimizers.items():
         for index, entries in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{name}.{index}.{key}": torch.as_tensor(value) for key, value in entries.items()}
+    return _on_cpu(tensors)
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().to("cpu").contiguous() for key, value in tensors.items()}
 
 

@@ -6,7 +6,7 @@ names the number that it rests on.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from statistics import fmean, median
 from typing import Any
 
@@ -165,11 +165,11 @@ def _still_falls(measures: Rows) -> bool:
 def followed(measures: Rows, evaluation: Evaluation) -> Rows:
     """The measurements that make one curve: of the distance which a run is followed by, and taken with the network and
     against the data that it was measured with at the end. Older runs do not say with which."""
-    mine = evaluation.network, evaluation.fingerprint
+    mine, key = (evaluation.network, evaluation.fingerprint), distance_of(measures)
     return [
         row
         for row in measures
-        if distance_of(measures) in row and (row.get("network", mine[0]), row.get("data", mine[1])) == mine
+        if isfinite(row.get(key, nan)) and (row.get("network", mine[0]), row.get("data", mine[1])) == mine
     ]
 
 

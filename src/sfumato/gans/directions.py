@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
 from ..nets.styles import Style
 from ..seeds import derive
 from ..weights.load import read_weights
@@ -61,9 +61,7 @@ def known(path: Path) -> dict[str, Tensor]:
 
 def keep(path: Path, directions: Mapping[str, Tensor]) -> None:
     """Writes directions by name, whole or not at all."""
-    write_atomically(
-        path, lambda beside: save_file({name: value.contiguous() for name, value in directions.items()}, beside)
-    )
+    write_bytes(path, save({name: value.contiguous() for name, value in directions.items()}))
 
 
 def renamed(directions: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,7 +23,7 @@ from ..data.pictures import read_picture, to_tensor
 from ..engine.runtime import Runtime
 from ..errors import SfumatoError
 from ..family import OpenRun
-from ..files import write_atomically
+from ..files import write_bytes
 from ..nets.encoders import build_encoder
 from ..reports.figures import captioned
 from ..seeds import derive
@@ -171,7 +171,7 @@ def keep(found: Projected, path: Path) -> None:
     """Writes styles and noise as safetensors, for `sample --from`."""
     tensors = {f"noise.{place}": values.contiguous() for place, values in enumerate(found.noise)}
     tensors["styles"] = found.styles.contiguous()
-    write_atomically(path, lambda beside: save_file(tensors, beside))
+    write_bytes(path, save(tensors))
 
 
 def styled_of(run: OpenRun) -> Styled:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,7 +25,7 @@ from ..data.dataset import ImageData, InMemory, Split, fingerprint
 from ..data.sources import View, open_data
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
 from ..seeds import derive
 from ..weights.known import SHIPPED
 from ..weights.load import load_network
@@ -119,7 +119,7 @@ def reader_for(data: ImageData, runtime: Runtime, seed: int) -> tuple[DigitReade
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             tensors = {name: value.cpu().contiguous() for name, value in reader.state_dict().items()}
-            write_atomically(path, lambda beside: save_file(tensors, beside))
+            write_bytes(path, save(tensors))
     return reader, right(reader)
 
 
@@ -197,7 +197,7 @@ def make(sources: Sequence[str], out: Path, seed: int = 0) -> list[str]:
     about = {"data": " ".join(f"{data.name} {data.fingerprint}" for data in sets), "seed": str(seed)}
     tensors = {name: value.half().contiguous() for name, value in reader.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / FILE, lambda beside: save_file(tensors, beside, about))
+    write_bytes(out / FILE, save(tensors, about))
     load_network(reader, "digit reader", out / FILE)
     said = [f"{data.name}: {reader.right(data.test):.2%}" for data in sets]
     return [f"{out / FILE} ({reader.hash()})", *said]

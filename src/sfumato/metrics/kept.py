@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import nan
 
 from .. import strict
 from ..cache import cache_folder
@@ -18,7 +19,8 @@ def kept(compute: Callable[[], Numbers], *of: object) -> Numbers:
     is not what was written is computed anew, and so is everything where none can be written."""
     path = cache_folder("measures") / f"{fingerprint(repr((VERSION, *of)))}.json"
     with suppress(SfumatoError):
-        return strict.read(path, Numbers)
+        known = strict.read(path, dict[str, dict[str, float | None]])
+        return {of: {key: nan if value is None else value for key, value in row.items()} for of, row in known.items()}
     found = compute()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..cache import cache_folder
 from ..data.dataset import fingerprint
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
 from ..weights.load import read_weights
 from .encoders import Encoder
 
@@ -34,7 +34,7 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
     if factors is None:
         factors = _mean_activations(encoder)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, lambda path: save_file(factors, path))
+        write_bytes(kept, save(factors))
     from torchvision.models.squeezenet import Fire
 
     incoming = torch.ones(3)

@@ -35,6 +35,10 @@ from .ssd import ANCHORS, SSD, said_wrong
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
 COMMONEST = "commonest"
+UNSEEN = Words(" No test picture has an object: there is no map.", "测试图像中没有物体：没有 map。")
+UNNAMED = Words(
+    " No pixel of the test masks has a class: there is nothing to measure.", "测试掩码的像素均无类别：无可度量。"
+)
 
 
 def measure(system: Recognizer, data: ImageData, runtime: Runtime) -> Evaluation:
@@ -89,12 +93,13 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     trivial[:, common] = matrix.sum(1)
     side = system.config.resolution
     shares = intersection_over_union(matrix).tolist()
+    why = Words("", "") if matrix.any() else UNNAMED
     return _evaluation(
         system, data, {OURS: pixel_scores(matrix), COMMONEST: pixel_scores(trivial)}, common,
         Words(
             "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are read "
-            f"whole, their shorter side {side} pixels.",
-            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边为 {side}。",
+            f"whole, their shorter side {side} pixels.{why.en}",
+            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边为 {side}。{why.zh}",
         ),
         per_class={  # None of a class that no test image has
             name: None if math.isnan(share) else share for name, share in zip(data.classes, shares, strict=True)
@@ -199,17 +204,18 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> Evaluat
     mean = Detections(known[:, 1:].mean(0, keepdim=True), common[None], torch.ones(1))
     values = {
         OURS: average_precision(found, true),
-        "nothing": {"map": 0.0, "map_50": 0.0},
+        "nothing": average_precision([], true),
         "mean-box": average_precision([mean] * len(true), true),
     }
     for of, (error, mae) in zip((OURS, "nothing"), wrong.tolist(), strict=True):
         values[of] |= {"class_error": error, "box_mae": mae}
+    why = Words("", "") if any(map(len, true)) else UNSEEN
     return _evaluation(
         system, data, values, int(common),
         Words(
             "map: COCO's mean average precision over overlaps of 0.5 to 0.95, map_50 at 0.5, of detections as sure as "
-            "0.01. class_error and box_mae are means over all anchors, nearly all of which are background.",
-            "map：COCO 的平均精度均值，重叠 0.5 至 0.95；map_50：重叠 0.5；检测置信度不低于 0.01。class_error 与 box_mae 是对全部锚框的平均，而锚框几乎都是背景。",  # noqa: E501
+            f"0.01. class_error and box_mae are means over all anchors, nearly all of which are background.{why.en}",
+            f"map：COCO 的平均精度均值，重叠 0.5 至 0.95；map_50：重叠 0.5；检测置信度不低于 0.01。class_error 与 box_mae 是对全部锚框的平均，而锚框几乎都是背景。{why.zh}",  # noqa: E501
         ),
     )  # fmt: skip
 

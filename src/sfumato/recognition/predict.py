@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data.given import Given, picture_of
 from ..data.jobs import jobs
-from ..data.pictures import read_image, read_picture, to_picture, to_tensor, write_picture
+from ..data.pictures import read_image, read_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
-from ..files import write_atomically
+from ..files import write_bytes
 from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
 from .finetune import FineTuned
 from .measures import find_objects, name_pictures
@@ -55,14 +56,12 @@ class Reader:
         self.system, self.runtime, self.score = run.system, run.runtime, score
         self.names = run.classes
 
-    def read(self, picture: str | Path | Image.Image | Tensor) -> Prediction:
-        """What is in `picture`: a file, a PIL image, or a tensor (3, h, w) in [0, 1]. Raises SfumatoError, naming the
-        file if there is one, if it cannot be read."""
+    def read(self, picture: Given) -> Prediction:
+        """What is in `picture`: a file, a PIL image, an array or a tensor as `data.given` takes them. Raises
+        SfumatoError, naming the file if there is one, if it cannot be read."""
         config = self.system.config
-        if isinstance(picture, Tensor):
-            if picture.dim() != 3 or picture.shape[0] != 3 or not picture.is_floating_point():
-                raise SfumatoError(f"tensor {tuple(picture.shape)} of {picture.dtype}: must be (3, h, w), floats")
-            picture = to_picture(picture)
+        if not isinstance(picture, str | Path | Image.Image):
+            picture, _ = picture_of(picture)
         if isinstance(picture, Image.Image):
             whole, seen = read_image(picture, 3), read_image(picture, 3, config.resolution, config.fit)
             return self._read(None, whole, seen)
@@ -177,6 +176,8 @@ def predict_files(
     for source, target in work:
         try:
             found = reader.read(source)
+            if out is not None:
+                target = _checked(target, found, masks)
         except SfumatoError as error:
             if not picture.is_dir():
                 raise
@@ -191,6 +192,14 @@ def predict_files(
         raise SfumatoError(f"{picture}: none of its pictures could be read")
 
 
+def _checked(target: Path, found: Prediction, masks: bool) -> Path:
+    """Where an answer goes. Raises SfumatoError if it cannot."""
+    if masks and target.suffix.lower() != ".png":
+        target = target.with_name(f"{target.name}.png")
+    writer(target, (1, 1) if masks else found.drawn.size)
+    return target
+
+
 def _write(found: Prediction, target: Path, names: Sequence[str], masks: bool) -> None:
     if not masks:
         write_picture(found.drawn, target)
@@ -198,6 +207,6 @@ def _write(found: Prediction, target: Path, names: Sequence[str], masks: bool) -
     assert found.mask is not None
     picture = Image.fromarray(found.mask).convert("P")
     picture.putpalette([part for colour in colours(names) for part in colour])
-    if target.suffix.lower() != ".png":
-        target = target.with_name(f"{target.name}.png")
-    write_atomically(target, lambda beside: picture.save(beside, "PNG"))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    write_bytes(target, buffer.getvalue())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import write_bytes
 from .language import Language
 
 if TYPE_CHECKING:
@@ -121,9 +122,9 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         for block in self.blocks:
             if isinstance(block, Picture):
-                (folder / f"{block.name}.png").write_bytes(block.content)
+                write_bytes(folder / f"{block.name}.png", block.content)
             elif isinstance(block, Film):
-                (folder / f"{block.name}.webp").write_bytes(_webp(block.frames))
+                write_bytes(folder / f"{block.name}.webp", _webp(block.frames))
 
     def html(self) -> str:
         """The page: one file, no outside request."""
@@ -139,7 +140,7 @@ class Report:
         blocks = [(type(block).__name__, block) for block in self.blocks]
         return environment.get_template("page.html.jinja").render(report=self, blocks=blocks)
 
-    def write_docx(self, path: Path) -> None:
+    def docx(self) -> bytes:
         """The Word document."""
         from docx import Document
         from docx.oxml.ns import qn
@@ -164,7 +165,9 @@ class Report:
         width = page - 2 * margin
         for block in self.blocks:
             _add_to_docx(document, block, width)
-        document.save(str(path))
+        buffer = io.BytesIO()
+        document.save(buffer)
+        return buffer.getvalue()
 
 
 def _webp(frames: Sequence[Image]) -> bytes:

@@ -8,6 +8,8 @@ from typing import Any
 
 from PIL import Image
 
+from ..files import naming
+
 
 class Events:
     """Events of the run in `folder`. The file is begun with the first of them; on a resume, those from after `resumed`
@@ -31,14 +33,16 @@ class Events:
         from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-        if self.writer is None:
-            self.writer = EventFileWriter(str(self.folder))
-            if self.resumed:
-                start = SessionLog(status=SessionLog.START)
-                self.writer.add_event(Event(wall_time=time.time(), step=self.resumed + 1, session_log=start))
         told = Summary(value=[Summary.Value(**value) for value in values])
-        self.writer.add_event(Event(wall_time=time.time(), step=step, summary=told))
+        with naming(self.folder):
+            if self.writer is None:
+                self.writer = EventFileWriter(str(self.folder))
+                if self.resumed:
+                    start = SessionLog(status=SessionLog.START)
+                    self.writer.add_event(Event(wall_time=time.time(), step=self.resumed + 1, session_log=start))
+            self.writer.add_event(Event(wall_time=time.time(), step=step, summary=told))
 
     def close(self) -> None:
         if self.writer is not None:
-            self.writer.close()
+            with naming(self.folder):
+                self.writer.close()

@@ -1,11 +1,12 @@
 """Pictures that move: GIF, which everything shows, or MP4, which is a tenth as large and needs the extra `video`."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_atomically, write_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,12 +32,9 @@ def write_film(frames: "Sequence[Image]", path: Path, rate: int = RATE) -> None:
     """Writes `frames`, of one size, whole or not at all, as the ending of `path` says; a GIF begins anew at its end."""
     check_film(path)
     if path.suffix.lower() == ".gif":
-        first, *rest = frames
-
-        def write(beside: Path) -> None:
-            first.save(beside, "GIF", save_all=True, append_images=rest, duration=1000 // rate, loop=0)
-
-        write_atomically(path, write)
+        (first, *rest), buffer = frames, io.BytesIO()
+        first.save(buffer, "GIF", save_all=True, append_images=rest, duration=1000 // rate, loop=0)
+        write_bytes(path, buffer.getvalue())
         return
     write_atomically(path, lambda beside: _mux(frames, beside, rate))
 

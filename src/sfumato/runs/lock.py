@@ -2,13 +2,13 @@
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import SfumatoError
+from ..locks import PAUSE, lock, try_lock
 
 NAME = "lock"
 PATIENCE = 0.5  # seconds: somebody who looks at the lock holds it for an instant
@@ -16,16 +16,17 @@ PATIENCE = 0.5  # seconds: somebody who looks at the lock holds it for an instan
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Holds `folder` for this process; the system lets go of it even after a kill.
+    """Holds `folder` for this process; the system lets go of it even after a kill. Where there are no locks, none is
+    held.
 
     Raises SfumatoError naming the owner if another process holds it.
     """
     with (folder / NAME).open("a+", encoding="utf-8") as file:
         until = time.monotonic() + PATIENCE
-        while not _lock(file.fileno(), alone=True):
+        while not lock(file.fileno(), folder):
             if time.monotonic() > until:
                 raise SfumatoError(f"{folder}: in use by {_said(folder) or 'another process'}")
-            time.sleep(PATIENCE / 50)
+            time.sleep(PAUSE)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
@@ -36,7 +37,7 @@ def owner_of(folder: Path) -> str | None:
     """Who trains the run in `folder`, as it says; None if nobody does. Writes nothing."""
     try:
         with (folder / NAME).open("rb") as file:
-            return None if _lock(file.fileno(), alone=False) else _said(folder) or "another process"
+            return None if try_lock(file.fileno(), alone=False) else _said(folder) or "another process"
     except OSError:
         return None
 
@@ -45,24 +46,3 @@ def _said(folder: Path) -> str:
     """What the owner wrote into the lock, in one line."""
     with (folder / NAME).open("rb") as file:
         return " ".join(file.read(200).decode("utf-8", "replace").split())
-
-
-def _lock(descriptor: int, alone: bool) -> bool:
-    """A lock that ends with the process, or when the file is closed: `alone`, or beside others who look. False if
-    somebody has it alone."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which others must be able to read
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """The numbers of a run over time: means per interval, to metrics.jsonl and TensorBoard alike."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ..engine.clock import Tally
 from ..engine.loop import Tick
-from ..files import write_atomically
+from ..files import append_line, json_of, write_bytes
 from ..reports.events import Events
 from .rows import read_rows
 
@@ -66,8 +65,7 @@ class Meter:
 
 def append_row(path: Path, images: int, values: Values) -> None:
     there = {name: value for name, value in values.items() if isinstance(value, str) or math.isfinite(value)}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"images": images, **there}) + "\n")
+    append_line(path, json_of({"images": images, **there}))
 
 
 class Log:
@@ -78,8 +76,8 @@ class Log:
         self.seconds_before, self.began = seconds, time.monotonic()
         for known in (self.path, self.measures):
             if known.exists():
-                text = "".join(f"{json.dumps(row)}\n" for row in read_rows(known) if row["images"] <= images)
-                write_atomically(known, lambda path, text=text: path.write_text(text, "utf-8"))
+                text = "".join(f"{json_of(row)}\n" for row in read_rows(known) if row["images"] <= images)
+                write_bytes(known, text.encode())
         self.events = Events(folder, images)
 
     @property

@@ -22,11 +22,7 @@ from .folder import RunFolder
 from .page import write_page
 
 if TYPE_CHECKING:
-    from typing import TypeVar
-
-    from PIL import Image
-
-    PictureT = TypeVar("PictureT", Image.Image, Tensor)
+    from ..data.given import Given, GivenT
 
 COLUMNS = 8
 SAID = 12  # classes in a message
@@ -163,16 +159,16 @@ class Run:
         low, high = self.system.image_range
         return (images.float().cpu() - low) / (high - low)
 
-    def predict(self, picture: "str | Path | Image.Image | Tensor", score: float = SCORE) -> Any:
-        """What a recognition run sees in `picture`, a file, a PIL image or a tensor (3, h, w) in [0, 1]: names, boxes
-        as sure as `score`, or pixels. Raises SfumatoError for a picture that cannot be read, and for a run of another
-        kind."""
+    def predict(self, picture: "Given", score: float = SCORE) -> Any:
+        """What a recognition run sees in `picture`, a file, a PIL image, an array (h, w, 3) or (h, w), uint8 or floats
+        in [0, 1], or a tensor (3, h, w) in [0, 1]: names, boxes as sure as `score`, or pixels. Raises SfumatoError for
+        a picture that cannot be read, and for a run of another kind."""
         return self.entry.family.reader(self, score).read(picture)
 
-    def translate(self, picture: "PictureT", to: str = "b", size: int | None = None) -> "PictureT":
-        """`picture`, a PIL image or a tensor (3, h, w) in [0, 1], by a translation run as one of side `to`, "a" or "b":
-        of its kind and size. `size`: pixels on the shorter side at which it is translated, its own by default. Raises
-        SfumatoError for a run of another kind."""
+    def translate(self, picture: "GivenT | str | Path", to: str = "b", size: int | None = None) -> "GivenT":
+        """`picture`, one that `predict` takes, by a translation run as one of side `to`, "a" or "b": of its kind and
+        size, a PIL image if it is a path. `size`: pixels on the shorter side at which it is translated, its own by
+        default. Raises SfumatoError for what is no picture, and for a run of another kind."""
         return self.entry.family.translator(self, to, size).translate(picture)
 
     def metrics(self) -> list[dict[str, Any]]:

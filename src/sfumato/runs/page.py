@@ -7,7 +7,7 @@ from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..family import History
-from ..files import write_atomically
+from ..files import write_bytes
 from ..metrics.table import Evaluation, table
 from ..reports.document import Film, Report
 from ..reports.figures import curve
@@ -56,7 +56,7 @@ def write_page(
     report.table(["field", "value"], fields, f"Preset {manifest.preset}, fields as resolved.")
     if any(isinstance(block, Film) for block in report.blocks):
         report.write_pictures(folder.path / "figures")  # the film is one to send around
-    write_atomically(folder.path / "report.html", lambda path: path.write_text(report.html(), "utf-8"))
+    write_bytes(folder.path / "report.html", report.html().encode())
 
 
 def losses_curve(rows: Sequence[Mapping[str, Any]], apart: Sequence[str] = ()) -> bytes:

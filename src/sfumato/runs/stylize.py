@@ -1,24 +1,23 @@
 """`sfumato.stylize`: restyling, with the network of a run where one is given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from torch import Tensor
-
+from ..data.given import Given, GivenT
 from ..style.network import restyler_of, shipped
 from ..style.options import options_for
-from ..style.restyle import PictureT, restyle
+from ..style.restyle import restyle
 
 
 def stylize(
-    content: PictureT, style: Image.Image | Tensor | Sequence[Image.Image | Tensor], *, device: str = "auto",
-    precision: str = "auto", masks: Sequence[Image.Image] = (), run: str | Path = "", **options: Any,
-) -> PictureT:  # fmt: skip
-    """`content` in the style of one picture or of several; of the kind that `content` is.
+    content: GivenT | str | Path, style: Given | Iterable[Given], *, device: str = "auto", precision: str = "auto",
+    masks: Given | Iterable[Given] = (), run: str | Path = "", **options: Any,
+) -> GivenT:  # fmt: skip
+    """`content` in the style of one picture or of several; of the kind that `content` is, a PIL image if it is a path.
 
-    Pictures are PIL images, or tensors (3, h, w) in [0, 1]. `run`: a run folder of a style system, instead of the
+    Pictures are paths, PIL images, arrays (h, w, 3) or (h, w), uint8 or floats in [0, 1], and tensors (3, h, w) in
+    [0, 1]. `run`: a run folder of a style system, instead of the
     shipped network. `options`: `method`, `preset` and what `style.options` lists. Raises SfumatoError for what cannot
     be.
     """

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..data.dataset import VOID, ImageData, LeftOut, Split
 from ..data.halves import HALVES
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import write_bytes
 from ..reports.document import Report
 from ..reports.figures import captioned
 from ..reports.overlays import boxed, coloured
@@ -147,7 +147,7 @@ def examples(data: ImageData, count: int = EXAMPLES) -> bytes:
             rows = split.boxes[index]
             rows = rows[rows[:, 0] >= 0]
             image = boxed(_enlarged(image), rows[:, 1:], rows[:, 0].long(), data.classes)
-            word = f"{len(rows)} objects"
+            word = f"{len(rows)} object{'s' * (len(rows) != 1)}"
         elif mask is not None:
             image = coloured(image, mask[0], data.classes)
             there = [name for number, name in enumerate(data.classes) if (mask == number).any()]
@@ -193,4 +193,4 @@ def write_survey(data: ImageData, found: Survey, out: Path) -> None:
         content = report.html().encode()
     else:
         raise SfumatoError(f"{out}: must end in .png or .html")
-    write_atomically(out, lambda beside: beside.write_bytes(content))
+    write_bytes(out, content)

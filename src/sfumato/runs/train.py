@@ -1,6 +1,5 @@
 """Making a run: create its folder, train it, save it, resume it. The command line, Python and studies all come here."""
 
-import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from ..data.sources import HeldOut, located
 from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, awaited, choose, largest_over_processes, together
 from ..errors import SfumatoError
+from ..files import FULL
 from ..version import __version__
 from .catalog import Entry, configured, find, open_for, settled
 from .folder import RunFolder
@@ -240,7 +240,7 @@ def _train(
             else:
                 Training(folder, runtime, data, save_every, log_every, manifest, new).consume()
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in FULL:
             raise
         kept = "its last checkpoint is kept: free some space, then `sfumato resume` it" if folder.has_checkpoint else ""
         raise SfumatoError(f"{folder.path}: {error.strerror}; {kept or 'nothing was saved yet'}") from None

@@ -18,7 +18,7 @@ from ..data.dataset import ImageData
 from ..engine.runtime import Runtime, choose, hardware
 from ..errors import SfumatoError
 from ..family import History
-from ..files import write_atomically, write_json
+from ..files import write_bytes, write_json
 from ..metrics.table import Evaluation, Words, table
 from ..reports.document import Report
 from ..reports.language import Speaker
@@ -278,7 +278,6 @@ def _written(report: StudyReport, lab: Lab, measured: Measured, began: float) ->
     }  # fmt: skip
     report.report.write_pictures(settings.out / "figures")
     write_json(settings.out / "results.json", results)
-    html = report.report.html()
-    write_atomically(settings.out / "report.html", lambda path: path.write_text(html, "utf-8"))
-    write_atomically(settings.out / "report.docx", report.report.write_docx)
+    write_bytes(settings.out / "report.html", report.report.html().encode())
+    write_bytes(settings.out / "report.docx", report.report.docx())
     return results

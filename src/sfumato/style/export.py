@@ -1,7 +1,6 @@
 """Handing a trained encoder on: the two files that `sfumato stylize` and the measures use, small and without a run."""
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from ..engine.system import System
 from ..errors import SfumatoError
-from ..files import write_atomically
+from ..files import json_of, write_bytes
 from ..nets.activations import unit_mean_activation
 from ..nets.decoder import Decoder
 from .brush import BrushSystem
@@ -36,14 +35,13 @@ def export(system: System, folder: Path, origin: Mapping[str, str], where: str) 
     fields = asdict(system.config)
     files = [name for name in ("teacher_file", "start") if name in fields]
     names = {name: Path(fields[name]).name for name in files}  # no folders of ours
-    said = {**origin, "config": json.dumps(fields | names, ensure_ascii=False)}
+    said = {**origin, "config": json_of(fields | names)}
     paths = []
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
         halves = {name: _half(name, value) for name, value in module.state_dict().items()}
         paths.append(folder / f"sfumato-{part}.safetensors")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        content = save(halves, said)
-        write_atomically(paths[-1], lambda beside, content=content: beside.write_bytes(content))
+        write_bytes(paths[-1], save(halves, said))
     return paths
 
 

@@ -3,7 +3,6 @@
 Pictures keep their transparency and, as PNG files, a note of how they were made.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,16 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..data.clips import Clip, ClipWork, frames, is_clip, open_clip, write_clip
 from ..data.jobs import as_pngs, jobs, read_file
-from ..data.pictures import to_picture, write_picture
+from ..data.pictures import to_picture, write_picture, writer
 from ..engine.runtime import choose
 from ..errors import SfumatoError
+from ..files import json_of
 from ..reports.events import Events
 from ..version import __version__
 from .clips import restyle_frames, warp_errors
 from .gatys import PictureTick
 from .network import Restyler, shipped
 from .options import PATHS, MethodOptions, NetworkOptions, Options
-from .restyle import Interrupted, Styles, mask_of, sized
+from .restyle import Interrupted, Styles, mask_of, size_of, sized
 
 LOOK, WATCHED = 5, 2.0  # steps between two looks at the losses of an optimisation, seconds between two at its picture
 
@@ -112,7 +112,7 @@ def stylize_files(
         elif as_frames:
             yield from _restyle_frames(work, out, ready, recipe, bars)
         else:
-            yield from _restyle_pictures(content, work, ready, json.dumps(recipe, ensure_ascii=False), bars)
+            yield from _restyle_pictures(content, work, ready, json_of(recipe), bars)
 
 
 def _restyle_pictures(
@@ -123,13 +123,14 @@ def _restyle_pictures(
         stopped = None
         try:
             picture, alpha = read_file(source)
+            writer(target, size_of(picture.size, styles.options.content_size, styles.options.crop))
             with bars.picture(source.name) as advance:
                 try:
                     result = styles.lay(picture, advance)
                 except Interrupted as stop:
                     stopped, result = stop, stop.finished
         except SfumatoError as error:
-            message = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
+            message = str(error) if str(error).startswith((str(source), str(target))) else f"{source}: {error}"
             if not content.is_dir():
                 raise SfumatoError(message) from None
             _say(f"left out: {message}")

@@ -3,10 +3,10 @@
 Large pictures are restyled tile by tile, or optimised small and enlarged; what was chosen is said.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast, get_args
+from typing import Any, Protocol, cast, get_args
 
 import torch
 from PIL import Image, ImageChops
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.dataset import fingerprint, resized
+from ..data.given import Given, GivenT, like, picture_of, pictures_of
 from ..data.jobs import read_file
-from ..data.pictures import MAX_PIXELS, layers_of, to_bytes, to_picture, to_tensor
+from ..data.pictures import MAX_PIXELS, to_bytes, to_tensor
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
 from ..nets.activations import unit_mean_activation
@@ -43,7 +44,6 @@ FINEST = 2048  # of what is painted stroke by stroke
 TAUGHT = ("vgg16", "vgg19")  # encoders whose pooling a recipe may change; ours was trained with its own
 MIN_SIDE = 8
 RECOLOUR = {"coral": match_covariance, "histogram": match_histogram}
-PictureT = TypeVar("PictureT", Image.Image, Tensor)
 Advance = Callable[[int, int], object]  # told what is done and what there is to do: tiles, or steps
 Note = Callable[[str], None]  # told what was chosen
 Follow = Callable[[PictureTick], object]  # handed every step of an optimisation
@@ -255,26 +255,22 @@ class Styles:
 
 
 def restyle(
-    content: PictureT, style: Image.Image | Tensor | Sequence[Image.Image | Tensor], options: MethodOptions,
-    device: str = "auto", precision: str = "auto", masks: Sequence[Image.Image] = (),
-    network: Callable[[], Restyler] = shipped,
-) -> PictureT:  # fmt: skip
-    """`content` in the style of one picture or of several; of the kind that `content` is.
+    content: GivenT | str | Path, style: Given | Iterable[Given], options: MethodOptions, device: str = "auto",
+    precision: str = "auto", masks: Given | Iterable[Given] = (), network: Callable[[], Restyler] = shipped,
+) -> GivenT:  # fmt: skip
+    """`content` in the style of one picture or of several; of the kind that `content` is, a PIL image if it is a path.
 
-    Pictures are PIL images, or tensors (3, h, w) in [0, 1]. Raises SfumatoError for what cannot be.
+    Pictures are what `data.given` takes. Raises SfumatoError for what cannot be.
     """
-    given = [style] if isinstance(style, Image.Image | Tensor) else list(style)
+    picture, alpha = picture_of(content)
     styles = Styles(
-        [_picture(item)[0] for item in given], options, choose(device, precision),
-        [mask_of(*layers_of(mask)) for mask in masks], network,
+        [picture_of(item)[0] for item in pictures_of(style)], options, choose(device, precision),
+        [mask_of(*picture_of(mask)) for mask in pictures_of(masks)], network,
     )  # fmt: skip
-    picture, alpha = _picture(content)
     result = styles.lay(picture)
-    if isinstance(content, Tensor):
-        return (to_tensor(result).float() / 255).to(content)  # pyright: ignore[reportReturnType]
     if alpha is not None:
         result.putalpha(sized(alpha, options.content_size, options.crop))
-    return result  # pyright: ignore[reportReturnType]
+    return like(result, content)
 
 
 def once(note: Note) -> Note:
@@ -331,26 +327,24 @@ def regions(masks: Sequence[Tensor], size: Sequence[int], feather: int) -> Tenso
 
 def sized(image: Image.Image, shorter: int | None, crop: bool) -> Image.Image:
     """`image`, cut to its central square if `crop`, with `shorter` pixels on its shorter side."""
+    size = size_of(image.size, shorter, crop)
     if crop:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
-    if shorter is None or shorter == min(image.size):
-        return image
-    scale = shorter / min(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size[0] * size[1] > MAX_PIXELS:
-        raise SfumatoError(f"{image.width}×{image.height} pixels: {size[0]}×{size[1]} would be too many")
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _picture(image: Image.Image | Tensor) -> tuple[Image.Image, Image.Image | None]:
-    """An `RGB` picture and its transparency, of what a caller gave."""
-    if isinstance(image, Image.Image):
-        return layers_of(image)
-    if image.dim() != 3 or image.shape[0] != 3 or not image.is_floating_point():
-        raise SfumatoError(f"tensor {tuple(image.shape)} of {image.dtype}: must be (3, h, w), floats in [0, 1]")
-    return to_picture(image), None
+def size_of(size: tuple[int, int], shorter: int | None, crop: bool) -> tuple[int, int]:
+    """Width and height of what `sized` makes of a picture of `size`. Raises SfumatoError for too many pixels."""
+    width, height = (min(size), min(size)) if crop else size
+    if shorter is None:
+        return width, height
+    scale = shorter / min(size)
+    found = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if found[0] * found[1] > MAX_PIXELS:
+        raise SfumatoError(f"{width}×{height} pixels: {found[0]}×{found[1]} would be too many")
+    return found
 
 
 def mask_of(mask: Image.Image, alpha: Image.Image | None) -> Image.Image:

@@ -4,29 +4,27 @@ A picture keeps its size and its transparency. Networks that look at squares of 
 that size, and what they make is brought back.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from ..data.clips import ClipWork, frames, is_clip, open_clip, write_clip
 from ..data.dataset import fingerprint
+from ..data.given import GivenT, like, picture_of
 from ..data.jobs import jobs, read_file
-from ..data.pictures import layers_of, to_picture, to_tensor, write_picture
+from ..data.pictures import to_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
+from ..files import json_of
 from ..version import __version__
 from .tiles import TILE, Advance, TiledGenerator
 from .translator import SIDES, Side, Translator
 
-PictureT = TypeVar("PictureT", Image.Image, Tensor)
 LEAST = 16  # pixels of the shorter side at which a picture is translated, and of a tile
 
 
@@ -46,17 +44,14 @@ class Translation:
         self.system, self.runtime, self.size, self.tile = run.system, run.runtime, size, tile
         self.to: Side = "a" if to == "a" else "b"
 
-    def translate(self, picture: PictureT) -> PictureT:
-        """`picture`, a PIL image or a tensor (3, h, w) in [0, 1], as one of the other side: of its kind and size."""
-        if isinstance(picture, Tensor):
-            if picture.dim() != 3 or picture.shape[0] != 3 or not picture.is_floating_point():
-                raise SfumatoError(f"tensor {tuple(picture.shape)} of {picture.dtype}: must be (3, h, w), floats")
-            return (to_tensor(self.lay(to_picture(picture))).float() / 255).to(picture)  # pyright: ignore[reportReturnType]
-        colours, alpha = layers_of(picture)
+    def translate(self, picture: GivenT | str | Path) -> GivenT:
+        """`picture`, what `data.given` takes, as one of the other side: of its kind and size, a PIL image if it is a
+        path. Raises SfumatoError for what is no picture."""
+        colours, alpha = picture_of(picture)
         result = self.lay(colours)
         if alpha is not None:
             result.putalpha(alpha)
-        return result  # pyright: ignore[reportReturnType]
+        return like(result, picture)
 
     def lay(self, picture: Image.Image, advance: Advance = lambda *_: None) -> Image.Image:
         """An `RGB` picture, translated."""
@@ -106,13 +101,14 @@ def translate_files(
 def _translate_pictures(
     translation: Translation, run: OpenRun, content: Path, work: list[tuple[Path, Path]], bar: Progress
 ) -> Iterator[Path]:
-    note = json.dumps({"sfumato": __version__, "system": run.system_name, "to": translation.to})
+    note = json_of({"sfumato": __version__, "system": run.system_name, "to": translation.to})
     everything, one = bar.add_task("pictures", total=len(work), visible=len(work) > 1), bar.add_task("", total=None)
     written = 0
     for source, target in work:
         bar.update(one, description=source.name, completed=0, total=None)
         try:
             picture, alpha = read_file(source)
+            writer(target, picture.size)
             result = translation.lay(picture, lambda done, total: bar.update(one, completed=done, total=total))
         except SfumatoError as error:
             if not content.is_dir():
