@@ -789,7 +789,8 @@ def data_check(
     print(f"{opened.name}: {opened.told}")
     classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
     print(f"classes: {classes or 'none'}\nleft out: {len(opened.left_out)}\nfingerprint: {opened.fingerprint}")
-    print(*in_lines(found), sep="\n")
+    for line in in_lines(found):
+        print(line)
     if opened.second:
         print(f"side B: {len(opened.second.train):,} training and {len(opened.second.test):,} test images")
     if opened.notice:
@@ -815,7 +816,8 @@ def data_convert(
     from .runs.survey import problem_lines, problems
 
     count, left_out = convert(source.expanduser(), target, to, Division(tuple(split), holdout, seed))
-    print(*problem_lines(problems(left_out)), sep="\n", end="")
+    for line in problem_lines(problems(left_out)):
+        print(line)
     print(f"{target}: {count:,} pictures")
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import sfumato
 from sfumato.data.convert import convert
 from sfumato.data.dataset import ImageData
 from sfumato.data.sources import View, open_data
@@ -219,6 +220,29 @@ def test_every_form_reads_back_identical(tmp_path: Path, truth: ImageData, form:
     root.mkdir()
     FORMS[form](root)
     same(open_data(str(root), View(3, 32, target="boxes")), truth)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    return trained(tmp_path_factory.mktemp("run"), "VOC")
+
+
+def trained(root: Path, form: str) -> dict[str, torch.Tensor]:
+    (root / "set").mkdir()
+    FORMS[form](root / "set")
+    run = sfumato.train(
+        "ssd", data=str(root / "set"), run=root / "run", images=12, batch_size=4, resolution=64, device="cpu",
+        precision="fp32", evaluate=False,
+    )  # fmt: skip
+    return run.system.state_dict()
+
+
+@pytest.mark.parametrize(
+    "form", ["labelImg", "COCO", "Roboflow's COCO", "YOLO", "Darknet", "Labelme", "CVAT", "CreateML", "table"]
+)
+def test_every_form_trains_to_the_same_weights(tmp_path: Path, weights: dict[str, torch.Tensor], form: str) -> None:
+    found = trained(tmp_path, form)
+    assert all(torch.equal(value, weights[name]) for name, value in found.items())
 
 
 @pytest.mark.parametrize("form", ["VOC", "COCO", "YOLO", "Labelme", "CVAT", "table"])
