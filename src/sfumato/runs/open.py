@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    Picture = str | Path | Image.Image | Tensor
     PictureT = TypeVar("PictureT", Image.Image, Tensor)
 
 COLUMNS = 8
@@ -162,11 +163,12 @@ class Run:
         low, high = self.system.image_range
         return (images.float().cpu() - low) / (high - low)
 
-    def predict(self, picture: "str | Path | Image.Image | Tensor", score: float = SCORE) -> Any:
+    def predict(self, picture: "Picture | Sequence[Picture]", score: float = SCORE) -> Any:
         """What a recognition run sees in `picture`, a file, a PIL image or a tensor (3, h, w) in [0, 1]: names, boxes
-        as sure as `score`, or pixels. Raises SfumatoError for a picture that cannot be read, and for a run of another
-        kind."""
-        return self.entry.family.reader(self, score).read(picture)
+        as sure as `score`, or pixels; of a list of pictures, a list of answers. Raises SfumatoError for a picture that
+        cannot be read, and for a run of another kind."""
+        reader = self.entry.family.reader(self, score)
+        return reader.read_all(picture) if isinstance(picture, list | tuple) else reader.read(picture)
 
     def translate(self, picture: "PictureT", to: str = "b", size: int | None = None) -> "PictureT":
         """`picture`, a PIL image or a tensor (3, h, w) in [0, 1], by a translation run as one of side `to`, "a" or "b":
