@@ -160,6 +160,23 @@ def test_masks_are_palettes_that_reload_to_class_numbers(trained: Train, photos:
             assert mask.getpalette()[: 3 * len(run.classes)] == [part for row in colours(run.classes) for part in row]
 
 
+def test_masks_have_the_colours_that_were_trained_on(photos: Path, tmp_path: Path) -> None:
+    palette = [(200, 0, 0), (0, 0, 250)]
+    for name in NAMES:
+        with Image.open(photos / name) as photo:
+            mask = Image.new("P", photo.size if not name.endswith(".jpg") else photo.size[::-1])
+        mask.paste(1, (10, 10, 30, 30))
+        mask.putpalette([part for colour in palette for part in colour])
+        target = photos.parent / "masks" / Path(name).with_suffix(".png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mask.save(target)
+    run = sfumato.train("fcn", data=str(photos.parent), run=tmp_path / "run", crop=32, **SHORT)
+    assert list(sfumato.open(run.path).palette) == palette
+    answered(run, photos / "a.png", tmp_path / "mask.png", masks=True)
+    with Image.open(tmp_path / "mask.png") as mask:
+        assert mask.getpalette()[:6] == [part for colour in palette for part in colour]
+
+
 def test_a_zip_is_read_as_the_folder_in_it(trained: Train, photos: Path, tmp_path: Path) -> None:
     run = trained("finetune")
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:

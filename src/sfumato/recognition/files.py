@@ -15,12 +15,11 @@ from ..data.clips import CLIPS, ClipWork, is_clip, open_clip, write_clip
 from ..data.dataset import LeftOut, fingerprint, threads
 from ..data.index import is_picture
 from ..data.jobs import as_pngs, in_order
-from ..data.pictures import ENDINGS, WRITERS, write_picture, writer
+from ..data.pictures import ENDINGS, WRITERS, Colour, write_picture, writer
 from ..data.reader import is_tree, open_files
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import write_atomically
-from ..reports.overlays import colours
 from ..version import __version__
 from .answers import Answers, Yolo, answers_at, is_table
 from .clips import see_frames
@@ -165,7 +164,7 @@ def _read_pictures(
         if target := wanted.targets.get(found.values["file"]):
             target.parent.mkdir(parents=True, exist_ok=True)
             if wanted.masks:
-                _write_mask(found, target, reader.names)
+                _write_mask(found, target, reader.palette)
             else:
                 write_picture(found.drawn, target)
 
@@ -231,10 +230,10 @@ def _seen(reader: Reader, sources: Sequence[Source], leave_out: Callable[[LeftOu
         pool.shutdown(cancel_futures=True)
 
 
-def _write_mask(found: Prediction, target: Path, names: Sequence[str]) -> None:
+def _write_mask(found: Prediction, target: Path, palette: Sequence[Colour]) -> None:
     assert found.mask is not None
     picture = Image.fromarray(found.mask).convert("P")
-    picture.putpalette([part for colour in colours(names) for part in colour])
+    picture.putpalette([part for colour in palette for part in colour])
     write_atomically(target, lambda beside: picture.save(beside, "PNG"))
 
 

@@ -84,6 +84,7 @@ class Reader:
             raise SfumatoError(f"score {score}: must lie between 0 and 1")
         self.system, self.runtime, self.score, self.steady = run.system, run.runtime, score, steady
         self.names = run.classes
+        self.palette = run.palette or colours(run.classes)  # of masks
         self.target: Target = run.system.config.target
 
     def read(self, picture: Picture) -> Prediction:

@@ -85,6 +85,12 @@ class Run:
         return self.manifest.data.classes
 
     @property
+    def palette(self) -> Sequence[tuple[int, int, int]]:
+        """The 8-bit RGB of each class in the masks of its data; empty if those have no colours."""
+        parts = [bytes.fromhex(colour[1:]) for colour in self.manifest.data.palette]
+        return [(red, green, blue) for red, green, blue in parts]
+
+    @property
     def runtime(self) -> Runtime:
         as_trained = self._device in ("auto", self.manifest.device)
         return choose(self._device, self.manifest.precision if as_trained else "auto")
