@@ -4,8 +4,8 @@ Training steps, ours and the textbook's, alternate in one process, on the CPU; e
 after a warm-up. `steps`, the default, are those of every system. `peak_share`: operations of our matrix products and
 convolutions per second, over what this machine reaches on a large square matrix product in the precision that we train
 in. `kernels`: calls of torch's operators in one of our steps; where the share is low, they say if there is little to do
-in each. `--plain`: in fp32, with no more than a processor with AVX2 can do. `whole`, `growth` and `reading` are programs
-of their own: see whole.py, growth.py, reading.py.
+in each. `--plain`: in fp32, with no more than a processor with AVX2 can do. `whole`, `growth` and `reading` are
+programs of their own: see whole.py, growth.py, reading.py.
 """
 
 import argparse

@@ -529,11 +529,21 @@ def report(run: Run, /, *, device: Device = "auto") -> None:
 @app.command
 def predict(
     run: Run,
-    picture: Annotated[Path, Parameter(help="A picture, or a folder of pictures.")],
+    picture: Annotated[Path, Parameter(help="A picture, a folder or an archive (.zip, .tar) of pictures, or a clip.")],
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="What to draw the answer on: a picture, or a folder.")
+        list[Path] | None,
+        Parameter(
+            name=["--out", "-o"],
+            negative="",
+            help="What to write; may be given several times. A picture, a folder or a clip: the answers are drawn. "
+            "x.csv: a row for each picture, object or frame. x.json: COCO's format for boxes, else a list.",
+        ),
+    ] = None,
+    yolo: Annotated[
+        Path | None,
+        Parameter(help="Where objects are found: a new folder for YOLO's labels and classes.txt, to train on."),
     ] = None,
     score: Annotated[
         float, Parameter(help="Where objects are found: how sure a detection must be, from 0 to 1.")
@@ -544,15 +554,24 @@ def predict(
     as_json: JSON = False,
     device: Device = "auto",
 ) -> None:
-    """Read pictures with a recognition run: what they show, where it is, or which pixels are what."""
-    from .recognition.predict import predict_files
+    """Read pictures with a recognition run: what they show, where it is, or which pixels are what.
+
+    Each answer is a line, unless it goes into a table, labels or a clip; how many there are of what is said at the end.
+    A picture that cannot be read is named and passed over. Ctrl-C keeps what is read so far.
+    """
+    from .data.clips import is_clip
+    from .recognition.files import predict_files
     from .runs.open import open as open_run
 
-    for found in predict_files(open_run(run, device), picture, out, score, mask):
+    told = yolo or any(path.suffix.lower() in (".csv", ".json") or is_clip(path) for path in out or ())
+
+    def say(found: Any) -> None:
         if as_json:
             _print_json(found.values, indent=None)
-        else:
-            print(f"{found.file}: {found.words}")
+        elif not told:
+            print(f"{found.place}: {found.words}")
+
+    predict_files(open_run(run, device), picture, out or (), score, mask, yolo, say)
 
 
 @app.command

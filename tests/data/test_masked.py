@@ -216,3 +216,23 @@ def test_three_halves_stay_three(tmp_path: Path, half: str) -> None:
     data = read_masked(tmp_path, HIGH)
     assert data.valid is not None
     assert (len(data.train), len(data.valid), len(data.test)) == (2, 2, 2)
+
+
+def test_classes_have_the_colours_of_their_masks(tmp_path: Path) -> None:
+    red, blue, pink = (200, 0, 0), (0, 0, 250), (255, 90, 200)
+    for folder, levels, palette in (("a", (0, 1, 2), {0: red, 1: blue, 2: pink}), ("b", (0, 255), {0: red, 255: pink})):
+        masks = grey(*levels)
+        for mask in masks.values():
+            mask.putpalette([part for level in range(256) for part in palette.get(level, (level, level, 7))])
+        assert read_masked(made(tmp_path / folder, masks), 32).palette == tuple(palette.values())
+    assert read_masked(made(tmp_path / "grey", grey(0, 1)), 32).palette == ()
+    alike = grey(0, 1)
+    for mask in alike.values():
+        mask.putpalette([*red, *red, *blue])
+    assert read_masked(made(tmp_path / "alike", alike), 32).palette == ()
+    coloured = {
+        name: Image.fromarray(np.array([red, pink], np.uint8)[np.asarray(mask)]) for name, mask in alike.items()
+    }
+    made(tmp_path / "rgb", coloured)
+    (tmp_path / "rgb" / "labelmap.txt").write_text("wall:200,0,0::\ndoor:255,90,200::\nroof:0,0,250::\n")
+    assert read_masked(tmp_path / "rgb", 32).palette == (red, pink, blue)

@@ -11,8 +11,9 @@ from PIL import Image
 
 import sfumato
 from sfumato.errors import SfumatoError
+from sfumato.recognition.files import predict_files
 from sfumato.recognition.measures import anchors_of
-from sfumato.recognition.predict import predict_files
+from sfumato.recognition.predict import Prediction
 from tests.conftest import Command, one_line
 
 SHORT: dict[str, Any] = {"images": 16, "batch_size": 8, "resolution": 64, "precision": "fp32", "evaluate": False}
@@ -46,9 +47,15 @@ def pictures(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: image.size for name, image in made.items()}
 
 
+def answered(run: sfumato.Run, source: Path, *out: Path, **options: Any) -> list[Prediction]:
+    found: list[Prediction] = []
+    predict_files(run, source, out, say=found.append, **options)
+    return found
+
+
 def test_every_kind_of_picture_is_read_and_drawn_on(run: sfumato.Run, tmp_path: Path) -> None:
     sizes = pictures(tmp_path / "in")
-    found = list(predict_files(run, tmp_path / "in", tmp_path / "out"))
+    found = answered(run, tmp_path / "in", tmp_path / "out")
     assert [item.file.name for item in found] == sorted(sizes)
     for item in found:
         assert item.words
@@ -63,14 +70,14 @@ def test_a_mask_is_of_the_pictures_size_and_holds_class_numbers(run: sfumato.Run
     sizes = pictures(tmp_path / "in")
     if run.system_name != "fcn":
         with pytest.raises(SfumatoError, match="makes no masks"):
-            list(predict_files(run, tmp_path / "in", tmp_path / "out", masks=True))
+            answered(run, tmp_path / "in", tmp_path / "out", masks=True)
         return
-    list(predict_files(run, tmp_path / "in", tmp_path / "out", masks=True))
+    answered(run, tmp_path / "in", tmp_path / "out", masks=True)
     with pytest.raises(SfumatoError, match="ends in"):
-        list(predict_files(run, tmp_path / "in" / "rgb.jpg", tmp_path / "out.jpg", masks=True))
+        answered(run, tmp_path / "in" / "rgb.jpg", tmp_path / "out.jpg", masks=True)
     with pytest.raises(SfumatoError, match="needs an --out"):
-        list(predict_files(run, tmp_path / "in", None, masks=True))
-    with Image.open(tmp_path / "out" / "rgb.jpg.png") as mask:
+        answered(run, tmp_path / "in", masks=True)
+    with Image.open(tmp_path / "out" / "rgb.png") as mask:
         assert mask.mode == "P"
         assert mask.size == sizes["rgb.jpg"]
         assert np.asarray(mask).max() < 5
@@ -98,14 +105,14 @@ def test_a_damaged_picture_of_a_folder_is_left_out_and_alone_refused(
 ) -> None:
     pictures(tmp_path / "in")
     (tmp_path / "in" / "bad.jpg").write_bytes(b"no picture")
-    assert len(list(predict_files(run, tmp_path / "in", None))) == 8
+    assert len(answered(run, tmp_path / "in")) == 8
     assert "bad.jpg" in capsys.readouterr().err
     with pytest.raises(SfumatoError, match=r"bad\.jpg"):
-        list(predict_files(run, tmp_path / "in" / "bad.jpg", None))
+        answered(run, tmp_path / "in" / "bad.jpg")
     with pytest.raises(SfumatoError, match="no such file"):
-        list(predict_files(run, tmp_path / "none.png", None))
+        answered(run, tmp_path / "none.png")
     with pytest.raises(SfumatoError, match="score 3"):
-        list(predict_files(run, tmp_path / "in", None, score=3))
+        answered(run, tmp_path / "in", score=3)
 
 
 def test_an_answer_that_cannot_be_written_does_not_stop_a_folder(

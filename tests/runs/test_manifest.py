@@ -150,6 +150,10 @@ def test_a_data_record_is_judged_too() -> None:
     values["data"]["test"] = -1
     with pytest.raises(SfumatoError, match="here: test -1: must not be negative"):
         convert(values, Manifest, "here")
+    for palette, fault in ((["#ff0000"], "1 colours for"), (["#ff000"] * 10, "'#ff000': must be #rrggbb")):
+        changed = {**values, "data": {**values["data"], "test": 1, "palette": palette}}
+        with pytest.raises(SfumatoError, match=f"here: palette.* {fault}"):
+            convert(changed, Manifest, "here")
     values["data"]["classes"] = ["0", 1]
     with pytest.raises(SfumatoError, match=r"here: data.classes\[1\]: expected str, got int"):
         convert(values, Manifest, "here")

@@ -267,7 +267,7 @@ class ImageData:
     (`valid`). `notice` is what must be said wherever results on it are shown, in English and Chinese;
     `fingerprint` names it. `second`: for systems that learn from two sets of images side by side, the other one;
     `paired`: its pictures are the partners of these, one by one. `reading`: how a source was read whose layout had to
-    be found out, in one line."""
+    be found out, in one line. `palette`: the 8-bit RGB of each class, of masks that have colours of their own."""
 
     name: str
     train: Split
@@ -281,6 +281,7 @@ class ImageData:
     paired: bool = False
     reading: str = ""
     valid: Split | None = None
+    palette: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def told(self) -> str:

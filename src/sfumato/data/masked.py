@@ -13,8 +13,8 @@ VOC, CamVid and Cityscapes are known to have.
 
 import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -50,6 +50,7 @@ VOCS = re.compile(r"(\d{4}_)?\d{6}")
 BACKGROUND = "background"
 DENSE = 64  # levels below it are numbers of classes, not shades: what lies between two may be a third
 SHOWN = 12
+PALETTED = ("PNG", "GIF", "BMP", "TIFF")  # formats that have palettes
 Levels = NDArray[np.uint8]
 
 
@@ -133,7 +134,27 @@ def read_masked(path: Path, resolution: int, strict: bool = False, division: Div
     refuse_if(strict, path, left_out, bool(chosen))
     classes = _classes(path, [(masks[name], seen.levels[name]) for name in chosen], named)
     known_by = [f"{masks[name]}:{files.size(masks[name])}" for name in chosen]
-    return _data(path, reader, chosen, pictures, halves, classes, left_out, division, how, known_by)
+    data = _data(path, reader, chosen, pictures, halves, classes, left_out, division, how, known_by)
+    by_level = {level: colour for colour, level in (colours or {}).items()}
+    if seen.palettes:
+        by_level = _palette(files.content(masks[chosen[0]]))
+    present = frozenset().union(*(seen.levels[name] for name in chosen))
+    return replace(data, palette=_of_classes(by_level, present, classes))
+
+
+def _palette(content: bytes) -> dict[int, Colour]:
+    """The colour of each level of a palette picture."""
+    with Image.open(io.BytesIO(content), formats=PALETTED) as image:
+        levels = image.getpalette() or []
+    return dict(enumerate(zip(levels[::3], levels[1::3], levels[2::3], strict=True)))
+
+
+def _of_classes(by_level: dict[int, Colour], present: Iterable[int], classes: Classes) -> tuple[Colour, ...]:
+    """The colour of each class, by a level that masks hold if there is one; nothing unless all have different ones."""
+    levels = [*sorted(by_level, reverse=True), *(level for level in present if level in by_level)]
+    known = {int(classes.table[level]): by_level[level] for level in levels}
+    palette = tuple(known[number] for number in range(len(classes.names)) if number in known)
+    return palette if len(set(palette)) == len(classes.names) else ()
 
 
 def _data(

@@ -1,6 +1,7 @@
 """config.json: what a run is made of. Reading it needs no torch."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "deeplab": SEGMENTING,
 }  # fields that systems got with format 3, and what did as much before
 NAME = "config.json"
+COLOUR = re.compile("#[0-9a-f]{6}")
 MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 
 
@@ -36,9 +38,14 @@ class DataRecord:
     split: tuple[str, ...] = ()  # which pictures are held out, as was asked for
     holdout: Annotated[float | None, Bounds(0, 1)] = None  # the share that was asked for, drawn by the seed
     reading: str = ""  # how the halves and the classes were found out
+    palette: tuple[str, ...] = ()  # #rrggbb of each class, of masks that have colours of their own
 
     def __post_init__(self) -> None:
         check(self)
+        if self.palette and len(self.palette) != len(self.classes):
+            raise SfumatoError(f"palette: {len(self.palette)} colours for {len(self.classes)} classes")
+        if wrong := [colour for colour in self.palette if not COLOUR.fullmatch(colour)]:
+            raise SfumatoError(f"palette {shown(wrong[0])}: must be #rrggbb")
 
 
 @dataclass(frozen=True, kw_only=True)

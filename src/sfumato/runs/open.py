@@ -80,6 +80,12 @@ class Run:
         return self.manifest.data.classes
 
     @property
+    def palette(self) -> Sequence[tuple[int, int, int]]:
+        """The 8-bit RGB of each class in the masks of its data; empty if those have no colours."""
+        parts = [bytes.fromhex(colour[1:]) for colour in self.manifest.data.palette]
+        return [(red, green, blue) for red, green, blue in parts]
+
+    @property
     def runtime(self) -> Runtime:
         as_trained = self._device in ("auto", self.manifest.device)
         return choose(self._device, self.manifest.precision if as_trained else "auto")
@@ -159,11 +165,12 @@ class Run:
         low, high = self.system.image_range
         return (images.float().cpu() - low) / (high - low)
 
-    def predict(self, picture: "Given", score: float = SCORE) -> Any:
+    def predict(self, picture: "Given | Sequence[Given]", score: float = SCORE) -> Any:
         """What a recognition run sees in `picture`, a file, a PIL image, an array (h, w, 3) or (h, w), uint8 or floats
-        in [0, 1], or a tensor (3, h, w) in [0, 1]: names, boxes as sure as `score`, or pixels. Raises SfumatoError for
-        a picture that cannot be read, and for a run of another kind."""
-        return self.entry.family.reader(self, score).read(picture)
+        in [0, 1], or a tensor (3, h, w) in [0, 1]: names, boxes as sure as `score`, or pixels; of a list of pictures, a
+        list of answers. Raises SfumatoError for a picture that cannot be read, and for a run of another kind."""
+        reader = self.entry.family.reader(self, score)
+        return reader.read_all(picture) if isinstance(picture, list | tuple) else reader.read(picture)
 
     def translate(self, picture: "GivenT | str | Path", to: str = "b", size: int | None = None) -> "GivenT":
         """`picture`, one that `predict` takes, by a translation run as one of side `to`, "a" or "b": of its kind and

@@ -95,6 +95,7 @@ def train(
                 split=held.split,
                 holdout=holdout,
                 reading=opened.reading,
+                palette=tuple(f"#{bytes(colour).hex()}" for colour in opened.palette),
             ),
             seed=seed,
             device=runtime.device.type,  # pyright: ignore[reportArgumentType] - one of those that `choose` knows
