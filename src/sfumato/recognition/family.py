@@ -18,10 +18,11 @@ from ..reports.document import Report
 from ..reports.figures import captioned, confusion_table, curve
 from ..reports.grids import COLUMNS, sheet, shrunk
 from .finetune import FineTuned
-from .measures import inspect_anchors, measure, mistakes, shown_rows
+from .measures import inspect_anchors, known_boxes, measure, mistakes, shown_rows
 from .predict import Reader
 from .recognizer import Recognizer
-from .ssd import SSD
+from .ssd import SSD, fit_anchors
+from .ssd import Config as SSDConfig
 
 ANCHORED = 2  # training images whose anchors are shown
 SCORES = ("accuracy", "pixel_accuracy", "class_error", "box_mae")
@@ -43,12 +44,14 @@ class Recognition(Family):
         return View(config.channels, config.resolution, config.fit, config.target)
 
     def settle(self, config: Any, data: ImageData, system: str) -> Any:
-        """How many classes there are to tell apart."""
+        """How many classes there are to tell apart, and anchors that are fitted to the training boxes."""
         count = len(data.classes)
         if count < (1 if config.target == "boxes" else 2):
             raise SfumatoError(f"data {data.name}: has {count or 'no'} classes: there is nothing to tell apart")
         if config.classes not in (0, count):
             raise SfumatoError(f"classes {config.classes}: the data {data.name} has {count}")
+        if isinstance(config, SSDConfig) and config.anchors == "fitted" and not config.widths:
+            config = fit_anchors(config, known_boxes(data.train))
         return replace(config, classes=count)
 
     def evaluate(

@@ -28,7 +28,7 @@ from ..reports.overlays import boxed, coloured, framed
 from .finetune import FineTuned
 from .recognizer import Recognizer
 from .segmentation import Segmenter
-from .ssd import ANCHORS, SSD, said_wrong
+from .ssd import SSD, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
@@ -167,6 +167,12 @@ def _here(found: Iterable[Detections]) -> list[Detections]:
     return [Detections(item.boxes.cpu(), item.classes.cpu(), item.scores.cpu()) for item in found]
 
 
+def known_boxes(split: Split) -> Tensor:
+    """(n, 4): the boxes of all objects of `split`."""
+    assert split.boxes is not None
+    return split.boxes[split.boxes[..., 0] >= 0][:, 1:]
+
+
 def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> Evaluation:
     """The network; no object anywhere; and one box in every picture, the mean one, by the commonest name."""
     assert data.test.boxes is not None
@@ -236,12 +242,10 @@ def inspect_anchors(system: SSD, data: ImageData, place: int, truth: str = "obje
     assert data.train.boxes is not None
     rows = data.train.boxes[place]
     rows = rows[rows[:, 0] >= 0]
-    with torch.no_grad():
-        device = next(system.parameters()).device
-        shapes = [(values.shape[-2], values.shape[-1]) for values in system.maps(image[None].to(device))]
+    shapes = system.map_shapes()
     anchors = system.anchors(shapes, torch.device("cpu"))
     (assigned,) = assign(rows[None, :, 1:], rows[None, :, 0].long(), anchors, system.config.threshold)
-    counts = [height * width * ANCHORS for height, width in shapes]
+    counts = [height * width * system.config.at_pixel for height, width in shapes]
     layers = [
         Layer(f"{height}×{width}", own, theirs)
         for (height, width), own, theirs in zip(shapes, anchors.split(counts), assigned.split(counts), strict=True)

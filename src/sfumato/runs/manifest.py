@@ -9,9 +9,16 @@ from ..engine.fields import Bounds, Count, Natural, check
 from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
 
-FORMAT = 2
+FORMAT = 3
 NAME = "config.json"
 MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
+ANCHORS = {  # of ssd, before they were fields
+    "anchors": "usual",
+    "sizes": [0.2, 0.272, 0.37, 0.447, 0.54, 0.619, 0.71, 0.79, 0.88, 0.961],
+    "ratios": [1.0, 2.0, 0.5],
+    "widths": [],
+    "heights": [],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,8 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
     """config.json of any format that ever was, in today's. Raises SfumatoError for one that is not known yet.
 
-    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use."""
+    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 2, ssd has no fields of
+    its anchors."""
     found = values.get("format", 1)
     if type(found) is not int or not 1 <= found <= FORMAT:
         raise SfumatoError(f"{where}: format {shown(found)}, but this Sfumato reads formats 1 to {FORMAT}")
@@ -81,4 +89,6 @@ def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
         config = values.get("config")
         if values.get("system") == "wgan" and isinstance(config, dict):
             values["config"] = {name: value for name, value in config.items() if name not in ("beta1", "beta2")}
+    if found < 3 and values.get("system") == "ssd" and isinstance(config := values.get("config"), dict):
+        values = {**values, "config": {**ANCHORS, **config}}
     return {**values, "format": FORMAT}
