@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 import sfumato
+from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import open_data
+from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
-from sfumato.ops.anchors import best_overlaps
-from sfumato.recognition import ssd
+from sfumato.ops.anchors import Detections, best_overlaps, laid
+from sfumato.recognition import fcn, measures, ssd
 from sfumato.recognition.family import FAMILY
-from sfumato.recognition.measures import known_boxes
+from sfumato.recognition.measures import measure
+from sfumato.recognition.reach import known_boxes, reach
 from sfumato.runs.manifest import ANCHORS, migrated, read_manifest
 
 SMALL = ssd.Config(resolution=64, batch_size=8, images=16)
@@ -74,6 +77,80 @@ def test_fitted_anchors_are_kept_and_need_no_data(tmp_path: Path) -> None:
     assert [part.tolist() for part in opened.sides()] == [part.tolist() for part in found.sides()]
     longer = sfumato.resume(run.path, images=48, evaluate=False)
     assert longer.system.config.widths == found.widths
+
+
+def pictured(objects: Tensor) -> ImageData:
+    """An object of one class in each of as many images, for training and for testing."""
+    rows = torch.cat([torch.zeros(len(objects), 1, 1), objects[:, None]], 2)
+    half = Split(InMemory(torch.zeros(len(objects), 3, 64, 64, dtype=torch.uint8)), boxes=rows)
+    return ImageData("pictured", half, half, ("thing",), "0")
+
+
+def test_the_reach_of_anchors_is_told_and_small_objects_are_warned_of() -> None:
+    small, large = boxes(30, 0.02, 0.05), laid(8, 8, torch.tensor([[0.2, 0.2]]))
+    system = ssd.SSD(replace(SMALL, classes=1)).train()
+    before = {name: value.clone() for name, value in system.state_dict().items()}
+    recalled, warning = FAMILY.advise(system, pictured(torch.cat([small, large])))
+    assert "68.1% of 94 training objects" in recalled
+    assert "30 of 94 training objects are smaller than half of the smallest anchor (0.2 of the side)" in warning
+    assert "--anchors fitted" in warning
+    assert system.training
+    assert all(torch.equal(value, before[name]) for name, value in system.state_dict().items())
+    (alone,) = FAMILY.advise(system, pictured(large))
+    assert "100.0% of 64 training objects" in alone
+    assert "mean best overlap 1.000" in alone
+    assert not FAMILY.advise(fcn.FCN(fcn.Config(classes=2, pretrained=False)), pictured(large))
+
+
+def test_anchors_equal_to_the_boxes_have_a_recall_of_1() -> None:
+    system = ssd.SSD(replace(SMALL, classes=1))
+    maps = list(zip(system.map_shapes(), SMALL.sides(), strict=True))
+    objects = torch.cat([laid(*shape, sides) for shape, sides in maps])
+    found = reach(system, objects)
+    assert found.recall == 1
+    assert found.overlap == pytest.approx(1, abs=1e-5)
+    assert found.too_small == 0
+
+
+def test_a_new_run_says_what_its_anchors_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options: dict[str, Any] = {"resolution": 64, "images": 32, "sizes": (0.6,) * 5, "evaluate": False}
+    sfumato.train("ssd:scenes", run=tmp_path / "run", **options)
+    said = capsys.readouterr().err.splitlines()
+    told = [line for line in said if line.startswith("sfumato: ") and "training objects" in line]
+    assert ["best possible recall" in line for line in told] == [True, False]
+    sfumato.resume(tmp_path / "run", images=64, evaluate=False)
+    assert "training objects" not in capsys.readouterr().err
+
+
+def test_the_mean_box_sees_mirrored_images_where_the_network_does(runtime: Runtime) -> None:
+    data = pictured(torch.tensor([[0.5, 0.2, 0.9, 0.6]]).repeat(4, 1))
+    for flip, value in ((False, 1.0), (True, 0.0)):
+        torch.manual_seed(0)
+        evaluation = measure(ssd.SSD(replace(SMALL, classes=1, flip=flip)), data, runtime)
+        assert evaluation.value("map_50", "mean-box") == pytest.approx(value)
+        found = evaluation.more["found"]["thing"]
+        assert found["objects"] == 4
+        assert found["ap_50"] == pytest.approx(evaluation.value("map_50"))
+        assert sum(found["curve"]) / 101 == pytest.approx(found["ap_50"], abs=1e-4)
+        assert evaluation.more["anchors"]["objects"] == 4
+
+
+def test_the_worst_images_are_false_alarms_and_misses(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pictured(torch.tensor([[0.1, 0.1, 0.5, 0.5]]).repeat(4, 1))
+    right, wrong = data.test.boxes[0, 0, 1:], torch.tensor([0.6, 0.6, 0.9, 0.9])  # pyright: ignore[reportOptionalSubscript]
+    rows = [[(right, 0.9)], [(right, 0.9), (wrong, 0.4)], [(wrong, 0.8)], []]
+    said = [
+        Detections(
+            torch.stack([box for box, _ in row]) if row else torch.zeros(0, 4),
+            torch.zeros(len(row), dtype=torch.int64),
+            torch.tensor([score for _, score in row]),
+        )
+        for row in rows
+    ]
+    monkeypatch.setattr(measures, "find_objects", lambda *_: said)
+    images, words = measures.worst_images(ssd.SSD(replace(SMALL, classes=1)), data, runtime)
+    assert words == ["thing 80%: not there", "thing 40%: not there", "missed: 1 of 1"]
+    assert all(image.shape == (3, 64, 64) and image.any() for image in images)
 
 
 def test_too_few_boxes_to_fit_are_refused() -> None:
