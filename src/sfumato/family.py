@@ -77,6 +77,10 @@ class Family:
         """`config` with what only the data can tell. Raises SfumatoError for data that `system` cannot use."""
         return config
 
+    def advise(self, system: System, data: ImageData) -> Sequence[str]:
+        """Lines for whoever looks on, said before a new run draws its first image: what can be known by then."""
+        return ()
+
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
         judges: Judges = USUAL,

@@ -1,6 +1,7 @@
 """Measures of recognition against torchmetrics, closed forms and cases that can be counted by hand."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,11 @@ from sfumato.metrics.recognition import (
     average_precision,
     confusion,
     intersection_over_union,
+    judge,
+    matches,
     pixel_confusion,
     pixel_scores,
+    precision_and_recall,
 )
 from sfumato.ops.anchors import Detections
 
@@ -77,9 +81,8 @@ def test_average_precision_of_what_can_be_counted() -> None:
     assert scores["map"] == pytest.approx((6 / 10 + 1) / 2)
 
 
-def test_average_precision_is_torchmetrics() -> None:
-    from torchmetrics.detection import MeanAveragePrecision
-
+def detected() -> tuple[list[torch.Tensor], list[Detections]]:
+    """Objects of twelve images, and detections, some of them of a class of which there are none."""
     generator = torch.Generator().manual_seed(0)
     true, said = [], []
     for _ in range(12):
@@ -90,12 +93,24 @@ def test_average_precision_is_torchmetrics() -> None:
         moved = boxes + 0.03 * torch.randn(5, 4, generator=generator)
         said.append(Detections(moved, torch.where(torch.rand(5, generator=generator) < 0.8, labels, 0),
                                torch.rand(5, generator=generator)))  # fmt: skip
-    metric = MeanAveragePrecision(backend="faster_coco_eval")
+    return true, said
+
+
+def torchmetrics(true: list[torch.Tensor], said: list[Detections], **options: Any) -> dict[str, torch.Tensor]:
+    from torchmetrics.detection import MeanAveragePrecision
+
+    metric = MeanAveragePrecision(backend="faster_coco_eval", **options)
     metric.update(
         [{"boxes": 1000 * item.boxes, "scores": item.scores, "labels": item.classes} for item in said],
         [{"boxes": 1000 * item[:, 1:], "labels": item[:, 0].long()} for item in true],
     )
-    expected = {name: float(metric.compute()[name]) for name in ("map", "map_50")}
+    return metric.compute()
+
+
+def test_average_precision_is_torchmetrics() -> None:
+    true, said = detected()
+    found = torchmetrics(true, said)
+    expected = {name: float(found[name]) for name in ("map", "map_50")}
     assert 0 < expected["map"] < expected["map_50"] < 1
     assert average_precision(said, true) == pytest.approx(expected, abs=1e-6)
 
@@ -104,3 +119,47 @@ def test_a_surer_wrong_detection_costs_precision() -> None:
     true = [torch.tensor([[0, 0.1, 0.1, 0.5, 0.5]])]
     said = found((0, 0.9, 0.6, 0.6, 0.9, 0.9), (0, 0.8, 0.1, 0.1, 0.5, 0.5))
     assert average_precision([said], true)["map_50"] == pytest.approx(0.5)
+
+
+def test_the_curve_of_each_class_has_torchmetrics_average_precision() -> None:
+    true, said = detected()
+    expected = torchmetrics(true, said, iou_thresholds=[0.5], class_metrics=True)
+    curves = judge(said, true).curves
+    assert [float(curve.mean()) for curve in curves.values()] == pytest.approx(expected["map_per_class"].tolist())
+    assert list(curves) == expected["classes"].tolist()
+    for curve in curves.values():
+        assert curve.shape == (101,)
+        assert (curve.diff() <= 0).all()
+
+
+def test_a_class_without_objects_has_no_curve_and_the_others_average_to_map_50() -> None:
+    true, said = detected()
+    true = [rows[rows[:, 0] > 0] for rows in true]
+    judged = judge(said, true)
+    assert list(judged.curves) == [1, 2]
+    mean = sum(float(curve.mean()) for curve in judged.curves.values()) / 2
+    assert judged.scores["map_50"] == pytest.approx(mean)
+    assert not judge(said, [rows[:0] for rows in true]).curves
+
+
+def test_each_object_is_found_once_and_by_its_own_name() -> None:
+    rows = torch.tensor([[0, 0.1, 0.1, 0.5, 0.5], [1, 0.6, 0.6, 0.9, 0.9], [1, 0.0, 0.6, 0.2, 0.9]])
+    said = found(
+        (0, 0.7, 0.1, 0.1, 0.5, 0.5),
+        (0, 0.9, 0.1, 0.1, 0.5, 0.45),
+        (0, 0.8, 0.6, 0.6, 0.9, 0.9),
+        (1, 0.5, 0.6, 0.6, 0.9, 0.8),
+    )
+    right, met = matches(said, rows)
+    assert right.tolist() == [False, True, False, True]
+    assert met.tolist() == [True, True, False]
+    assert [part.tolist() for part in matches(found(), rows)] == [[], [False] * 3]
+    assert [part.tolist() for part in matches(said, rows[:0])] == [[False] * 4, []]
+
+
+def test_precision_and_recall_of_what_can_be_counted() -> None:
+    precision, recall = precision_and_recall(torch.tensor([[3, 1, 0], [2, 4, 0], [0, 0, 0]]))
+    assert precision[:2].tolist() == pytest.approx([3 / 5, 4 / 5])
+    assert recall[:2].tolist() == pytest.approx([3 / 4, 4 / 6])
+    assert precision[2].isnan()
+    assert recall[2].isnan()

@@ -105,6 +105,14 @@ def test_patch_pca_is_scikit_learns_on_each_patch() -> None:
     assert np.allclose(patches(patch_pca(train, 5, 7)(images)), oracle, atol=1e-4)
 
 
+def test_baselines_that_see_mirrors_are_fitted_on_images_and_their_mirrors() -> None:
+    known, images = (pictures(40) * 255).to(torch.uint8), pictures(3)
+    train, both = Split(InMemory(known)), Split(InMemory(torch.cat([known, known.flip(-1)])))
+    assert torch.allclose(pca(train, 4, mirrored=True)(images), pca(both, 4)(images), atol=1e-5)
+    assert torch.allclose(patch_pca(train, 5, 7, mirrored=True)(images), patch_pca(both, 5, 7)(images), atol=1e-4)
+    assert torch.allclose(mean_image(train, images, mirrored=True), mean_image(both, images), atol=1e-6)
+
+
 def test_a_linear_code_as_large_as_the_image_loses_nothing() -> None:
     train, images = Split(InMemory((pictures(900) * 255).to(torch.uint8))), pictures(3).clamp(0.01, 0.99)
     assert torch.allclose(pca(train, 784)(images), images, atol=1e-4)

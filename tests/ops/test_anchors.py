@@ -7,7 +7,20 @@ from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
-from sfumato.ops.anchors import assign, detect, offsets, prior_boxes, shifted, targets
+from sfumato.ops.anchors import (
+    assign,
+    best_overlaps,
+    detect,
+    fitted_sides,
+    laid,
+    offsets,
+    overlaps_of,
+    prior_boxes,
+    prior_sides,
+    shifted,
+    side_overlaps,
+    targets,
+)
 from sfumato.recognition.ssd import RATIOS, SIZES
 from sfumato.studies.recognition.anchors import PRINTED_ASSIGNED, PRINTED_OFFSETS, PRINTED_OVERLAPS
 from sfumato.studies.recognition.experiments import FIVE, FOUR, OBJECTS
@@ -115,3 +128,43 @@ def test_suppression_keeps_the_surest_of_each_class_as_printed() -> None:
     assert found.classes[order].tolist() == [0, 1]
     assert torch.allclose(found.scores, torch.tensor([0.9, 0.9]))
     assert torch.allclose(found.boxes[order], FOUR[[0, 3]])
+
+
+def random_boxes(count: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    sides = torch.rand(count, 2, generator=generator) ** 2 * 0.9 + 0.01
+    low = torch.rand(count, 2, generator=generator) * (1 - sides)
+    return torch.cat([low, low + sides], 1)
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (5, 9)])
+def test_the_nearest_pixel_has_the_best_anchor(shape: tuple[int, int]) -> None:
+    boxes, sides = random_boxes(200, 0), prior_sides((0.2, 0.5), RATIOS)
+    maps = [(*shape, sides), (1, 1, 2 * sides)]
+    all_of_them = torch.cat([laid(*each) for each in maps])
+    assert torch.allclose(best_overlaps(boxes, maps), overlaps_of(boxes, all_of_them).amax(1), atol=1e-5)
+
+
+def test_anchors_that_are_the_boxes_overlap_them_wholly() -> None:
+    sides = prior_sides((0.2, 0.3), RATIOS)
+    assert torch.allclose(best_overlaps(laid(4, 4, sides), [(4, 4, sides)]), torch.ones(64), atol=1e-5)
+
+
+def test_k_means_finds_the_sides_that_there_are() -> None:
+    known = torch.tensor([[0.05, 0.08], [0.1, 0.1], [0.4, 0.2], [0.2, 0.45], [0.9, 0.8]])
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(0))
+    for usual in (torch.full((5, 2), 0.5), known.flip(0)):
+        assert torch.allclose(fitted_sides(known.repeat(40, 1)[order], usual), known)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fitted_sides_are_no_worse_than_usual_ones_and_always_the_same(seed: int) -> None:
+    boxes = random_boxes(60, seed)
+    sides, usual = boxes[:, 2:] - boxes[:, :2], prior_sides((0.2, 0.5), RATIOS)
+    state = torch.get_rng_state()
+    found = fitted_sides(sides, usual)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(found, fitted_sides(sides, usual))
+    assert side_overlaps(sides, found).amax(1).mean() >= side_overlaps(sides, usual).amax(1).mean()
+    fit = side_overlaps(sides, found).amax(1).mean()
+    assert side_overlaps(sides, fitted_sides(sides, found)).amax(1).mean() >= fit - 1e-6

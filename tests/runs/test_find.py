@@ -75,7 +75,7 @@ def test_looking_makes_no_files(root: Path) -> None:
     [
         ("config.json", b"", "config.json: not readable as JSON"),
         ("config.json", b"[" * 100_000, "config.json: not readable as JSON"),
-        ("config.json", b'{"format": 3}', "config.json: format 3, but this Sfumato reads formats 1 to 2"),
+        ("config.json", b'{"format": 4}', "config.json: format 4, but this Sfumato reads formats 1 to 3"),
         ("state.json", b"\xff", "state.json: not readable as JSON"),
         ("state.json", b'{"images": -1}', "state.json: images -1: must be"),
         ("state.json", b"[]", "state.json: expected object, got array"),

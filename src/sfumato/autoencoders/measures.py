@@ -19,6 +19,10 @@ from .autoencoder import Autoencoder
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 250_000_000  # in all of them: a gigabyte
 NOISE_SEED = 0
+MIRRORED = Words(
+    " What is fitted beside the network is fitted on training images and their mirrors, as it is trained on both.",
+    "与网络并列的基线也在训练图像及其镜像上拟合，因为网络以两者训练。",
+)
 _FITTED: dict[tuple[Any, ...], dict[str, tuple[Words, Restore]]] = {}  # a study's runs share their baselines
 
 
@@ -41,10 +45,12 @@ def measure(system: Autoencoder, data: ImageData, runtime: Runtime) -> Evaluatio
     if noisy is not images:
         add("denoised", "denoised", "去噪", reconstruct(system, noisy, runtime))
         add("noisy-input", "noisy input, cut to [0, 1]", "含噪输入，裁剪到 [0, 1]", cut(noisy), "baseline")
-    known = baselines(data, system.code_shape)
+    mirrored = system.config.flip
+    known = baselines(data, system.code_shape, mirrored)
     found = kept(
         lambda: {of: fidelity(images, restore(images)) for of, (_, restore) in known.items()},
         "reconstruction", data.fingerprint, data.shape, len(data.train), len(images), system.code_shape,
+        mirrored,
     )  # fmt: skip
     for of, (words, _) in known.items():
         names[of] = words
@@ -58,29 +64,31 @@ def measure(system: Autoencoder, data: ImageData, runtime: Runtime) -> Evaluatio
         names=names,
         note=Words(
             f"No reconstruction can have a BCE below {floor:.6f}. psnr: mean over images; psnr_pooled: of the mean "
-            "squared error, in dB.",
-            f"任何重建的 BCE 都不低于 {floor:.6f}。psnr 为逐图平均，psnr_pooled 由总均方误差算得，单位 dB。",
+            f"squared error, in dB.{MIRRORED.en if mirrored else ''}",
+            f"任何重建的 BCE 都不低于 {floor:.6f}。psnr 为逐图平均，psnr_pooled 由总均方误差算得，单位 dB。"
+            f"{MIRRORED.zh if mirrored else ''}",
         ),
         seed=NOISE_SEED if noisy is not images or sent is not codes else None,
         more={"bce_floor": floor},
     )
 
 
-def baselines(data: ImageData, code_shape: tuple[int, ...]) -> dict[str, tuple[Words, Restore]]:
+def baselines(data: ImageData, code_shape: tuple[int, ...], mirrored: bool) -> dict[str, tuple[Words, Restore]]:
     """What no network gives, fitted on the training images: linear codes of the same size, and no code at all.
+    `mirrored`: fitted on their mirrors too, as a network is trained that sees flips.
 
     By key what each is called, and the function that sends images (n, c, h, w) through it. The same for every run on
     `data`.
     """
-    known = (data.fingerprint, data.shape, code_shape)
+    known = (data.fingerprint, data.shape, code_shape, mirrored)
     if known not in _FITTED:
-        numbers = min(prod(code_shape), len(data.train))
-        fitted = {"pca": (Words(f"PCA-{numbers}", f"PCA-{numbers}"), _late(lambda: pca(data.train, numbers)))}
+        numbers = min(prod(code_shape), len(data.train) * (1 + mirrored))
+        fitted = {"pca": (Words(f"PCA-{numbers}", f"PCA-{numbers}"), _late(lambda: pca(data.train, numbers, mirrored)))}
         if len(code_shape) == 3:
             maps, side = code_shape[0], data.shape[1] // code_shape[1]
             words = Words(f"patch PCA, {maps} numbers per {side}×{side}", f"分块 PCA，{maps} 个数 / {side}×{side}")
-            fitted["patch-pca"] = (words, _late(lambda: patch_pca(data.train, maps, side)))
-        fitted["mean"] = (Words("mean image", "平均图像"), lambda images: mean_image(data.train, images))
+            fitted["patch-pca"] = (words, _late(lambda: patch_pca(data.train, maps, side, mirrored)))
+        fitted["mean"] = (Words("mean image", "平均图像"), lambda images: mean_image(data.train, images, mirrored))
         _FITTED[known] = fitted
     return _FITTED[known]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import VOID
-from ..ops.anchors import Detections
+from ..ops.anchors import Detections, overlaps_of
 
 CONFIDENCE = 0.95
 
@@ -66,11 +66,25 @@ def pixel_scores(matrix: Tensor) -> dict[str, float]:
     }
 
 
-def average_precision(found: Sequence[Detections], boxes: Sequence[Tensor]) -> dict[str, float]:
-    """COCO's mean average precision of detections, by pycocotools' rules.
+@dataclass(frozen=True)
+class Judged:
+    """Detections, judged. `scores`: `map`, over overlaps of 0.5 to 0.95, and `map_50`, at an overlap of 0.5 as VOC has
+    it; NaN where there are no objects. `curves`: of each class that has objects, its precision (101,) at recalls from 0
+    to 1, at an overlap of 0.5: the mean is its average precision, the mean of all is `map_50`."""
 
-    `boxes`: of each image (n, 5), class, left, top, right, bottom. `map`: over overlaps of 0.5 to 0.95; `map_50`: at an
-    overlap of 0.5, as VOC has it, with COCO's 101 points on the curve; -1 becomes NaN.
+    scores: dict[str, float]
+    curves: dict[int, Tensor]
+
+
+def average_precision(found: Sequence[Detections], boxes: Sequence[Tensor]) -> dict[str, float]:
+    """The scores of `judge` alone."""
+    return judge(found, boxes).scores
+
+
+def judge(found: Sequence[Detections], boxes: Sequence[Tensor]) -> Judged:
+    """COCO's mean average precision of detections, by pycocotools' rules, with 101 points on each curve.
+
+    `boxes`: of each image (n, 5), class, left, top, right, bottom.
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
@@ -100,7 +114,31 @@ def average_precision(found: Sequence[Detections], boxes: Sequence[Tensor]) -> d
     judged = COCOeval_faster(told(true), told(said), iouType="bbox", print_function=_unsaid)
     judged.run()
     values = zip(("map", "map_50"), judged.stats[:2], strict=True)
-    return {name: math.nan if value < 0 else float(value) for name, value in values}
+    precision = torch.from_numpy(judged.eval["precision"])[0, :, :, 0, -1]  # overlap of 0.5, all sizes, 100 to an image
+    curves = {name: curve for name, curve in zip(names, precision.T, strict=True) if (curve >= 0).all()}
+    return Judged({name: math.nan if value < 0 else float(value) for name, value in values}, curves)
+
+
+def matches(found: Detections, rows: Tensor, overlap: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Which detections of an image are right (k,), and which of its objects, `rows` (n, 5), are found (n,).
+
+    Surest first, each detection takes the object of its class, not taken yet, that it overlaps most, if by `overlap`
+    at least."""
+    right, taken = (torch.zeros(count, dtype=torch.bool) for count in (len(found.boxes), len(rows)))
+    overlaps = overlaps_of(found.boxes, rows[:, 1:]).nan_to_num()
+    overlaps[found.classes[:, None] != rows[:, 0]] = -1.0
+    for place in found.scores.argsort(descending=True, stable=True).tolist() if len(rows) else ():
+        best, number = overlaps[place].masked_fill(taken, -1.0).max(0)
+        if best >= overlap:
+            right[place] = taken[number] = True
+    return right, taken
+
+
+def precision_and_recall(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """(k,) each, of a confusion matrix: right answers over what was called the class, and over what is it; NaN of
+    none."""
+    right = matrix.diagonal().double()
+    return right / matrix.sum(0), right / matrix.sum(1)
 
 
 def _unsaid(*_: object) -> None:

@@ -95,39 +95,45 @@ def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         return torch.cat([function(chunk).float().cpu() for chunk in images.split(CHUNK)])
 
 
-def mean_image(train: Split, like: Tensor) -> Tensor:
-    """The mean training image in place of each image in `like`: the reconstruction that needs no code at all."""
+def with_mirrors(images: Tensor) -> Tensor:
+    """(2n, c, h, w): images, and then each mirrored: what a network sees that is trained with flips."""
+    return torch.cat([images, images.flip(-1)])
+
+
+def mean_image(train: Split, like: Tensor, mirrored: bool = False) -> Tensor:
+    """The mean training image in place of each image in `like`: the reconstruction that needs no code at all.
+    `mirrored`: of training images and their mirrors."""
     total = torch.zeros(like.shape[1:], dtype=torch.float64)
     for part in torch.arange(len(train)).split(max(1, MAX_MEAN_NUMBERS // like[0].numel())):
         total += train.images(part).double().sum(0)
-    return cut((total / len(train)).float()).expand_as(like)
+    mean = (total / len(train)).float()
+    return cut((mean + mean.flip(-1)) / 2 if mirrored else mean).expand_as(like)
 
 
 Restore = Callable[[Tensor], Tensor]
 
 
-def pca(train: Split, numbers: int) -> Restore:
-    """Fits a linear code of `numbers` principal components on the training images; returns the function that sends
-    (n, c, h, w) images through it and back.
+def pca(train: Split, numbers: int, mirrored: bool = False) -> Restore:
+    """Fits a linear code of `numbers` principal components on the training images, `mirrored`: and on their mirrors;
+    returns the function that sends (n, c, h, w) images through it and back.
 
-    Fitted on as many training images as fit into 100 million numbers (all of MNIST).
+    Fitted on as many of them as fit into 100 million numbers (all of MNIST).
     """
-    known = _rows(train)
+    known = _known(train, torch.arange(len(train)), mirrored).flatten(1)
     return _linear_code(known, numbers) if len(known) > 1 else lambda images: mean_image(train, images)
 
 
-def patch_pca(train: Split, numbers: int, side: int) -> Restore:
+def patch_pca(train: Split, numbers: int, side: int, mirrored: bool = False) -> Restore:
     """The same on patches of `side` × `side` pixels, each on its own: the linear code with as many numbers in the same
     places as a code of `numbers` maps. Fitted on random images, as many as fit into 100 million numbers."""
     height, width = train.images([0]).shape[2:]
     per_image = (height // side) * (width // side)
-    count = max(1, MAX_PCA_NUMBERS // train.images([0]).numel())
-    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:count]
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
 
     def cut_up(images: Tensor) -> Tensor:
         return F.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1)
 
-    restore = _linear_code(cut_up(train.images(chosen)), numbers)
+    restore = _linear_code(cut_up(_known(train, order, mirrored)), numbers)
 
     def whole(images: Tensor) -> Tensor:
         patches = restore(cut_up(images)).view(len(images), per_image, -1).transpose(1, 2)
@@ -136,10 +142,10 @@ def patch_pca(train: Split, numbers: int, side: int) -> Restore:
     return whole
 
 
-def _rows(train: Split) -> Tensor:
-    """Training images, flat: (n, numbers), as many as fit."""
-    count = min(len(train), MAX_PCA_NUMBERS // train.images([0]).numel())
-    return train.images(torch.arange(count)).flatten(1)
+def _known(train: Split, order: Tensor, mirrored: bool) -> Tensor:
+    """Training images in that order, (n, c, h, w), as many as fit, `mirrored`: with their mirrors."""
+    images = train.images(order[: max(1, MAX_PCA_NUMBERS // train.images([0]).numel() // (1 + mirrored))])
+    return with_mirrors(images) if mirrored else images
 
 
 def _linear_code(known: Tensor, numbers: int) -> Restore:

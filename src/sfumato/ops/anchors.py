@@ -16,22 +16,34 @@ from torch.nn import functional as F
 VARIANCES = (0.1, 0.2)  # by which offsets of centres and of logarithmic sizes are divided
 NONE = -1
 EPS = 1e-6
+MOST_MOVES = 300  # of the centres of k-means
 
 
-def prior_boxes(height: int, width: int, sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
-    """(height · width · (n + m - 1), 4): boxes around the centre of each pixel of a map, rows first; not cut off.
+def prior_sides(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
+    """(n + m - 1, 2): widths and heights of anchors, as shares of the image's height.
 
     `sizes`: n sides as shares of the image's height. `ratios`: m quotients of width over height. Every size comes with
     the first ratio, then the first size with every other ratio: all pairs would be too many.
     """
     shapes = torch.tensor([(size, ratios[0]) for size in sizes] + [(sizes[0], ratio) for ratio in ratios[1:]])
     size, root = shapes[:, 0], shapes[:, 1].sqrt()
-    halves = torch.stack([size * root * height / width, size / root], 1) / 2
+    return torch.stack([size * root, size / root], 1)
+
+
+def laid(height: int, width: int, sides: Tensor) -> Tensor:
+    """(height · width · n, 4): boxes of `sides` (n, 2) around the centre of each pixel of a map, rows first; not cut
+    off. Sides are shares of the image's height."""
+    halves = torch.stack([sides[:, 0] * height / width, sides[:, 1]], 1) / 2
     down, across = torch.meshgrid(
         (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"
     )
     centres = torch.stack([across, down], -1).view(-1, 1, 2)
     return torch.cat([centres - halves, centres + halves], -1).view(-1, 4)
+
+
+def prior_boxes(height: int, width: int, sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
+    """(height · width · (n + m - 1), 4): the boxes of `prior_sides`, `laid` over a map."""
+    return laid(height, width, prior_sides(sizes, ratios))
 
 
 def overlaps_of(boxes: Tensor, others: Tensor) -> Tensor:
@@ -42,10 +54,87 @@ def overlaps_of(boxes: Tensor, others: Tensor) -> Tensor:
     return both / (areas[:, None] + of_others - both)
 
 
+def best_overlaps(boxes: Tensor, maps: Sequence[tuple[int, int, Tensor]]) -> Tensor:
+    """(n,): the intersection over union of each of (n, 4) boxes with its best anchor.
+
+    `maps`: heights, widths and the sides (k, 2) of anchors, as `laid` takes them. The nearest pixel has the best
+    anchor of each shape: the overlap along either side only falls with the distance of the centres.
+    """
+    best = torch.zeros(len(boxes))
+    centre, own = _centred(boxes).split(2, -1)
+    for height, width, sides in maps:
+        cells = torch.tensor([width, height])
+        place = torch.minimum((centre * cells).floor().clamp(min=0), cells - 1)
+        apart = ((place + 0.5) / cells - centre).abs()[:, None]
+        shapes = sides * torch.tensor([height / width, 1.0])
+        least = torch.minimum(own[:, None], shapes)
+        shared = ((own[:, None] + shapes) / 2 - apart).clamp(min=0).minimum(least).prod(2)
+        union = own.prod(1)[:, None] + shapes.prod(1) - shared
+        best = torch.maximum(best, (shared / union).nan_to_num().amax(1))
+    return best
+
+
 def _centred(boxes: Tensor) -> Tensor:
     """(…, 4): centre and sides of boxes by their edges."""
     low, high = boxes[..., :2], boxes[..., 2:]
     return torch.cat([(low + high) / 2, high - low], -1)
+
+
+def side_overlaps(sides: Tensor, others: Tensor) -> Tensor:
+    """(n, m): intersection over union of boxes of widths and heights (n, 2) with ones of (m, 2), about one centre."""
+    shared = torch.min(sides[:, None], others).prod(2)
+    return shared / (sides.prod(1)[:, None] + others.prod(1) - shared)
+
+
+def fitted_sides(sides: Tensor, usual: Tensor) -> Tensor:
+    """(k, 2), as many as `usual`: widths and heights that fit those of boxes, (n, 2) of n >= k, smallest area first.
+
+    k-means with 1 - intersection over union as the distance (Redmon and Farhadi 2017, "YOLO9000",
+    https://arxiv.org/abs/1612.08242, section 2). It begins with `usual`, with boxes spread over all areas and with
+    boxes far from each other, and keeps what overlaps best in the mean: never less than `usual`, and nothing is drawn
+    at random.
+    """
+    sides, usual = sides.double(), usual.double()
+    found = [_clustered(sides, start) for start in (usual, _spread(sides, len(usual)), _far(sides, len(usual)))]
+    best = max(found, key=lambda centres: _fit(sides, centres))
+    return best[best.prod(1).argsort(stable=True)].float()
+
+
+def _fit(sides: Tensor, centres: Tensor) -> float:
+    """The mean overlap of boxes with the best of `centres`."""
+    return float(side_overlaps(sides, centres).amax(1).mean())
+
+
+def _clustered(sides: Tensor, centres: Tensor) -> Tensor:
+    """`centres` moved to the means of their boxes for as long as that fits better."""
+    fit, moved = -1.0, centres
+    for _ in range(MOST_MOVES):
+        overlap, nearest = side_overlaps(sides, moved).max(1)
+        if float(overlap.mean()) <= fit:
+            break
+        fit, centres, moved = float(overlap.mean()), moved, moved.clone()
+        for number in range(len(centres)):
+            own = nearest == number
+            if own.any():
+                moved[number] = sides[own].mean(0)
+            else:  # goes to the box that fits worst, and no other goes there
+                worst = overlap.argmin()
+                moved[number], overlap[worst] = sides[worst], 1.0
+    return centres
+
+
+def _spread(sides: Tensor, count: int) -> Tensor:
+    """`count` of (n, 2), by area."""
+    order = sides.prod(1).argsort(stable=True)
+    return sides[order[((torch.arange(count) + 0.5) * len(sides) / count).long()]]
+
+
+def _far(sides: Tensor, count: int) -> Tensor:
+    """`count` of (n, 2), each as far as can be from those before."""
+    chosen = sides[sides.prod(1).argmin()][None]
+    for _ in range(count - 1):
+        chosen = torch.cat([chosen, sides[side_overlaps(sides, chosen).amax(1).argmin()][None]])
+    return chosen
 
 
 def _suppressed(boxes: Tensor, classes: Tensor, overlap: float) -> Tensor:

@@ -18,12 +18,15 @@ from ..reports.document import Report
 from ..reports.figures import captioned, confusion_table, curve, reliability_diagram
 from ..reports.grids import COLUMNS, sheet, shrunk
 from .finetune import FineTuned
-from .measures import inspect_anchors, measure, mistakes, shown_rows
+from .measures import inspect_anchors, measure, mistakes, shown_rows, worst_images
 from .predict import Reader
+from .reach import Reach, known_boxes, reach, told, warned
 from .recognizer import Recognizer
-from .ssd import SSD
+from .ssd import SSD, fit_anchors
+from .ssd import Config as SSDConfig
 from .validation import calibrate, validate
 
+MOST_CURVES = 10  # in a figure
 ANCHORED = 2  # training images whose anchors are shown
 SCORES = ("accuracy", "pixel_accuracy", "class_error", "box_mae")
 NAMED = Words(
@@ -48,7 +51,7 @@ class Recognition(Family):
         return View(config.channels, config.resolution, config.fit, config.target)
 
     def settle(self, config: Any, data: ImageData, system: str) -> Any:
-        """How many classes there are to tell apart."""
+        """How many classes there are to tell apart, and anchors that are fitted to the training boxes."""
         count = len(data.classes)
         if count < (1 if config.target == "boxes" else 2):
             raise SfumatoError(f"data {data.name}: has {count or 'no'} classes: there is nothing to tell apart")
@@ -59,7 +62,16 @@ class Recognition(Family):
                 f"patience {config.patience}: the data {data.name} has no validation images to be patient by: it needs "
                 "three parts, as in --split train=DIR valid=DIR test=DIR"
             )
+        if isinstance(config, SSDConfig) and config.anchors == "fitted" and not config.widths:
+            config = fit_anchors(config, known_boxes(data.train))
         return replace(config, classes=count)
+
+    def advise(self, system: System, data: ImageData) -> Sequence[str]:
+        """What the anchors of a detector can reach at best."""
+        if not isinstance(system, SSD) or not len(boxes := known_boxes(data.train)):
+            return ()
+        found = reach(system, boxes)
+        return [line for line in (told(found), warned(found, system.config.anchors == "fitted")) if line]
 
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
@@ -95,16 +107,36 @@ class Recognition(Family):
                 "reliability", reliability_diagram(found["confidence"], found["accuracy"], found["counts"]), RELIABLE
             )
         if shares := evaluation.more.get("per_class"):
-            cells = [[name, "–" if share is None else f"{share:.3f}"] for name, share in shares.items()]
+            cells = [[name, _share(share)] for name, share in shares.items()]
             report.table(["class", "IoU"], cells, "Intersection over union on the test images, of each class.")
         if counts := evaluation.more.get("confusion"):
             table = confusion_table(torch.tensor(counts), data.classes, "true", "said")
             report.picture("confusion", table, "Test images by what they are and what the network says.")
+        if named := evaluation.more.get("named"):
+            cells = [
+                [name, *map(_share, (its["precision"], its["recall"])), f"{its['images']:,}"]
+                for name, its in named.items()
+            ]
+            report.table(["class", "precision", "recall", "images"], cells, "On the test images, of each class.")
+        if found := evaluation.more.get("found"):
+            tell_classes(report, found)
         if isinstance(system, FineTuned):
             images, words = mistakes(system, data, runtime)
             if len(images):
                 report.picture("mistakes", captioned(images, words), "What it was most sure of, and wrong.")
         if isinstance(system, SSD):
+            images, words = worst_images(system, data, runtime)
+            if images:
+                caption = (
+                    "Test images: the false detections that it was surest of, then the objects that it missed, where "
+                    "they are most."
+                )
+                report.picture("worst", captioned(torch.stack(images), words), caption)
+            if anchors := evaluation.more.get("anchors"):
+                best = Reach(**anchors)
+                report.say(f"{told(best).capitalize()}.")
+                if warning := warned(best, system.config.anchors == "fitted"):
+                    report.say(f"{warning}.", loud=True)
             for place in range(min(ANCHORED, len(data.train))):
                 report.picture(
                     f"anchors-{place}",
@@ -115,6 +147,27 @@ class Recognition(Family):
 
     def reader(self, run: OpenRun, score: float) -> Reader:
         return Reader(run, score)
+
+
+def tell_classes(report: Report, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """The average precision of each class of a detector, and its curve."""
+    cells = [[name, _share(its["ap_50"]), f"{its['objects']:,}"] for name, its in found.items()]
+    report.table(
+        ["class", "AP at 0.5", "objects"], cells, "Average precision on the test images at an overlap of 0.5, by class."
+    )
+    there = sorted((item for item in found.items() if item[1]["curve"]), key=lambda item: -item[1]["objects"])
+    lines = {
+        f"{name} ({its['ap_50']:.3f})": (torch.linspace(0, 1, len(its["curve"])).tolist(), its["curve"])
+        for name, its in there[:MOST_CURVES]
+    }
+    if lines:
+        which = f" of the {MOST_CURVES} classes with most objects" if len(there) > MOST_CURVES else " of each class"
+        caption = f"Precision over recall{which} at an overlap of 0.5; in brackets the average precision."
+        report.picture("precision", curve(lines, "recall", "precision", rising=True), caption)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def scores_curve(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -3,6 +3,7 @@
 Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotdog` is the experiment of "Dive into Deep
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
 The new layer begins as Xavier's and learns ten times as fast as the rest; for a first part of the run, `frozen`, alone.
+What it reads is standardised: maps of SqueezeNet deviate by up to 230, and 98 % sure was right in nine cases of ten.
 Departs from the paper: any classifier of torchvision, EfficientNet-Lite0, or the encoder that comes with the package
 with a mean over its last map; the rates are for means over a batch where the course's are for sums (its 5e-5 over 128
 images is 0.0064 here, and its weight decay of 1e-3, which is no sum, 1e-3/128). While the new layer learns alone, batch
@@ -52,6 +53,7 @@ class Config(RecognitionConfig):
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"  # of each image; focal: hard ones weigh more
     balance: Share = 0.0  # how much more images of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
     smoothing: ShareBelow1 = 0.0  # share of each label that is spread over all classes: answers become less sure
+    standardised: bool = True  # bring what the new layer reads to mean 0 and deviation 1: answers are less sure
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,7 +77,7 @@ PRESETS = {
     ),
     "hotdog": Config(
         network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3 / 128,
-        annealed=False, batch_size=128, smallest=0.08, recoloured=False, images=10_000,
+        annealed=False, batch_size=128, smallest=0.08, recoloured=False, standardised=False, images=10_000,
     ),
 }  # fmt: skip
 
@@ -83,7 +85,7 @@ PRESETS = {
 class Classifier(nn.Module):
     """`network` has a new last layer, at `place`; the rest is as it was, and so are the names of its weights."""
 
-    def __init__(self, name: str, classes: int) -> None:
+    def __init__(self, name: str, classes: int, standardised: bool) -> None:
         super().__init__()
         self.name = name
         self.units = InputUnits(name)
@@ -97,10 +99,14 @@ class Classifier(nn.Module):
         )
         nn.init.xavier_uniform_(head.weight)
         nn.init.zeros_(cast(Tensor, head.bias))
+        if standardised:
+            norm = nn.BatchNorm2d if isinstance(last, nn.Conv2d) else nn.BatchNorm1d
+            head = nn.Sequential(norm(head.weight.shape[1], affine=False), head)
         self.network.set_submodule(self.place, head)
 
     @property
     def head(self) -> nn.Module:
+        """The new layer, behind what standardises its input."""
         return self.network.get_submodule(self.place)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -133,12 +139,17 @@ class FineTuned(Recognizer):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.classifier = Classifier(config.network, config.classes)
+        self.classifier = Classifier(config.network, config.classes, config.standardised)
         new = list(self.classifier.head.parameters())
         ids = {id(part) for part in new}
         self.learn([part for part in self.classifier.parameters() if id(part) not in ids], new)
         if config.frozen:
             self.optimizers["head"] = self.optimizer((new, 1.0))
+
+    @property
+    def least_batch(self) -> int:
+        """One image alone has no deviation."""
+        return max(2 if self.config.standardised else 1, super().least_batch)
 
     @property
     def _frozen(self) -> int:
@@ -170,6 +181,7 @@ class FineTuned(Recognizer):
             for layer in self.classifier.modules():
                 if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
                     layer.eval()
+            self.classifier.head.train()
         logits = self(varied(batch.images, config)).float()
         loss = naming_loss(logits, batch.labels, config.balance, config.smoothing, config.loss == "focal")
         self.improve(loss, clock, "head" if alone else "network")

@@ -1,7 +1,7 @@
 """Measuring recognition runs on held-out pictures, always beside what no network gives."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import prod
 from typing import Any
@@ -20,17 +20,21 @@ from ..metrics.recognition import (
     average_precision,
     confusion,
     intersection_over_union,
+    judge,
+    matches,
     pixel_confusion,
     pixel_scores,
+    precision_and_recall,
 )
 from ..metrics.table import OURS, Evaluation, Row, Words, rows_of
 from ..ops.anchors import Detections, assign, detect, targets
 from ..reports.anchor_figures import Layer, assigned_anchors
 from ..reports.overlays import boxed, coloured, framed
 from .finetune import FineTuned
+from .reach import reach
 from .recognizer import Recognizer
 from .segmentation import Segmenter
-from .ssd import ANCHORS, SSD, said_wrong
+from .ssd import SSD, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
@@ -102,7 +106,7 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
             f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边为 {side}。{why.zh}",
         ),
         per_class={  # None of a class that no test image has
-            name: None if math.isnan(share) else share for name, share in zip(data.classes, shares, strict=True)
+            name: _known(share) for name, share in zip(data.classes, shares, strict=True)
         },
     )  # fmt: skip
 
@@ -153,7 +157,18 @@ def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) ->
         reliability=asdict(sure),
         intervals={of: {"accuracy": (share.low, share.high)} for of, share in shares.items()},
         confusion=matrix.tolist(),
+        named={
+            name: {"images": count, "precision": _known(precision), "recall": _known(recall)}
+            for name, count, precision, recall in zip(
+                data.classes, matrix.sum(1).tolist(), *map(Tensor.tolist, precision_and_recall(matrix)), strict=True
+            )
+        },
     )  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    """None of a class that there is nothing of."""
+    return None if math.isnan(value) else value
 
 
 def mistakes(system: FineTuned, data: ImageData, runtime: Runtime, count: int = 12) -> tuple[Tensor, list[str]]:
@@ -201,9 +216,11 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> Evaluat
     true = [rows[rows[:, 0] >= 0] for rows in data.test.boxes]
     known = data.train.boxes[data.train.boxes[..., 0] >= 0]
     common = known[:, 0].long().bincount().argmax()
-    mean = Detections(known[:, 1:].mean(0, keepdim=True), common[None], torch.ones(1))
+    seen = torch.cat([known[:, 1:], _mirrored(known[:, 1:])]) if system.config.flip else known[:, 1:]
+    mean = Detections(seen.mean(0, keepdim=True), common[None], torch.ones(1))
+    judged = judge(found, true)
     values = {
-        OURS: average_precision(found, true),
+        OURS: judged.scores,
         "nothing": average_precision([], true),
         "mean-box": average_precision([mean] * len(true), true),
     }
@@ -217,7 +234,57 @@ def _measure_detector(system: SSD, data: ImageData, runtime: Runtime) -> Evaluat
             f"0.01. class_error and box_mae are means over all anchors, nearly all of which are background.{why.en}",
             f"map：COCO 的平均精度均值，重叠 0.5 至 0.95；map_50：重叠 0.5；检测置信度不低于 0.01。class_error 与 box_mae 是对全部锚框的平均，而锚框几乎都是背景。{why.zh}",  # noqa: E501
         ),
+        anchors=asdict(reach(system, known[:, 1:])),
+        found=_by_class(judged.curves, true, data.classes),
     )  # fmt: skip
+
+
+def _mirrored(boxes: Tensor) -> Tensor:
+    """(n, 4): boxes in the mirrored image."""
+    left, top, right, bottom = boxes.unbind(1)
+    return torch.stack([1 - right, top, 1 - left, bottom], 1)
+
+
+def _by_class(curves: Mapping[int, Tensor], true: Sequence[Tensor], names: Sequence[str]) -> dict[str, Any]:
+    """Of each class how many objects there are; its average precision, None of none; and its precision at recalls from
+    0 to 1."""
+    counts = torch.cat(list(true))[:, 0].long().bincount(minlength=len(names)).tolist()
+    return {
+        name: {
+            "objects": count,
+            "ap_50": float(curves[number].mean()) if number in curves else None,
+            "curve": [round(value, 4) for value in curves[number].tolist()] if number in curves else [],
+        }
+        for number, (name, count) in enumerate(zip(names, counts, strict=True))
+    }
+
+
+def worst_images(system: SSD, data: ImageData, runtime: Runtime, count: int = 12) -> tuple[list[Tensor], list[str]]:
+    """Test images (3, h, w) with what is wrong drawn in them, and the words for each: at most half of `count` with the
+    surest false detections, then those with most objects missed. Detections are as sure as SHOWN_SCORE."""
+    assert data.test.boxes is not None
+    false, missed = list[tuple[float, int, Detections]](), list[tuple[int, int, Tensor]]()
+    for images, places in test_batches(data.test):
+        for place, item in zip(places.tolist(), find_objects(system, images, runtime, SHOWN_SCORE), strict=True):
+            rows = data.test.boxes[place]
+            rows = rows[rows[:, 0] >= 0]
+            right, met = matches(item, rows)
+            if not right.all():
+                wrong = Detections(item.boxes[~right], item.classes[~right], item.scores[~right])
+                false.append((float(wrong.scores.max()), place, wrong))
+            if not met.all():
+                missed.append((len(rows), place, rows[~met]))
+    drawn, words = list[Tensor](), list[str]()
+    surest = sorted(false, key=lambda item: -item[0])[: count // 2]
+    for score, place, wrong in surest:
+        drawn.append(boxed(data.test.images([place])[0], wrong.boxes, wrong.classes, data.classes))
+        words.append(f"{data.classes[int(wrong.classes[wrong.scores.argmax()])]} {score:.0%}: not there")
+    shown = {place for _, place, _ in surest}
+    most = sorted((item for item in missed if item[1] not in shown), key=lambda item: -len(item[2]))
+    for objects, place, rows in most[: count - len(drawn)]:
+        drawn.append(boxed(data.test.images([place])[0], rows[:, 1:], rows[:, 0].long(), data.classes))
+        words.append(f"missed: {len(rows)} of {objects}")
+    return drawn, words
 
 
 def _evaluation(
@@ -252,12 +319,10 @@ def inspect_anchors(system: SSD, data: ImageData, place: int, truth: str = "obje
     assert data.train.boxes is not None
     rows = data.train.boxes[place]
     rows = rows[rows[:, 0] >= 0]
-    with torch.no_grad():
-        device = next(system.parameters()).device
-        shapes = [(values.shape[-2], values.shape[-1]) for values in system.maps(image[None].to(device))]
+    shapes = system.map_shapes()
     anchors = system.anchors(shapes, torch.device("cpu"))
     (assigned,) = assign(rows[None, :, 1:], rows[None, :, 0].long(), anchors, system.config.threshold)
-    counts = [height * width * ANCHORS for height, width in shapes]
+    counts = [height * width * system.config.at_pixel for height, width in shapes]
     layers = [
         Layer(f"{height}×{width}", own, theirs)
         for (height, width), own, theirs in zip(shapes, anchors.split(counts), assigned.split(counts), strict=True)

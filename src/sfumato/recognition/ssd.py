@@ -7,10 +7,13 @@ Departs from the paper: five maps, four anchors at each of their pixels; every o
 the loss `mean` is the course's, over all anchors, beside the paper's hard negatives and focal loss (Lin et al. 2017,
 https://arxiv.org/abs/1708.02002). An image without objects counts with its hardest negatives too. From the course:
 images lie in [0, 1] and not in [0, 255], of which batch norm takes no notice. Padding is never assigned to an anchor.
+Anchors may be fitted to the data by k-means (Redmon and Farhadi 2017, https://arxiv.org/abs/1612.08242, section 2), of
+each map's own boxes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Annotated, ClassVar, Literal, cast
 
 import torch
@@ -25,12 +28,24 @@ from ..engine.fields import Bounds, ShareInside
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.backbones import BackboneName, build_backbone, double
-from ..ops.anchors import Detections, Targets, detect, prior_boxes, targets
+from ..ops.anchors import (
+    Detections,
+    Targets,
+    best_overlaps,
+    detect,
+    fitted_sides,
+    laid,
+    prior_sides,
+    targets,
+)
 from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))  # of anchors, map by map
 RATIOS = (1.0, 2.0, 0.5)
-ANCHORS = len(SIZES[0]) + len(RATIOS) - 1  # at a pixel
+MAPS = len(SIZES)
+MOST_AT_PIXEL = 12  # anchors
+PLACES = 4  # decimals of fitted sides
+PIXELS_ACROSS = 4  # of its map, at least, in the side of a box that anchors are fitted to
 STRIDE = 8  # of the finest map that is read
 EXTRA = 128  # channels of the maps behind the backbone's
 WIDTH = 16  # of TinySSD's finest maps
@@ -41,6 +56,9 @@ AnyBackbone = Literal[
     "tiny", "sfumato", "efficientnet_lite0", "squeezenet1_0", "squeezenet1_1", "vgg16", "resnet18", "resnet34",
     "resnet50",
 ]  # fmt: skip
+Sizes = Annotated[tuple[float, ...], Bounds(0, 1, above=True)]
+Ratios = Annotated[tuple[float, ...], Bounds(0, above=True)]
+Fitted = Annotated[tuple[float, ...], Bounds(0, above=True, empty=True)]
 SMALLEST = 2.0  # pixels of a box's side that a cut may leave
 
 
@@ -56,11 +74,40 @@ class Config(RecognitionConfig):
     loss: Literal["mean", "hard_negatives", "focal"] = "hard_negatives"  # over anchors: all alike, or what is hard
     augmented: bool = True  # cut, zoom out and recolour training images at random, their boxes along with them
     threshold: ShareInside = 0.5  # overlap from which on an anchor belongs to an object
+    anchors: Literal["usual", "fitted"] = "usual"  # by sizes and ratios, or as many fitted to the training boxes
+    sizes: Sizes = tuple(chain(*SIZES))  # anchors' sides, shares of the image's; as many for each of five maps
+    ratios: Ratios = RATIOS  # anchors' widths over their heights
+    widths: Fitted = ()  # of fitted anchors, map by map, the finest first; by default read from the data
+    heights: Fitted = ()  # of fitted anchors, like widths
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.sizes) % MAPS:
+            raise SfumatoError(f"sizes: {len(self.sizes)} of them, but each of {MAPS} maps must have as many")
+        if self.at_pixel > MOST_AT_PIXEL:
+            raise SfumatoError(f"sizes and ratios: make {self.at_pixel} anchors at a pixel: {MOST_AT_PIXEL} at most")
+        if (self.widths or self.heights) and self.anchors == "usual":
+            raise SfumatoError("widths and heights: are those of fitted anchors: --anchors fitted")
+        if len(self.widths) != len(self.heights) or len(self.widths) not in (0, MAPS * self.at_pixel):
+            raise SfumatoError(
+                f"widths and heights: {len(self.widths)} and {len(self.heights)} of them, but sizes and ratios make "
+                f"{MAPS * self.at_pixel} anchors"
+            )
         if self.backbone == "tiny" and self.pretrained:
             raise SfumatoError("backbone tiny: nobody has trained it before: --no-pretrained")
+
+    @property
+    def at_pixel(self) -> int:
+        """Anchors at a pixel of each map."""
+        return len(self.sizes) // MAPS + len(self.ratios) - 1
+
+    def sides(self) -> list[Tensor]:
+        """(n, 2) for each map, the finest first: widths and heights of its anchors as shares of the image's sides.
+        Before they are fitted, those of sizes and ratios."""
+        if self.widths:
+            return list(torch.tensor([self.widths, self.heights]).T.split(self.at_pixel))
+        each = len(self.sizes) // MAPS
+        return [prior_sides(self.sizes[first : first + each], self.ratios) for first in range(0, MAPS * each, each)]
 
 
 PRESETS = {
@@ -115,9 +162,10 @@ class SSD(Recognizer):
         super().__init__()
         self.config = config
         self.maps = Maps(config)
-        sides = self.maps.channels
-        self.naming = nn.ModuleList(nn.Conv2d(c, ANCHORS * (config.classes + 1), 3, padding=1) for c in sides)
-        self.moving = nn.ModuleList(nn.Conv2d(c, ANCHORS * 4, 3, padding=1) for c in sides)
+        channels = self.maps.channels
+        count = config.at_pixel
+        self.naming = nn.ModuleList(nn.Conv2d(c, count * (config.classes + 1), 3, padding=1) for c in channels)
+        self.moving = nn.ModuleList(nn.Conv2d(c, count * 4, 3, padding=1) for c in channels)
         new = [part for name, part in self.named_parameters() if not name.startswith("maps.backbone")]
         self.learn(self.maps.backbone.parameters(), new)
         self._anchors: dict[tuple[tuple[int, int], ...], Tensor] = {}
@@ -138,9 +186,18 @@ class SSD(Recognizer):
         """(a, 4): those of maps of these heights and widths."""
         key = tuple(shapes)
         if key not in self._anchors or self._anchors[key].device != device:
-            boxes = [prior_boxes(*shape, sizes, RATIOS) for shape, sizes in zip(shapes, SIZES, strict=True)]
+            boxes = [laid(*shape, sides) for shape, sides in zip(shapes, self.config.sides(), strict=True)]
             self._anchors = {key: torch.cat(boxes).to(device)}
         return self._anchors[key]
+
+    @torch.no_grad()
+    def map_shapes(self) -> list[tuple[int, int]]:
+        """Heights and widths of the maps of an image, the finest first."""
+        trained, side = self.training, self.config.resolution
+        image = torch.zeros(1, 3, side, side, device=next(self.parameters()).device)
+        maps = self.eval().maps(image)  # in training, batch norm would learn from it
+        self.train(trained)
+        return [(values.shape[-2], values.shape[-1]) for values in maps]
 
     @torch.no_grad()
     def find(self, images: Tensor, score: float = 0.01) -> list[Detections]:
@@ -160,6 +217,40 @@ class SSD(Recognizer):
         self.improve(naming + moving, clock)
         error, mae = said_wrong(logits.detach(), offset.detach(), wanted)
         return {"naming": naming.detach(), "moving": moving.detach(), "class_error": error, "box_mae": mae}
+
+
+def fit_anchors(config: Config, boxes: Tensor) -> Config:
+    """`config` with anchors fitted to (n, 4) `boxes`, which are shared out over the maps by their side, the root of the
+    area.
+
+    A box goes to the coarsest map of which PIXELS_ACROSS pixels lie in its side: the pixels of one still coarser are
+    seldom near its centre. A map with fewer boxes than anchors keeps the usual ones, and all do if these overlap the
+    boxes more. Raises SfumatoError for fewer boxes than anchors.
+    """
+    wanted = MAPS * config.at_pixel
+    if len(boxes) < wanted:
+        raise SfumatoError(
+            f"anchors fitted: to {len(boxes)} boxes {wanted} anchors cannot be: --anchors usual, or fewer --sizes or "
+            f"--ratios"
+        )
+    counts = [*(max(1, config.resolution // (STRIDE << level)) for level in range(MAPS - 1)), 1]  # pixels in a side
+    sides = boxes[:, 2:] - boxes[:, :2]
+    sides = sides[(sides > 0).all(1)]
+    fine_enough = sides.prod(1).sqrt()[:, None] * torch.tensor(counts) >= PIXELS_ACROSS
+    level = (fine_enough.sum(1) - 1).clamp(min=0)
+    usual, fitted = config.sides(), list[Tensor]()
+    for number, own in enumerate(usual):
+        theirs = sides[level == number]
+        found = fitted_sides(theirs, own) if len(theirs) >= len(own) else own
+        fitted.append(found.round(decimals=PLACES).clamp(min=0.1**PLACES))
+
+    def overlap(shapes: list[Tensor]) -> float:
+        maps = [(count, count, own) for count, own in zip(counts, shapes, strict=True)]
+        return float(best_overlaps(boxes, maps).mean())
+
+    chosen = torch.cat(max(fitted, usual, key=overlap))
+    widths, heights = (tuple(round(side, PLACES) for side in part.tolist()) for part in chosen.T)
+    return replace(config, widths=widths, heights=heights)
 
 
 def _flat(maps: Iterator[Tensor], numbers: int) -> Tensor:

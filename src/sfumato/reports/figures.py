@@ -140,7 +140,9 @@ def curve(
     figure = new_figure()
     axis = figure.subplots()
     for index, (name, (x, y)) in enumerate(series.items()):
-        axis.plot(x, y, label=name, color=INK if index == 0 and len(series) == 1 else f"C{index}", linewidth=1.6)
+        axis.plot(
+            x, y, label=_plain(name), color=INK if index == 0 and len(series) == 1 else f"C{index}", linewidth=1.6
+        )
     if marks:
         axis.scatter(*zip(*marks, strict=True), marker="x", color=ACCENT, zorder=3, label=marks_name)
     axis.set(xlabel=xlabel, ylabel=ylabel)

@@ -11,17 +11,24 @@ from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
 
 FORMAT = 3
+NAME = "config.json"
+COLOUR = re.compile("#[0-9a-f]{6}")
+MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 SEGMENTING = {"patience": 0, "loss": "cross_entropy"}
 ADDED: dict[str, dict[str, Any]] = {
-    "finetune": {"patience": 0, "loss": "cross_entropy", "balance": 0.0, "smoothing": 0.0},
-    "ssd": {"patience": 0},
+    "finetune": {"patience": 0, "loss": "cross_entropy", "balance": 0.0, "smoothing": 0.0, "standardised": False},
+    "ssd": {
+        "patience": 0,
+        "anchors": "usual",
+        "sizes": [0.2, 0.272, 0.37, 0.447, 0.54, 0.619, 0.71, 0.79, 0.88, 0.961],
+        "ratios": [1.0, 2.0, 0.5],
+        "widths": [],
+        "heights": [],
+    },
     "fcn": SEGMENTING,
     "unet": SEGMENTING,
     "deeplab": SEGMENTING,
 }  # fields that systems got with format 3, and what did as much before
-NAME = "config.json"
-COLOUR = re.compile("#[0-9a-f]{6}")
-MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,6 +192,8 @@ class Training:
                 f"all of its {self.total:,} images are drawn: to train longer, `sfumato resume {self.folder.path} "
                 f"--images N`, N more than {self.clock.images:,}"
             )
+        for line in () if self.clock.images else self.entry.family.advise(self.system, self.data):
+            self._say(line)
         title = f"{self.entry.name} on {self.data.name}"
         with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
             for tick in self.ticks():

@@ -166,7 +166,8 @@ def restore(
     }
     linear = []
     for name in ("reference", "code-16"):
-        found = [*baselines(lab.data, lab.system(name).code_shape).values()]
+        system = lab.system(name)
+        found = [*baselines(lab.data, system.code_shape, system.config.flip).values()]
         linear.append([words.en for words, _ in found[:2]])
         codes |= {words.en: (words, code) for words, code in found if words.en not in codes}
     restored = {

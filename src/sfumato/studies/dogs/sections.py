@@ -114,9 +114,9 @@ def reconstruction(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         f"{count} training and {count} held-out images, without noise on the codes. psnr: mean over images of "
         f"10·log10(1/mse of the image); psnr_pooled: of the mean squared error of all pixels. PCA-1024 and patch "
         f"PCA of 8×8 blocks store as many numbers per image as the 16×8×8 code, patch PCA of 4×4 blocks as many as the "
-        f"16×16×16 code; PCA of the whole image has at most as many directions as there are training images.",
+        f"16×16×16 code; PCA of the whole image has at most as many directions as there are training images and mirrors of them.",
         f"训练与留出图像各 {count} 张，编码上不加噪声。psnr 为逐图平均，psnr_pooled 由总均方误差算得。PCA-1024 与 8×8 分块 PCA"
-        f"和 16×8×8 编码大小相同，4×4 分块 PCA 和 16×16×16 编码相同；整图 PCA 的方向数不会超过训练图像数。",
+        f"和 16×8×8 编码大小相同，4×4 分块 PCA 和 16×16×16 编码相同；整图 PCA 的方向数不会超过训练图像及其镜像数。",
     )
     rows = {say.figure("image", "原图"): measured.images}
     for name in ("reference", "noise-0.05", "better"):
