@@ -160,6 +160,18 @@ def test_lists_that_are_asked_for_are_kept(tmp_path: Path) -> None:
     assert sum(item.reason == "in no half of the split" for item in data.left_out) == 6
 
 
+def test_folders_are_named_below_what_holds_everything(tmp_path: Path) -> None:
+    made(tmp_path, [f"set/{place}/{kind}/{number}.jpg" for place in "xyz" for kind in "ab" for number in range(2)])
+    assert counts(tmp_path, View(3, 16, split=("train=x", "test=set/y"))) == (4, 0, 4, ("a", "b"))
+
+
+def test_a_list_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
+    made(tmp_path, [f"{kind}/{number}.jpg" for kind in "ab" for number in range(3)])
+    (tmp_path / "train.txt").write_bytes("кошка\n".encode("cp1251"))
+    with pytest.raises(SfumatoError, match=r"^train\.txt: neither in UTF-8"):
+        open_data(str(tmp_path), SMALL)
+
+
 def test_a_share_that_is_asked_for_overrules_names(tmp_path: Path) -> None:
     names = [f"{half}/{kind}/{number}.jpg" for half in ("train", "val") for kind in "ab" for number in range(25)]
     made(tmp_path, names)

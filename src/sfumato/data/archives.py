@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ..errors import SfumatoError
 from .dataset import LeftOut
-from .names import is_system, plain, unpacked_names
+from .names import decoded, is_system, plain, unpacked_names
 
 MAX_FILE = 512 * 2**20
 TOO_LARGE = f"larger than {MAX_FILE // 2**20} MiB"
@@ -179,6 +179,16 @@ def systems_in(names: Iterable[str]) -> list[str]:
     """The folders among those of `names` that a system made."""
     parts = (name.split("/")[:-1] for name in names)
     return sorted({part for own in parts for part in own if is_system(part)})
+
+
+def text_of(files: Files, name: str) -> str:
+    """The text of a file, as `decoded` reads it. Raises SfumatoError, which begins with its name."""
+    try:
+        return decoded(files.content(name))
+    except SfumatoError as error:
+        raise SfumatoError(f"{name}: {error}") from None
+    except OSError as error:
+        raise SfumatoError(f"{name}: cannot be read ({error.strerror})") from None
 
 
 def stamp_of(path: Path) -> str:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import SfumatoError
-from .archives import Files
+from .archives import Files, FolderFiles, text_of
 from .halves import HELD_OUT, SAID, WORDS, Half, are_told_apart, half_of
 from .index import PictureIndex, is_picture
-from .names import decoded
 
 FILE_COLUMNS = ("img_name", "filename", "file_name", "file", "image", "image_name", "image_path", "path", "img", "id")
 HALF_COLUMNS = ("split", "subset", "half", "set", "partition", "fold")
@@ -70,8 +69,8 @@ def declared(files: Files, names: Sequence[str], under: str, division: Division)
     for name in names:
         if name.lower().endswith(".csv"):
             try:
-                found = table_halves(decoded(files.content(name)), name, index)
-            except (SfumatoError, OSError, csv.Error):
+                found = table_halves(text_of(files, name), name, index)
+            except (SfumatoError, csv.Error):
                 continue
             if len(found) >= MOST * len(index.pictures):
                 return Declared({picture: (half, "") for picture, half in found.items()}, f"halves from {name}")
@@ -113,18 +112,20 @@ def _asked(files: Files, names: Sequence[str], under: str, split: Sequence[str],
 
 
 def _below(names: Sequence[str], under: str, place: str) -> str:
-    folder = under + PurePosixPath(place.replace("\\", "/")).as_posix().strip("/") + "/"
-    return folder if any(name.startswith(folder) for name in names) else ""
+    """The folder called so, below those that hold everything too; nothing if there is none, or more than one."""
+    folder = PurePosixPath(place.replace("\\", "/")).as_posix().strip("/") + "/"
+    if any(name.startswith(under + folder) for name in names):
+        return under + folder
+    ends = {name[: name.index(f"/{folder}") + 1] + folder for name in names if f"/{folder}" in name}
+    return ends.pop() if len(ends) == 1 else ""
 
 
 def _text(files: Files, under: str, place: str) -> str:
     """Of a file in the data, or else on disk."""
     if under + place in files.names():
-        return decoded(files.content(under + place))
-    try:
-        return decoded(Path(place).expanduser().read_bytes())
-    except OSError as error:
-        raise SfumatoError(f"split: {place} cannot be read ({error.strerror})") from None
+        return text_of(files, under + place)
+    path = Path(place).expanduser()
+    return text_of(FolderFiles(path.parent), path.name)
 
 
 def columns(text: str) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
@@ -170,12 +171,12 @@ def listed(files: Files, names: Sequence[str], index: PictureIndex, below: str =
         half = _half_of_list(name)
         if half is None:
             continue
-        for picture in _lines(decoded(files.content(name)), name, index):
+        for picture in _lines(text_of(files, name), name, index):
             taken.add(picture)
             yield picture, half
     for name in lists:
         if PurePosixPath(name).stem.lower() == "trainval":
-            for picture in _lines(decoded(files.content(name)), name, index):
+            for picture in _lines(text_of(files, name), name, index):
                 if picture not in taken:
                     yield picture, "train"
 

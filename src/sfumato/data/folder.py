@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
-from .archives import Files
+from .archives import Files, text_of
 from .dataset import ImageData, LeftOut
 from .division import FILE_COLUMNS, MOST, NOWHERE, USUAL, Division, columns, declared
 from .formats.table import LABEL_COLUMNS, known
 from .halves import HALVES, Half, are_told_apart, half_of, halves_of
 from .index import PictureIndex, is_picture
-from .names import decoded
 from .pictures import Fit
 from .reader import PictureReader, marks_of, open_files, passed_over, refuse_if, splits_of
 
@@ -167,8 +166,8 @@ def _with_table(files: Files, names: Sequence[str], labels: dict[str, str]) -> t
     index = PictureIndex(labels)
     for table in (name for name in names if name.lower().endswith(TABLES)):
         try:
-            found = _table_labels(decoded(files.content(table)), table, index)
-        except (SfumatoError, OSError, csv.Error):
+            found = _table_labels(text_of(files, table), table, index)
+        except (SfumatoError, csv.Error):
             continue
         if len(found) >= MOST * len(labels):
             return {name: found.get(name, "") for name in labels}, f"classes from {table}"

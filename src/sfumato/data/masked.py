@@ -25,13 +25,12 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from .annotations import Annotated
-from .archives import Files
+from .archives import Files, text_of
 from .boxed import alike, open_annotations
 from .dataset import VOID, ImageData, LeftOut, fingerprint
 from .division import NOWHERE, USUAL, Division, declared, listed
 from .halves import Half, are_told_apart, half_of_path, halves_of
 from .index import PictureIndex
-from .names import decoded
 from .outlines import drawn
 from .pairing import paired
 from .pictures import Colour, picture_header, read_indices
@@ -235,11 +234,11 @@ def _softened(chosen: Sequence[str], masks: dict[str, str], seen: Seen) -> dict[
 def _named(files: Files, names: Sequence[str]) -> tuple[dict[Colour, int] | None, tuple[str, ...]]:
     """What colours mean, and the names of the classes, as files beside the masks say; nothing if there are none."""
     for name in names:
-        if PurePosixPath(name).name.lower() in COLOURS and (rows := colour_rows(decoded(files.content(name)))):
+        if PurePosixPath(name).name.lower() in COLOURS and (rows := colour_rows(text_of(files, name))):
             return {colour: number for number, (_, colour) in enumerate(rows)}, tuple(label for label, _ in rows)
     for name in names:
         if PurePosixPath(name).name.lower() in NAMES:
-            lines = decoded(files.content(name)).splitlines()
+            lines = text_of(files, name).splitlines()
             found = tuple(line.strip() for line in lines if line.strip() and line.strip() != "__ignore__")
             return None, tuple(BACKGROUND if line == "_background_" else line for line in found)
     return None, ()
