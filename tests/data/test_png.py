@@ -89,7 +89,7 @@ def test_masks_and_threads() -> None:
     grey = PIXELS[..., 0].copy()
     contents = [png(*BALLAST[name], pixels=grey) for name in ("zTXt", "iTXt", "profile")] * 4
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda content: read_indices(io.BytesIO(content)), contents):
+        for found, _ in pool.map(lambda content: read_indices(io.BytesIO(content)), contents):
             assert np.array_equal(found, grey)
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -242,7 +241,7 @@ def test_what_was_read_before_an_interrupt_is_kept(
 ) -> None:
     def stop(found: Prediction) -> None:
         if found.values["file"] == NAMES[1]:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         predict_files(trained("finetune"), photos, [tmp_path / "out.csv"], say=stop)
@@ -296,7 +295,7 @@ def test_a_stopped_clip_goes_on(trained: Train, tmp_path: Path, capsys: pytest.C
 
     def stop(found: Prediction) -> None:
         if found.values["frame"] == 1:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         predict_files(run, source, [tmp_path / "drawn.mp4"], say=stop)

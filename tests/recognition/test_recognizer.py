@@ -162,8 +162,9 @@ def test_the_courses_loss_is_a_mean_over_all_anchors() -> None:
     ("system", "least"),
     [
         (lambda: finetune.FineTuned(finetune.Config(network=EFFICIENTNET, classes=2, resolution=32)), 2),
-        (lambda: finetune.FineTuned(finetune.Config(network=EFFICIENTNET, classes=2, resolution=33)), 1),
-        (lambda: finetune.FineTuned(finetune.Config(classes=2, resolution=32)), 1),
+        (lambda: finetune.FineTuned(finetune.Config(network=EFFICIENTNET, classes=2, resolution=33)), 2),
+        (lambda: finetune.FineTuned(finetune.Config(classes=2, resolution=32)), 2),
+        (lambda: finetune.FineTuned(finetune.Config(classes=2, resolution=32, standardised=False)), 1),
         (lambda: fcn.FCN(fcn.Config(backbone="resnet18", pretrained=False, classes=2, resolution=32, crop=32)), 2),
         (lambda: fcn.FCN(fcn.Config(backbone="resnet18", pretrained=False, classes=2, resolution=64, crop=64)), 1),
     ],

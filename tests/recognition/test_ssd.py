@@ -11,6 +11,7 @@ from torch import Tensor
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.data.sources import open_data
+from sfumato.engine.fields import to_json
 from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.ops.anchors import Detections, best_overlaps, laid
@@ -18,7 +19,7 @@ from sfumato.recognition import fcn, measures, ssd
 from sfumato.recognition.family import FAMILY
 from sfumato.recognition.measures import measure
 from sfumato.recognition.reach import known_boxes, reach
-from sfumato.runs.manifest import ANCHORS, migrated, read_manifest
+from sfumato.runs.manifest import ADDED, migrated, read_manifest
 
 SMALL = ssd.Config(resolution=64, batch_size=8, images=16)
 FITTED = replace(SMALL, anchors="fitted")
@@ -160,12 +161,11 @@ def test_too_few_boxes_to_fit_are_refused() -> None:
 
 def test_a_run_from_before_anchors_were_fields_has_the_usual_ones() -> None:
     old = {"format": 2, "system": "ssd", "config": {"resolution": 64}}
-    assert migrated(old, "here")["config"] == {**ANCHORS, "resolution": 64}
-    assert migrated({**old, "system": "fcn"}, "here")["config"] == {"resolution": 64}
-    usual = ssd.Config()
-    assert {name: value if name == "anchors" else tuple(value) for name, value in ANCHORS.items()} == {
-        name: getattr(usual, name) for name in ANCHORS
-    }
+    added = ADDED["ssd"]
+    assert migrated(old, "here")["config"] == {**added, "resolution": 64}
+    assert migrated({**old, "system": "stacked"}, "here")["config"] == {"resolution": 64}
+    usual = to_json(ssd.Config())
+    assert added == {name: usual[name] for name in added}
 
 
 @pytest.mark.parametrize(

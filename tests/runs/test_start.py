@@ -111,10 +111,10 @@ def test_a_head_for_another_number_of_classes_is_new_and_named(
         "finetune", data="faces", run=tmp_path / "three", opened=with_classes(toy, 3), start_from=two.path, **fields
     )
     line = f"three: begins with the weights that {two.path.resolve()} has after 16 images; new, for 3 classes in place"
-    assert f"{line} of 2: classifier.network.last\n" in capsys.readouterr().err
+    assert f"{line} of 2: classifier.network.last.1\n" in capsys.readouterr().err
     for name, value in two.system.state_dict().items():
-        assert torch.equal(begun[name], value) == (not name.startswith("classifier.network.last.")), name
-    assert begun["classifier.network.last.weight"].shape[0] == 3
+        assert torch.equal(begun[name], value) == (not name.startswith("classifier.network.last.1.")), name
+    assert begun["classifier.network.last.1.weight"].shape[0] == 3
     assert three.classes == ("a", "b", "c")
 
 

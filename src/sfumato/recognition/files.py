@@ -161,7 +161,13 @@ def _read_pictures(
         print(f"sfumato: left out: {file}", file=sys.stderr)
 
     def keep(found: Prediction) -> None:
-        if target := wanted.targets.get(found.values["file"]):
+        file = found.values["file"]
+        if target := wanted.targets.get(file):
+            try:
+                writer(target, (1, 1) if wanted.masks else found.drawn.size)
+            except SfumatoError as error:
+                leave_out(LeftOut(file, str(error)))
+                return
             target.parent.mkdir(parents=True, exist_ok=True)
             if wanted.masks:
                 _write_mask(found, target, reader.palette)

@@ -185,7 +185,7 @@ class Training:
             return
         if self.runtime.device.type == "cpu" and (said := warning()):
             print(f"sfumato: {said}", file=sys.stderr)
-        if self.data.reading or self.data.left_out:
+        if self.data.reading or self.data.left_out or self.data.valid:
             print(f"sfumato: {self.data.name}: {self.data.told}", file=sys.stderr)
         if self.is_over:
             self._say(
