@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sfumato.metrics.calibration import BINS, fitted_temperature, reliability
+from sfumato.metrics.calibration import BINS, fitted_temperature, least_error, reliability
 
 
 def test_answers_that_are_as_sure_as_they_are_right_have_no_error() -> None:
@@ -43,3 +43,12 @@ def test_the_temperature_undoes_a_scaling(heat: float) -> None:
     logits = torch.randn(20_000, 3, generator=generator) * 2
     labels = logits.softmax(1).multinomial(1, generator=generator).flatten()
     assert fitted_temperature(logits * heat, labels) == pytest.approx(heat, rel=0.06)
+
+
+def test_few_answers_leave_an_error_and_many_none() -> None:
+    chances = torch.tensor([[0.7, 0.3]])
+    few, many = least_error(chances.expand(25, 2)), least_error(chances.expand(10_000, 2))
+    assert few == pytest.approx((2 * 0.7 * 0.3 / (torch.pi * 25)) ** 0.5, rel=0.15)  # the mean of |x| of a Gaussian
+    assert many < 0.01
+    assert least_error(chances.expand(25, 2)) == few
+    assert least_error(torch.tensor([[1.0, 0.0]] * 9)) == 0

@@ -14,7 +14,7 @@ from ..data.dataset import VOID, ImageData, Split
 from ..engine.runtime import Runtime
 from ..errors import SfumatoError
 from ..family import OpenRun
-from ..metrics.calibration import BINS, reliability
+from ..metrics.calibration import BINS, least_error, reliability
 from ..metrics.recognition import (
     accuracy,
     average_precision,
@@ -144,6 +144,7 @@ def _measure_classifier(system: FineTuned, data: ImageData, runtime: Runtime) ->
     sure = reliability(said, data.test.labels)
     values = {of: {"accuracy": share.value} for of, share in shares.items()}
     values[OURS] |= {"confidence": float(said.max(1).values.mean()), "ece": sure.error}
+    values["calibrated"] = {"ece": least_error(said)}
     heat = system.fitted.get("temperature")
     return _evaluation(
         system, data, values, common,
@@ -297,6 +298,7 @@ def _evaluation(
         OURS: Words("network", "网络"),
         COMMONEST: Words(f"everything {class_}", f"全部为 {class_}"),
         "nothing": Words("no object anywhere", "处处无物体"),
+        "calibrated": Words("right as often as it is sure", "与置信度同样正确"),
         "mean-box": Words(f"the mean box, {class_}", f"平均边框，{class_}"),
     }
     rows: list[Row] = []
