@@ -11,7 +11,8 @@ import sfumato
 
 run = sfumato.train("finetune", data="faces", run="faces-run", images=1_500)
 for row in run.evaluation.rows:
-    print(f"{run.evaluation.called(row.of):<16}{row.value:.1%}, between {row.low:.1%} and {row.high:.1%}")
+    if row.key == "accuracy":
+        print(f"{run.evaluation.called(row.of):<16}{row.value:.1%}, between {row.low:.1%} and {row.high:.1%}")
 
 face = Image.fromarray(data.astronaut()).convert("L").crop((175, 60, 275, 160))
 face.resize((25, 25)).save("face.png")
