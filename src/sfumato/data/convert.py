@@ -18,6 +18,7 @@ from .archives import Files
 from .boxed import Placed, halves_for, place_objects
 from .dataset import LeftOut
 from .division import USUAL, Division
+from .formats.yolo import box_line, line
 from .halves import HALVES, Half
 from .outlines import Outline, Runs
 
@@ -128,13 +129,10 @@ def _write_yolo(folder: Path, files: Files, named: Named, classes: Sequence[str]
 
 
 def _yolo_line(item: Object, size: tuple[int, int], classes: Sequence[str]) -> str:
-    left, top, right, bottom = item.box
-    parts = _polygons(item.outline, item.size or size, size)
+    number, parts = classes.index(item.label), _polygons(item.outline, item.size or size, size)
     if len(parts) == 1:  # a line has room for one
-        numbers = [value / size[place % 2] for place, value in enumerate(parts[0])]
-    else:
-        numbers = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
-    return f"{classes.index(item.label)} {' '.join(f'{number:.8g}' for number in numbers)}\n"
+        return line(number, (value / size[place % 2] for place, value in enumerate(parts[0])))
+    return box_line(number, item.box)
 
 
 def _write_voc(folder: Path, files: Files, named: Named, classes: Sequence[str]) -> None:

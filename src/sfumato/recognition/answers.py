@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from ..data.formats.yolo import box_line
 from ..data.sources import Target
 from ..errors import SfumatoError
-from ..files import json_of, write_atomically
+from ..files import json_of, write_bytes
 from .predict import DIGITS, Prediction
 
 ENDINGS = (".csv", ".json")
@@ -65,7 +66,7 @@ class Table:
         self.rows.writerows([*where, *row] for row in _rows(found.values, self.names))
 
     def write(self) -> None:
-        write_atomically(self.path, lambda beside: beside.write_text(self.text.getvalue(), "utf-8", newline=""))
+        write_bytes(self.path, self.text.getvalue().encode())
 
 
 def _rows(values: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]]:
@@ -90,7 +91,7 @@ class List:
 
     def write(self) -> None:
         text = "[\n" + ",\n".join(self.lines) + "\n]\n"
-        write_atomically(self.path, lambda beside: beside.write_text(text, "utf-8"))
+        write_bytes(self.path, text.encode())
 
 
 class Coco:
@@ -125,7 +126,7 @@ class Coco:
         categories = [{"id": number, "name": name} for name, number in self.numbers.items()]
         values = {"images": self.images, "annotations": self.annotations, "categories": categories}
         text = json_of(values) + "\n"
-        write_atomically(self.path, lambda beside: beside.write_text(text, "utf-8"))
+        write_bytes(self.path, text.encode())
 
 
 class Yolo:
@@ -152,16 +153,15 @@ class Yolo:
         label = self.path / _label(self.places[found.values["file"]])
         label.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(self._line(item, found.size) for item in found.values["objects"])
-        write_atomically(label, lambda beside: beside.write_text(text, "utf-8"))
+        write_bytes(label, text.encode())
 
     def _line(self, item: Mapping[str, Any], size: tuple[int, int]) -> str:
-        left, top, right, bottom = (edge / side for edge, side in zip(item["box"], size * 2, strict=True))
-        numbers = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
-        return f"{self.numbers[item['name']]} {' '.join(f'{number:.8g}' for number in numbers)}\n"
+        shares = [edge / side for edge, side in zip(item["box"], size * 2, strict=True)]
+        return box_line(self.numbers[item["name"]], shares)
 
     def write(self) -> None:
         text = "".join(f"{name}\n" for name in self.names)
-        write_atomically(self.path / CLASSES, lambda beside: beside.write_text(text, "utf-8"))
+        write_bytes(self.path / CLASSES, text.encode())
 
 
 def _label(place: str) -> str:

@@ -5,6 +5,7 @@ are in a `data.yaml` (`names`), `classes.txt`, `obj.names` or `_darknet.labels`.
 https://docs.ultralytics.com/datasets
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,17 @@ LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt
 MAX_YAML = 2**20
 BOX = 4  # numbers of a box behind its class
 SIZE = (1.0, 1.0)  # in which outlines are drawn
+
+
+def box_line(number: int, box: Sequence[float]) -> str:
+    """The line of an object of class `number` whose left, top, right and bottom are shares of the sides."""
+    left, top, right, bottom = box
+    return line(number, ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top))
+
+
+def line(number: int, numbers: Iterable[float]) -> str:
+    """A class, and what stands behind it."""
+    return f"{number} {' '.join(f'{value:.8g}' for value in numbers)}\n"
 
 
 def read_labels(notes: "Annotations") -> None:
