@@ -149,7 +149,7 @@ def test_a_run_that_recognises_nothing_is_refused(tmp_path: Path, sfumato: Comma
 
 def test_recognition_runs_are_measured_beside_baselines(tmp_path: Path) -> None:
     names = {
-        "finetune": ["network", "everything face"],
+        "finetune": ["network", "everything face", "right as often as it is sure"],
         "ssd": ["network", "no object anywhere", "the mean box, star"],
         "unet": ["network", "everything background"],
     }
