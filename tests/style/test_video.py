@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from sfumato.style.video import Shown, carry, follow
+from sfumato.style.video import Shown, carry, follow, sharpened
 
 
 def scene(shift: int) -> torch.Tensor:
@@ -35,3 +35,15 @@ def test_what_cannot_be_trusted_is_left_as_it_was_painted() -> None:
     before, _ = follow(first, first, None, None, 1.0)
     shown, _ = follow(second, second, before, carry(second, before), 1.0)
     assert ((shown.output - second).abs() < 0.003).float().mean() > 0.2
+
+
+def test_paint_stays_as_crisp_as_that_of_a_single_frame_while_things_move() -> None:
+    grain = 0.2 * torch.randn(3, 64, 96, generator=torch.Generator().manual_seed(1))  # stays where the screen is
+    before: Shown | None = None
+    for step in range(6):
+        frame = scene(step % 3 * 2)
+        before, _ = follow(frame, (frame + grain).clamp(0, 1), before, carry(frame, before) if before else None, 0.8)
+    assert before is not None
+    shown, alone = (part.diff(dim=2).square().mean().sqrt() for part in (before.output, before.alone))
+    assert 0.8 * alone < shown < 1.2 * alone
+    assert torch.equal(sharpened(before.alone, before.alone), before.alone)

@@ -36,12 +36,12 @@ def optical_flow(first: Tensor, second: Tensor) -> Tensor:
     return found * torch.tensor([width / size[1], height / size[0]]).view(2, 1, 1)
 
 
-def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """What `image` (c, h, w) shows where `flow` leads: bilinear, its border repeated."""
+def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """What `image` (c, h, w) shows where `flow` leads, its border repeated. `mode`: as `grid_sample` takes it."""
     height, width = flow.shape[1:]
     down, across = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     places = torch.stack([(across + flow[0] + 0.5) * 2 / width - 1, (down + flow[1] + 0.5) * 2 / height - 1], -1)
-    return F.grid_sample(image[None].float(), places[None], padding_mode="border", align_corners=False)[0]
+    return F.grid_sample(image[None].float(), places[None], mode, padding_mode="border", align_corners=False)[0]
 
 
 def trusted(flow: Tensor, back: Tensor) -> Tensor:
