@@ -63,8 +63,7 @@ def train(home: Path, name: str, fields: tuple[str, ...], run: Path) -> dict[str
         [sys.executable, "-m", "sfumato", "train", name, "--run", str(run), *COMMON, *fields],
         env=environment, cwd=home, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    (path,) = (run / "checkpoints").glob("*.safetensors")
-    return load_file(path)
+    return load_file(max((run / "checkpoints").glob("0*.safetensors")))
 
 
 def differences(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> list[str]:

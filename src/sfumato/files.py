@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,20 +24,51 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
+def make_folder(path: Path) -> None:
+    """Makes `path` and what is missing above it, so that a loss of power does not take them away."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    _sync_folder(path.parent)
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` on a path beside `path`, flushes it to disk and renames it. Leaves nothing behind on failure; an
-    OSError names `path`."""
+    """Calls `write` on a path beside `path`, flushes it to disk, renames it, and flushes the folder, which is made.
+    Leaves nothing behind on failure; an OSError names `path`."""
     beside = path.with_name(f".{os.urandom(8).hex()}.part")  # short: a file's own name may be as long as names can be
     try:
         with naming(path):
+            make_folder(path.parent)
             write(beside)
             with beside.open("rb+") as file:
                 os.fsync(file.fileno())
             beside.replace(path)
+            _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(path: Path) -> None:
+    """Flushes the names in a folder to disk, where a system can do that."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Flushes what was appended to `path`, if it is there, to disk."""
+    with naming(path), suppress(FileNotFoundError), path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -11,9 +11,17 @@ from safetensors.torch import load_file, save_file
 
 from sfumato import files
 from sfumato.autoencoders.stacked import Config, StackedAutoencoder
-from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
+from sfumato.engine.checkpoint import (
+    load_best,
+    load_checkpoint,
+    load_snapshot,
+    save_best,
+    save_checkpoint,
+    save_snapshot,
+)
 from sfumato.engine.clock import Clock
 from sfumato.engine.descend import reset
+from sfumato.engine.state import Damaged, read_state, sealed
 from sfumato.errors import SfumatoError
 from sfumato.files import write_atomically
 
@@ -49,7 +57,12 @@ def rewrite(folder: Path, change: Any) -> None:
     save_file(tensors, path)
     state = json.loads((folder / "state.json").read_text())
     state["blake2b"] = hashlib.blake2b(path.read_bytes()).hexdigest()
-    (folder / "state.json").write_text(json.dumps(state))
+    reseal(folder, state)
+
+
+def reseal(folder: Path, state: dict[str, Any]) -> None:
+    """Writes a state with a digest that fits, as a careful forger would."""
+    (folder / "state.json").write_text(json.dumps(sealed({k: v for k, v in state.items() if k != "digest"})))
 
 
 def refusal(folder: Path) -> str:
@@ -75,9 +88,62 @@ def test_everything_comes_back(tmp_path: Path) -> None:
             assert torch.equal(value, theirs["state"][index][name])
 
 
-def test_only_the_newest_weights_are_kept(folder: Path) -> None:
+def kept(folder: Path) -> list[int]:
+    return sorted(int(path.stem) for path in (folder / "checkpoints").iterdir())
+
+
+def test_the_last_two_saves_are_kept(folder: Path) -> None:
+    for images in (128, 192):
+        save_checkpoint(folder, trained(), Clock(images, stage=0), {})
+    assert kept(folder) == [128, 192]
+    save_checkpoint(folder, trained(), Clock(192, stage=0), {})  # again, at the same instant
+    assert kept(folder) == [128, 192]
+
+
+@pytest.mark.parametrize("file", ["state.json", "checkpoints/000000000128.safetensors"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_the_save_before_is_taken_where_the_last_is_damaged(
+    folder: Path, file: str, gone: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     save_checkpoint(folder, trained(), Clock(128, stage=0), {})
-    assert weights(folder).name == f"{128:012d}.safetensors"
+    if gone:
+        (folder / file).unlink()
+    else:
+        content = bytearray((folder / file).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / file).write_bytes(content)
+    clock, log = load_checkpoint(folder, StackedAutoencoder(SMALL))
+    assert (clock.images, log) == (64, {"seconds": 1.5})
+    (said,) = capsys.readouterr().err.splitlines()
+    assert file in said
+    assert said.endswith("the save before is taken, of 64 images")
+    save_checkpoint(folder, trained(), Clock(128, stage=0), {})  # over what is damaged
+    assert kept(folder) == [64, 128]
+    assert load_checkpoint(folder, StackedAutoencoder(SMALL))[0].images == 128
+
+
+def test_no_digit_of_a_state_can_be_changed_unseen(folder: Path) -> None:
+    text = (folder / "state.json").read_text()
+    for place, sign in enumerate(text):
+        if sign.isdigit():
+            (folder / "state.json").write_text(text[:place] + str(9 - int(sign)) + text[place + 1 :])
+            with pytest.raises(Damaged):
+                read_state(folder / "state.json")
+
+
+@pytest.mark.parametrize("place", range(0, 100, 7))
+def test_no_bit_of_kept_weights_can_be_changed_unseen(folder: Path, place: int) -> None:
+    system = StackedAutoencoder(SMALL)
+    save_best(folder, system, 64)
+    save_snapshot(folder, system, 50)
+    for path in (folder / "checkpoints" / "best.safetensors", folder / "snapshots" / "050.safetensors"):
+        content = bytearray(path.read_bytes())
+        content[len(content) * place // 100] ^= 4
+        path.write_bytes(content)
+    with pytest.raises(SfumatoError, match=r"best.safetensors: damaged"):
+        load_best(folder, system)
+    with pytest.raises(SfumatoError, match=r"050.safetensors: damaged"):
+        load_snapshot(folder, system, 50)
 
 
 def test_missing_unknown_and_misshapen_weights_are_all_named(folder: Path) -> None:
@@ -134,7 +200,7 @@ def test_a_pickle_is_refused_and_not_run(folder: Path) -> None:
     import hashlib
 
     state["blake2b"] = hashlib.blake2b(weights(folder).read_bytes()).hexdigest()
-    (folder / "state.json").write_text(json.dumps(state))
+    reseal(folder, state)
     assert "not a safetensors file" in refusal(folder)
     assert not marker.exists()
 
@@ -142,11 +208,11 @@ def test_a_pickle_is_refused_and_not_run(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"weights": "../../elsewhere.safetensors"}, "must be a file name"),
-        ({"weights": "gone.safetensors"}, "cannot be read"),
-        ({"weights": "a" * 5000 + ".safetensors"}, "must be a file name"),
-        ({"weights": "\x00.safetensors"}, "must be a file name"),
-        ({"format": 99}, "format 99, but this Sfumato reads formats up to 2"),
+        ({"weights": "../../elsewhere.safetensors"}, "must be 000000000064.safetensors"),
+        ({"weights": "gone.safetensors"}, "must be 000000000064.safetensors"),
+        ({"weights": "a" * 5000 + ".safetensors"}, "must be 000000000064.safetensors"),
+        ({"weights": "\x00.safetensors"}, "must be 000000000064.safetensors"),
+        ({"format": 99}, "format 99, but this Sfumato reads formats up to 3"),
         ({"format": "2"}, "format: must be a whole number"),
         ({"format": True}, "format: must be a whole number"),
         ({"images": "many"}, "images: expected int, got str"),
@@ -168,7 +234,7 @@ def test_a_pickle_is_refused_and_not_run(folder: Path) -> None:
 )
 def test_a_wrong_state_is_named(folder: Path, change: dict[str, Any], word: str) -> None:
     state = json.loads((folder / "state.json").read_text())
-    (folder / "state.json").write_text(json.dumps(state | change))
+    reseal(folder, state | change)
     message = refusal(folder)
     assert word in message
     assert len(message) < 1000
@@ -184,7 +250,7 @@ def test_a_wrong_state_is_named(folder: Path, change: dict[str, Any], word: str)
 def test_what_an_optimizer_cannot_take_is_named(folder: Path, key: str, value: Any) -> None:
     state = json.loads((folder / "state.json").read_text())
     state["optimizers"]["network"][0][key] = value
-    (folder / "state.json").write_text(json.dumps(state))
+    reseal(folder, state)
     assert f"optimizers.network: {key} " in refusal(folder)
 
 
@@ -195,7 +261,7 @@ def test_what_an_optimizer_cannot_take_is_named(folder: Path, key: str, value: A
 def test_a_hostile_schedule_is_named(folder: Path, key: str, value: Any) -> None:
     state = json.loads((folder / "state.json").read_text())
     state["schedules"]["network"][key] = value
-    (folder / "state.json").write_text(json.dumps(state))
+    reseal(folder, state)
     assert f"{key}: expected" in refusal(folder)
 
 
@@ -208,7 +274,7 @@ def test_numbers_that_are_none_and_nests_are_refused(folder: Path) -> None:
 
 def test_a_state_of_the_first_format_goes_on(folder: Path) -> None:
     state = json.loads((folder / "state.json").read_text())
-    del state["stage"]
+    del state["stage"], state["digest"]
     (folder / "state.json").write_text(json.dumps(state | {"format": 1}))
     clock, log = load_checkpoint(folder, StackedAutoencoder(SMALL))
     assert clock == Clock(64, 64, stage=0)

@@ -20,11 +20,12 @@ from torch.nn import functional as F
 from sfumato.data.batches import Batch, batches_for, check_cuts
 from sfumato.data.dataset import ImageData, InMemory, Split
 from sfumato.engine.annealing import set_rate
-from sfumato.engine.checkpoint import load_checkpoint, read_state, save_checkpoint
+from sfumato.engine.checkpoint import load_checkpoint, save_checkpoint
 from sfumato.engine.clock import Clock
 from sfumato.engine.descend import descend, reset
 from sfumato.engine.loop import ticks
 from sfumato.engine.runtime import Runtime, average_gradients
+from sfumato.engine.state import read_state
 from sfumato.engine.system import Scalars, Stage, System
 from sfumato.errors import SfumatoError
 from sfumato.ops.objectives import discriminator_loss, gradient_at_real

@@ -1,5 +1,6 @@
 """Runs under a folder: found, told apart, and never disturbed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sfumato.engine.state import sealed, weights_name
 from sfumato.errors import SfumatoError
 from sfumato.runs.find import runs_under
 from sfumato.runs.lock import owned, owner_of
@@ -41,7 +43,8 @@ def test_runs_are_found_with_what_they_are(root: Path) -> None:
 def test_a_run_is_finished_when_it_is_measured_or_has_drawn_its_images(root: Path) -> None:
     (root / "a" / "evaluation.json").write_text("{}")
     state = root / "c" / "state.json"
-    state.write_text(state.read_text().replace('"images": 12', '"images": 16'))
+    values = json.loads(state.read_text())
+    state.write_text(json.dumps(sealed({**values, "images": 16, "weights": weights_name(16)})))
     assert [found.state for found in runs_under(root)] == ["finished", "finished", "stopped"]
 
 
@@ -77,7 +80,7 @@ def test_looking_makes_no_files(root: Path) -> None:
         ("config.json", b"[" * 100_000, "config.json: not readable as JSON"),
         ("config.json", b'{"format": 4}', "config.json: format 4, but this Sfumato reads formats 1 to 3"),
         ("state.json", b"\xff", "state.json: not readable as JSON"),
-        ("state.json", b'{"images": -1}', "state.json: images -1: must be"),
+        ("state.json", b'{"format": 2, "images": -1}', "missing required field"),
         ("state.json", b"[]", "state.json: expected object, got array"),
     ],
 )

@@ -49,9 +49,9 @@ def test_a_config_that_asks_for_gigabytes_is_refused_before_they_are_taken(
     if gone:
         shutil.rmtree(path / "checkpoints")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(SfumatoError, match="no such file" if gone else r"has shape \(8, 784\), must be \(8192, 784\)"):
+    with pytest.raises(SfumatoError, match="No such file" if gone else r"has shape \(8, 784\), must be \(8192, 784\)"):
         sfumato.open(path)
-    with pytest.raises(SfumatoError, match="no such file" if gone else "does not fit"):
+    with pytest.raises(SfumatoError, match="No such file" if gone else "does not fit"):
         sfumato.resume(path, opened=toy)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100 * 1024
 

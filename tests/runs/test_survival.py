@@ -35,8 +35,7 @@ def wait_for(path: Path, process: "subprocess.Popen[str] | subprocess.Popen[byte
 
 
 def final_weights(run: Path) -> dict[str, torch.Tensor]:
-    (path,) = (run / "checkpoints").glob("*.safetensors")
-    return load_file(path)
+    return load_file(max((run / "checkpoints").glob("0*.safetensors")))
 
 
 @pytest.mark.slow

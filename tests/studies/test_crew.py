@@ -47,7 +47,7 @@ def train(out: Path, images: Mapping[str, int], runtime: Runtime) -> None:
 
 def weights(out: Path) -> dict[str, dict[str, torch.Tensor]]:
     states = {path.parent.name: json.loads(path.read_text()) for path in out.glob("runs/*/state.json")}
-    found = {name: next((out / "runs" / name / "checkpoints").iterdir()) for name in states}
+    found = {name: max((out / "runs" / name / "checkpoints").iterdir()) for name in states}
     return {name: load_file(path) for name, path in found.items()}
 
 

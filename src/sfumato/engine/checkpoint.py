@@ -1,7 +1,8 @@
-"""Checkpoints that survive a kill at any instant, and whose loading runs no code.
+"""Checkpoints that survive a kill at any instant, a loss of power and a damaged file, and whose loading runs no code.
 
 A checkpoint is `checkpoints/<images>.safetensors` and `state.json`, which names it. Both are written beside their
-place, flushed to disk and renamed; `state.json` goes last, so at every instant it names a complete file.
+place, flushed to disk, renamed, and the folder flushed; `state.json` goes last, so at every instant it names a complete
+file. The save before is kept too.
 
 Names of tensors: `system.<name>` as in the system's `state_dict`; `optimizer.<name>.<number>.<entry>` of each parameter
 that an optimiser knows something of, counted through its groups; `process.<number>.<name>` of the buffers that each
@@ -10,9 +11,7 @@ process has for itself, of the processes after the first.
 
 import hashlib
 import math
-import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -22,36 +21,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from .. import strict
 from ..errors import SfumatoError
-from ..files import write_bytes, write_json
-from .clock import Clock, Tally
+from ..files import write_bytes
+from .clock import Clock
 from .loop import stage_at
-from .plateau import PlateauState
 from .runtime import gather, place
+from .state import FORMAT, LAST, WEIGHTS, Group, State, last_state, weights_kept, weights_name, write_state
 from .system import System
 
-FORMAT = 2
 BEST = "best.safetensors"
+DIGEST = "blake2b"  # of what is kept beside the last checkpoint
 SHOWN = 10  # names in a message
 FIT = "its config.json"  # what a checkpoint must fit
 LARGEST = 1e6  # of what an optimiser is told: rates, decay
-Group = dict[str, bool | int | float | str | list[float] | None]
-
-
-@dataclass(frozen=True)
-class State:
-    """What state.json holds: the clock, the name and the digest of the weights, the groups of each optimiser without
-    their parameters, the schedules, and `log`, what the run's log needs to go on."""
-
-    format: int
-    images: Tally
-    stage: Tally | None  # that was entered last, from 0; None before the first step
-    weights: str
-    blake2b: str
-    optimizers: dict[str, list[Group]]
-    schedules: dict[str, PlateauState]
-    log: dict[str, Any]
 
 
 def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, Any]) -> None:
@@ -61,19 +43,17 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
     others = gather(list(local.values()))[1:]
     if place()[0]:
         return
-    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     tensors = _tensors_of(system)
     for process, values in enumerate(others, 1):
         tensors |= {f"process.{process}.{name}": value for name, value in zip(local, values, strict=True)}
-    name = f"{clock.images:012d}.safetensors"
     content = save(tensors)
     schedules = {key: schedule.state() for key, schedule in system.schedules.items()}
-    digest = hashlib.blake2b(content).hexdigest()
-    state = State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log)
-    write_bytes(folder / "checkpoints" / name, content)
-    write_json(folder / "state.json", asdict(state))
-    for old in (folder / "checkpoints").iterdir():
-        if old.name not in (name, BEST) and old.suffix in (".safetensors", ".part"):
+    name, digest = weights_name(clock.images), hashlib.blake2b(content).hexdigest()
+    write_bytes(folder / WEIGHTS / name, content)
+    write_state(folder, State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log))
+    kept = {*weights_kept(folder), BEST}
+    for old in (folder / WEIGHTS).iterdir():
+        if old.name not in kept and old.suffix in (".safetensors", ".part"):
             old.unlink(missing_ok=True)
 
 
@@ -85,7 +65,7 @@ def load_checkpoint(folder: Path, system: System, weights_only: bool = False) ->
     if a file is damaged.
     """
     state, tensors = _read(folder)
-    where = str(folder / "state.json")
+    where = str(folder / LAST)
     homes = ("system.", "process.", *(f"optimizer.{name}." for name in system.optimizers))
     if strangers := sorted(key for key in tensors if not key.startswith(homes)):
         raise _misfit(folder, f"unknown {_listed(strangers)}")
@@ -130,7 +110,7 @@ def check_shapes(folder: Path, build: Callable[[], System], fit: str = FIT) -> N
     """Raises SfumatoError, as `load_checkpoint` does, if the weights in `folder` are not those of what `build` returns,
     called `fit`. Reads names and shapes alone and takes no memory: a config that was tampered with may ask for any
     network."""
-    path = folder / "checkpoints" / _current(folder).weights
+    path = folder / WEIGHTS / last_state(folder).weights
     try:
         with safe_open(path, "pt") as file:
             keys = [key for key in file.keys() if key.startswith("system.")]  # noqa: SIM118 - no mapping
@@ -142,29 +122,6 @@ def check_shapes(folder: Path, build: Callable[[], System], fit: str = FIT) -> N
     with torch.device("meta"):
         owed = {f"system.{key}": value for key, value in build().state_dict().items()}
     _compare(found, owed, folder, fit)
-
-
-def read_state(path: Path) -> State:
-    """What state.json says, of this format or an older one. Raises SfumatoError if it is none."""
-    if not path.is_file():
-        raise SfumatoError(f"{path}: not there: this run has no checkpoint yet")
-    values = strict.read(path, dict[str, Any])
-    form = values.get("format")
-    if not isinstance(form, int) or isinstance(form, bool) or form < 1:
-        raise SfumatoError(f"{path}: format: must be a whole number from 1 to {FORMAT}")
-    if form > FORMAT:
-        raise SfumatoError(
-            f"{path}: format {str(form)[:20]}, but this Sfumato reads formats up to {FORMAT}: take a newer one"
-        )
-    state = strict.convert(_migrated(values) if form == 1 else values, State, str(path))
-    if not re.fullmatch(r"[\w-]{1,100}\.safetensors", state.weights):
-        raise SfumatoError(f"{path}: weights {state.weights[:100]!r}: must be a file name, as in {0:012d}.safetensors")
-    return state
-
-
-def _migrated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Format 1 as format 2: stages were not counted, and no system had more than one."""
-    return {**values, "format": 2, "stage": 0 if values.get("images") else None}
 
 
 def _clock_of(state: State, system: System, where: str) -> Clock:
@@ -183,23 +140,20 @@ def _clock_of(state: State, system: System, where: str) -> Clock:
 
 def save_best(folder: Path, system: System, images: int) -> None:
     """Keeps the weights of `system` after so many images, and what was fitted to them, as `checkpoints/best`."""
-    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     said = {"images": str(images)} | {f"fitted.{name}": repr(value) for name, value in system.fitted.items()}
-    write_bytes(folder / "checkpoints" / BEST, save(_on_cpu(system.state_dict()), said))
+    _keep(folder / WEIGHTS / BEST, system, said)
 
 
 def load_best(folder: Path, system: System) -> int | None:
     """Loads what `save_best` kept; returns after how many images that was, None if nothing is kept. Raises SfumatoError
     if it is damaged or another system's."""
-    path = folder / "checkpoints" / BEST
+    path = folder / WEIGHTS / BEST
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            said = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        tensors, said = _kept(path)
         images = int(said["images"])
-        fitted = {key.removeprefix("fitted."): float(value) for key, value in said.items() if key != "images"}
+        fitted = {name.removeprefix("fitted."): float(said[name]) for name in said if name.startswith("fitted.")}
         if not all(map(math.isfinite, fitted.values())):
             raise ValueError(f"fitted {fitted}")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -212,8 +166,7 @@ def load_best(folder: Path, system: System) -> int | None:
 
 def save_snapshot(folder: Path, system: System, percent: int) -> None:
     """Keeps the weights of `system` alone as `snapshots/<percent>.safetensors`."""
-    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
-    write_bytes(folder / "snapshots" / f"{percent:03d}.safetensors", save(_on_cpu(system.state_dict())))
+    _keep(folder / "snapshots" / f"{percent:03d}.safetensors", system, {})
 
 
 def load_snapshot(folder: Path, system: System, percent: int) -> None:
@@ -223,25 +176,46 @@ def load_snapshot(folder: Path, system: System, percent: int) -> None:
         there = ", ".join(str(int(other.stem)) for other in sorted(path.parent.glob("[0-9]*.safetensors")))
         raise SfumatoError(f"{folder}: no snapshot at {percent} %; there are {there or 'none'}")
     try:
-        tensors = load(path.read_bytes())
-    except SafetensorError as error:
+        tensors, _ = _kept(path)
+    except (SafetensorError, OSError, ValueError) as error:
         raise SfumatoError(f"{path}: damaged ({error})") from None
     _compare(tensors, system.state_dict(), folder)
     system.load_state_dict(tensors)
 
 
+def _keep(path: Path, system: System, said: dict[str, str]) -> None:
+    """Writes the weights of `system` with what is `said` of them and a digest of both."""
+    tensors = _on_cpu(system.state_dict())
+    write_bytes(path, save(tensors, {**said, DIGEST: _digest_of(tensors, said)}))
+
+
+def _kept(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What `_keep` wrote; older files have no digest."""
+    with safe_open(path, "pt") as file:
+        said = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    digest = said.pop(DIGEST, None)
+    if digest is not None and digest != _digest_of(tensors, said):
+        raise ValueError("its digest is that of another content")
+    return tensors, said
+
+
+def _digest_of(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> str:
+    digest = hashlib.blake2b(repr(sorted(said.items())).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _read(folder: Path) -> tuple[State, dict[str, Tensor]]:
-    """state.json and the weights it names."""
-    state = _current(folder)
-    return state, _read_weights(folder / "checkpoints" / state.weights, state.blake2b)
-
-
-def _current(folder: Path) -> State:
-    """state.json. Once more if the weights that it names went in between: the run may be training."""
-    state = read_state(folder / "state.json")
-    if not (folder / "checkpoints" / state.weights).exists():
-        state = read_state(folder / "state.json")
-    return state
+    """The last state that is whole, and its weights."""
+    state = last_state(folder, told=True)
+    path = folder / WEIGHTS / state.weights
+    try:
+        return state, load(path.read_bytes())
+    except (SafetensorError, ValueError) as error:
+        raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
 
 
 def _same_names(owed: Collection[str], found: Mapping[str, Any], where: str) -> None:
@@ -277,19 +251,6 @@ def _groups_of(system: System) -> dict[str, list[Group]]:
 def _without_parameters(group: Mapping[str, Any]) -> Group:
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in group.items()}
     return {key: value for key, value in plain.items() if key != "params"}
-
-
-def _read_weights(path: Path, digest: str) -> dict[str, Tensor]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SfumatoError(f"{path}: cannot be read ({error.strerror})") from None
-    if hashlib.blake2b(content).hexdigest() != digest:
-        raise SfumatoError(f"{path}: damaged: its content is not what state.json was written for")
-    try:
-        return load(content)
-    except (SafetensorError, ValueError) as error:
-        raise SfumatoError(f"{path}: not a safetensors file ({error})") from None
 
 
 def _compare(found: dict[str, Tensor], owed: dict[str, Tensor], folder: Path, fit: str = FIT) -> None:
@@ -330,7 +291,7 @@ def _optimizer_state(
         # In the strides of its parameter: fused optimisers walk memory, not indices.
         entries.setdefault(int(index), {})[entry] = torch.empty_like(owed[key], device="cpu").copy_(value)
     current = optimizer.state_dict()["param_groups"]
-    where = f"{folder / 'state.json'}: optimizers.{name}"
+    where = f"{folder / LAST}: optimizers.{name}"
     if len(saved) != len(current):
         raise SfumatoError(f"{where}: must be a list of {len(current)} parameter groups")
     groups = []

@@ -1,24 +1,11 @@
 """The reference's schedule: divide the learning rate when the training loss of an epoch stops falling."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from .clock import Tally
 from .runtime import average_over_processes
-
-
-@dataclass(frozen=True)
-class PlateauState:
-    """Everything that a resumed run needs of a `Plateau`, as JSON values. `best`: None before the first epoch's end."""
-
-    best: float | None
-    num_bad_epochs: Tally
-    last_epoch: Tally
-    total: float
-    count: Tally
+from .state import PlateauState
 
 
 class Plateau:

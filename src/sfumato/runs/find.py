@@ -4,15 +4,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from ..engine.state import BEFORE, LAST, has_state, last_state
 from ..errors import SfumatoError
-from ..strict import content_of, decode, shown
 from .folder import RunFolder
 from .lock import owner_of
 from .manifest import NAME, Manifest, read_manifest
 
-RESULTS = ("state.json", "evaluation.json", "metrics.jsonl", "lock")  # files that must lie in the folder themselves
+RESULTS = (LAST, BEFORE, "evaluation.json", "metrics.jsonl", "lock")  # files that must lie in the folder themselves
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def look_at(folder: Path) -> Found:
             if (folder / name).is_symlink():
                 raise SfumatoError(f"{folder / name}: a link: a run's files lie in its folder")
         manifest = read_manifest(folder)
-        images, total = _images(folder / "state.json"), manifest.config.get("images")
+        images = last_state(folder, whole=False).images if has_state(folder) else 0
+        total = manifest.config.get("images")
         rows = _rows(folder / "metrics.jsonl")
         owner = owner_of(folder) or ""
     except SfumatoError as error:
@@ -72,16 +73,6 @@ def look_at(folder: Path) -> Found:
     ended = run.is_finished or (type(total) is int and 0 < total <= images)
     state = "running" if owner else "finished" if ended else "stopped"
     return Found(folder, state, manifest, images=images, rows=rows, samples=samples, owner=owner)
-
-
-def _images(path: Path) -> int:
-    """Training images drawn when state.json was written; 0 if it is not there yet."""
-    if not path.exists():
-        return 0
-    images = decode(content_of(path), dict[str, Any], str(path)).get("images")
-    if type(images) is not int or images < 0:
-        raise SfumatoError(f"{path}: images {shown(images)}: must be a number of images")
-    return images
 
 
 def _rows(path: Path) -> int:

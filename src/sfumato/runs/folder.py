@@ -1,7 +1,8 @@
 """What a run is on disk. Importing this file imports no torch.
 
     config.json      system, preset, every field, data and its fingerprint, seed, device, precision, threads, versions
-    state.json       the clock, optimisers and schedules; names the weights it belongs to
+    state.json       the clock, optimisers and schedules; names the weights it belongs to; state.before.json: the save
+                     before
     checkpoints/     the weights, *.safetensors
     snapshots/       weights kept by name, in per cent of the run, where the system asks for it
     metrics.jsonl    one line per interval: images, epoch, losses, learning rate, seconds
@@ -18,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files import write_json
+from ..engine.state import BEFORE, LAST, WEIGHTS, has_state
+from ..files import make_folder, write_json
 from ..metrics.table import Evaluation
 from .lock import owned
 from .manifest import Manifest, manifest_json, read_manifest
@@ -38,7 +40,7 @@ class RunFolder:
 
     @property
     def has_checkpoint(self) -> bool:
-        return (self.path / "state.json").is_file()
+        return has_state(self.path)
 
     @property
     def is_finished(self) -> bool:
@@ -54,6 +56,11 @@ class RunFolder:
     def forget_evaluation(self) -> None:
         """It is of weights that are about to be trained on."""
         (self.path / "evaluation.json").unlink(missing_ok=True)
+
+    def forget_checkpoints(self) -> None:
+        """They are of a run that lay here before."""
+        for path in (self.path / LAST, self.path / BEFORE, *(self.path / WEIGHTS).glob("*.safetensors")):
+            path.unlink(missing_ok=True)
 
     def forget_snapshots(self) -> None:
         """They are named by their share of a run, which is to have another length."""
@@ -78,7 +85,7 @@ class RunFolder:
 
         Raises SfumatoError naming the owner if another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         with owned(self.path):
             for left_by_a_kill in self.path.glob(".*.part"):
                 left_by_a_kill.unlink()

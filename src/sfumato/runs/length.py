@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from ..engine.checkpoint import read_state
 from ..engine.fields import build
 from ..engine.loop import stage_at
+from ..engine.state import last_state
 from ..engine.system import Stage
 from ..errors import SfumatoError
 from ..strict import shown
@@ -31,7 +31,7 @@ def with_length(folder: RunFolder, entry: Entry, config: Any, images: int) -> An
         raise SfumatoError(
             f"images {images}: the stages of {entry.name} would draw {total:,}: its runs keep their length"
         )
-    drawn = read_state(folder.path / "state.json").images if folder.has_checkpoint else 0
+    drawn = last_state(folder.path).images if folder.has_checkpoint else 0
     if images < drawn:
         raise SfumatoError(
             f"images {images}: {folder.path} has drawn {drawn:,} already: it can go on to more, not to fewer"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..engine.clock import Tally
 from ..engine.loop import Tick
-from ..files import append_line, json_of, write_bytes
+from ..files import append_line, json_of, sync, write_bytes
 from ..reports.events import Events
 from .rows import read_rows
 
@@ -105,6 +105,11 @@ class Log:
     def picture(self, name: str, path: Path, images: int) -> None:
         """`path`: of a PNG."""
         self.events.picture(name, path.read_bytes(), images)
+
+    def sync(self) -> None:
+        """Flushes what was written to disk: a checkpoint is not to be younger than its rows."""
+        for path in (self.path, self.measures):
+            sync(path)
 
     def close(self) -> None:
         self.events.close()

@@ -14,7 +14,6 @@ from ..data.batches import batches_for, check_cuts
 from ..data.dataset import ImageData
 from ..data.pictures import to_picture, write_picture
 from ..engine.checkpoint import (
-    BEST,
     check_shapes,
     load_best,
     load_checkpoint,
@@ -102,7 +101,7 @@ class Training:
         check_cuts(data, self.system.stages(), runtime.processes, self.system.least_batch)
         if resumed:
             self.clock, log = load_checkpoint(folder.path, self.system)
-            kept = convert(log, LogState, f"{folder.path / 'state.json'}: log")
+            kept = convert(log, LogState, f"{folder.path}: log of its state")
             self.meter, self.seconds = Meter(kept.meter), kept.seconds
         if largest_over_processes(self.clock.images, runtime.device) != self.clock.images:
             raise SfumatoError(
@@ -112,7 +111,7 @@ class Training:
         self.manifest = manifest
         self.best: tuple[float, int] = (-math.inf, 0)  # the best measure, and after how many images
         if not resumed:
-            (folder.path / "checkpoints" / BEST).unlink(missing_ok=True)
+            folder.forget_checkpoints()
         self.total = sum(stage.images for stage in self.system.stages())
         self.log: Log | None = None
         self.glances, self.drawings = Allowance(MEASURING, GUESS * math.prod(data.shape)), Allowance(DRAWING)
@@ -293,7 +292,6 @@ class Training:
     def _draw(self) -> None:
         picture = self.entry.family.look(self.system.eval(), self.data, self.runtime)
         path = self.folder.path / "samples" / f"{self.clock.images:012d}.png"
-        path.parent.mkdir(exist_ok=True)
         write_picture(to_picture(picture), path)
         if self.log:
             self.log.picture("samples", path, self.clock.images)
@@ -308,6 +306,8 @@ class Training:
         norm = torch.stack([parameter.detach().norm() for parameter in self.system.parameters()]).sum()
         self._finite({**meter["sums"], "norm of the weights": float(norm)})
         seconds = self.log.seconds if self.log else 0.0
+        if self.log:
+            self.log.sync()
         save_checkpoint(self.folder.path, self.system, self.clock, {"meter": meter, "seconds": seconds})
 
     def _finite(self, values: dict[str, float]) -> None:
