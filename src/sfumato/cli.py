@@ -3,6 +3,7 @@
 import inspect
 import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from .data.sources import in_words
 from .errors import SfumatoError
 from .files import FULL, json_of
+from .runs.stopping import raise_on_signals
 from .studies import registry
 from .version import __version__
 
@@ -27,7 +29,10 @@ Precision = Annotated[
 ]
 Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file that cannot be used.")]
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
-LogEvery = Annotated[int | None, Parameter(help="Images between two rows of metrics.jsonl; an epoch by default.")]
+LogEvery = Annotated[
+    int | None,
+    Parameter(help="Images between two rows of metrics.jsonl; by default an epoch, more where rows would be over 5,000."),
+]
 Threads = Annotated[
     int | None, Parameter(help="That compute on the CPU; by default OMP_NUM_THREADS, or the cores that there are.")
 ]
@@ -72,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures; what matters is an error of ours
     _print_anything()
+    raise_on_signals()
     try:
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
@@ -82,8 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{' '.join(str(error).split())} (see sfumato {_command_of(tokens)}--help)")
     except SfumatoError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args and isinstance(stop.args[0], int) else signal.SIGINT
+        sys.exit(128 + number)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
     except OSError as error:

@@ -1,12 +1,15 @@
 """What a run survives: kills, signals, a full disk, a second owner, a second process."""
 
+import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,18 +75,40 @@ def test_killed_at_twenty_random_instants_is_bitwise_the_same(tmp_path: Path, sf
         assert {**one, "seconds": 0} == {**two, "seconds": 0}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_saves_and_exits_with_its_code(tmp_path: Path, number: int, code: int) -> None:
     run = tmp_path / "run"
     process = start("train", "stacked", "--run", run, "--images", "100000000", "--save-every", "0.2")
     wait_for(run / "state.json", process)
     process.send_signal(number)
+    process.send_signal(signal.SIGTERM)  # somebody is impatient
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in errors
     assert "sfumato resume" in errors
     state = json.loads((run / "state.json").read_text())
     assert f"stopped after {state['images']:,} images" in errors
+
+
+def test_a_closed_terminal_loses_nothing(tmp_path: Path) -> None:
+    run, (leader, terminal) = tmp_path / "run", os.openpty()
+    arguments = [sys.executable, "-m", "sfumato", "train", "stacked", "--run", run, "--images", "100000000"]
+    process = subprocess.Popen(
+        [*map(str, arguments), "--save-every", "0.2"], stdin=terminal, stdout=terminal, stderr=terminal,
+        env=ENVIRONMENT, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(terminal)
+    os.set_blocking(leader, False)
+    while not (run / "state.json").exists():
+        assert process.poll() is None
+        with suppress(BlockingIOError):
+            os.read(leader, 4096)
+        time.sleep(0.02)
+    before = json.loads((run / "state.json").read_text())["images"]
+    os.close(leader)
+    assert process.wait(timeout=60) == 129
+    assert json.loads((run / "state.json").read_text())["images"] >= before
+    assert not list(run.rglob("*.part"))
 
 
 def test_a_second_process_is_refused_and_told_the_first(tmp_path: Path, sfumato: Command) -> None:

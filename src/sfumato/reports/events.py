@@ -12,8 +12,8 @@ from ..files import naming
 
 
 class Events:
-    """Events of the run in `folder`. The file is begun with the first of them; on a resume, those from after `resumed`
-    images are withdrawn."""
+    """Events of the run in `folder`. The file is begun with the first of them; where there are others, those from after
+    `resumed` images are withdrawn."""
 
     def __init__(self, folder: Path, resumed: int = 0) -> None:
         self.folder, self.resumed = folder, resumed
@@ -36,8 +36,9 @@ class Events:
         told = Summary(value=[Summary.Value(**value) for value in values])
         with naming(self.folder):
             if self.writer is None:
+                goes_on = any(self.folder.glob("events.*"))
                 self.writer = EventFileWriter(str(self.folder))
-                if self.resumed:
+                if goes_on:
                     start = SessionLog(status=SessionLog.START)
                     self.writer.add_event(Event(wall_time=time.time(), step=self.resumed + 1, session_log=start))
             self.writer.add_event(Event(wall_time=time.time(), step=step, summary=told))

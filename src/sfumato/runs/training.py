@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -45,6 +45,7 @@ Watch = Callable[[int], object]
 MEASURING = 0.05  # of the seconds trained so far may go into measures on the way
 DRAWING = 0.02  # the same for pictures of what it can
 CREDIT = 0.5  # and so many seconds beside, each
+ROWS = 5_000  # of a log, at most, unless somebody asks for more
 GUESS = 6e-4  # seconds that measuring takes for each number of an image
 
 
@@ -85,7 +86,7 @@ class Training:
             keep_freed_memory()
         self.seed = manifest.seed
         self.entry, config = configured(manifest, str(folder.path / "config.json"))
-        self.save_every, self.log_every = save_every, log_every or len(data.train)
+        self.save_every = save_every
         resumed = folder.has_checkpoint and not new
         if resumed:
             check_shapes(folder.path, lambda: self.entry.build(config))
@@ -113,6 +114,8 @@ class Training:
         if not resumed:
             folder.forget_checkpoints()
         self.total = sum(stage.images for stage in self.system.stages())
+        self.epoch = max(len(data.train), -(-self.total // ROWS))
+        self.log_every = log_every or self.epoch
         self.log: Log | None = None
         self.glances, self.drawings = Allowance(MEASURING, GUESS * math.prod(data.shape)), Allowance(DRAWING)
         if manifest.start_from and not resumed:  # whatever becomes of the other run, this one has its weights
@@ -196,7 +199,8 @@ class Training:
         title = f"{self.entry.name} on {self.data.name}"
         with TrainingProgress(title, self.runtime.describe(), self.total, self.clock.images) as progress:
             for tick in self.ticks():
-                progress.show(tick)
+                with suppress(OSError):  # nobody looks on: the terminal is closed, or its log is full
+                    progress.show(tick)
 
     def finish(self, evaluate: bool) -> None:
         """Measures the finished run and writes its page."""
@@ -246,7 +250,7 @@ class Training:
         """Whether it is time, and measuring once more takes no more than its share of the seconds trained so far; what
         weights are chosen by is measured after every epoch."""
         if self.validates:
-            return self.clock.crossed(len(self.data.train)) or self.is_over
+            return self.clock.crossed(self.epoch) or self.is_over
         every = self.system.glance_every
         if not every or not self.clock.crossed(every) or self.is_over:
             return False
