@@ -87,6 +87,6 @@ class RunFolder:
         """
         make_folder(self.path)
         with owned(self.path):
-            for left_by_a_kill in self.path.glob(".*.part"):
+            for left_by_a_kill in self.path.rglob(".*.part"):
                 left_by_a_kill.unlink()
             yield

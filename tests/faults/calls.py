@@ -1,0 +1,166 @@
+"""Every call that changes files fails in turn: after each there is one line, no half file under a final name, and the
+same command, or `resume`, ends as if nothing had been."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import sfumato
+from sfumato.cli import main
+
+from .kills import outcome
+from .layer import ERRORS, Counted, between, failing
+from .processes import forked
+
+TRAINING = ("--images", "192", "--batch-size", "64", "--log-every", "64", "--save-every", "0", "--precision", "fp32")
+SHORT = {"batch_size": 32, "images": 64, "precision": "fp32", "evaluate": False}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, run in a folder that `prepare` fills; {} in its words is that folder. `again`: what goes on after a
+    failure, if not the same command. `result`: what must be the same then."""
+
+    name: str
+    words: tuple[str, ...]
+    prepare: Callable[[Path], object]
+    again: Callable[[Path], tuple[str, ...]] | None = None
+    result: Callable[[Path], dict[str, Any]] = lambda folder: _files(folder / "out")
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def _photograph(folder: Path) -> None:
+    noise = torch.randint(0, 255, (2, 48, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for name, pixels in zip(("a", "b"), noise, strict=True):
+        for label in ("left", "right"):
+            (folder / "data" / label).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.numpy()).save(folder / "data" / label / f"{name}-{label}.png")
+
+
+def _stopped(folder: Path) -> None:
+    """A run that has drawn a part of its images."""
+    sfumato.train("stacked", run=folder / "run", save_every=0.0, **SHORT)
+
+
+def _network(folder: Path) -> None:
+    sfumato.train("gan", run=folder / "gan", **SHORT)
+
+
+def _namer(folder: Path) -> None:
+    sfumato.train("finetune", run=folder / "namer", **{**SHORT, "images": 32})
+    _photograph(folder)
+
+
+def _going_on(folder: Path) -> tuple[str, ...]:
+    begun = (folder / "run" / "config.json").is_file()
+    return ("resume", str(folder / "run"), "--log-every", "64", "--save-every", "0") if begun else SCENARIOS[0].words
+
+
+def _trained(folder: Path) -> dict[str, Any]:
+    """Beside what training comes to: the files at the top."""
+    names = {path.name for path in (folder / "run").iterdir() if not path.name.startswith("events.")}
+    return {**outcome(folder / "run"), "names": names}
+
+
+SCENARIOS = (
+    Scenario("train", ("train", "stacked", *TRAINING, "--run", "{}/run"), lambda _: None, _going_on, _trained),
+    Scenario("resume", ("resume", "{}/run", "--images", "192", "--log-every", "64", "--save-every", "0"), _stopped, None, _trained),
+    Scenario("sample", ("sample", "{}/gan", "-o", "{}/out/sheet.png", "--count", "4"), _network),
+    Scenario("stylize", ("stylize", "{}/data", "{}/data/left/a-left.png", "-o", "{}/out", "--precision", "fp32"),
+             _photograph),
+    Scenario("predict", ("predict", "{}/namer", "{}/data", "-o", "{}/out/out.csv"), _namer),
+    Scenario("data check", ("data", "check", "{}/data", "-o", "{}/out/check.png"), _photograph),
+    Scenario("codes", ("codes", "{}/run", "-o", "{}/out"), _stopped),
+)  # fmt: skip
+
+
+def calls(long: bool) -> tuple[str, list[str]]:
+    """ENOSPC, EIO and EACCES at every call; the quick part takes every tenth, with one of the three."""
+    torch.set_num_threads(1)
+    tried, faults, began = list[str](), list[str](), time.monotonic()
+    for scenario in SCENARIOS if long else SCENARIOS[:3]:
+        with tempfile.TemporaryDirectory() as folder:
+            points, found = _fail_in_turn(scenario, Path(folder), long)
+        tried.append(f"{scenario.name} {points}")
+        faults += found
+    return f"{', '.join(tried)} points in {time.monotonic() - began:.0f} s", faults
+
+
+def _fail_in_turn(scenario: Scenario, folder: Path, long: bool) -> tuple[int, list[str]]:
+    start, whole, said = folder / "start", folder / "whole", folder / "said"
+    start.mkdir()
+    scenario.prepare(start)
+    shutil.copytree(start, whole)
+    counted = Counted()
+    with between(whole, counted):
+        _command(scenario.words, whole)()
+    expected, count = scenario.result(whole), len(counted.calls)
+    points = [(at, error) for at in range(count) for error in ERRORS]
+    if not long:
+        points = points[:: len(points) // 36 * 3 + 1]
+    faults = list[str]()
+    for at, error in points:
+        place = folder / "place"
+        shutil.copytree(start, place)
+        kind, path = counted.calls[at]
+        where = f"{scenario.name}, {kind} of {path.relative_to(whole.resolve())}, error {error}"
+        faults += [f"{where}: {fault}" for fault in _one(scenario, place, Counted(at, failing(error)), said, expected)]
+        shutil.rmtree(place)
+    return len(points), faults
+
+
+def _one(scenario: Scenario, place: Path, counted: Counted, said: Path, expected: dict[str, Any]) -> list[str]:
+    def work() -> None:
+        with between(place, counted):
+            _command(scenario.words, place)()
+
+    status = forked(work, said)
+    text, faults = said.read_text("utf-8"), list[str]()
+    if status not in (0, 2) or "Traceback" in text:
+        faults.append(f"status {status}: {text[-300:]}")
+    elif status and not text.splitlines()[-1].startswith("sfumato: "):
+        faults.append(f"no line: {text[-200:]}")
+    faults += _halves(place)
+    words = scenario.again(place) if scenario.again else scenario.words
+    if forked(_command(words, place), said):
+        faults.append(f"does not go on: {said.read_text('utf-8')[-300:]}")
+    else:
+        found = scenario.result(place)
+        faults += [f"another {name}" for name in expected | found if expected.get(name) != found.get(name)]
+    return faults
+
+
+def _command(words: Sequence[str], folder: Path) -> Callable[[], None]:
+    return lambda: main([word.replace("{}", str(folder)) for word in words])
+
+
+def _halves(folder: Path) -> list[str]:
+    """Files under a final name that are not whole, and what was left beside one."""
+    faults = list[str]()
+    readers: dict[str, Callable[[Path], object]] = {
+        ".json": lambda path: json.loads(path.read_text("utf-8")),
+        ".png": lambda path: Image.open(path).load(),
+        ".safetensors": load_file,
+    }
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file() and path.suffix in readers:
+                readers[path.suffix](path)
+            if path.suffix == ".part":
+                faults.append(f"left {path.name}")
+        except Exception as error:
+            faults.append(f"half a file, {path.name}: {error}")
+    return faults
