@@ -31,9 +31,7 @@ Strict = Annotated[bool, Parameter(negative="", help="Stop at the first file tha
 SaveEvery = Annotated[float, Parameter(help="Seconds between checkpoints.")]
 LogEvery = Annotated[
     int | None,
-    Parameter(
-        help="Images between two rows of metrics.jsonl; by default an epoch, more where rows would be over 5,000."
-    ),
+    Parameter(help="Images between two rows of metrics.jsonl; by default an epoch, and 5,000 rows at most."),
 ]
 Threads = Annotated[
     int | None, Parameter(help="That compute on the CPU; by default OMP_NUM_THREADS, or the cores that there are.")

@@ -21,7 +21,8 @@ from .kills import outcome
 from .layer import ERRORS, Counted, between, failing
 from .processes import forked
 
-TRAINING = ("--images", "192", "--batch-size", "64", "--log-every", "64", "--save-every", "0", "--precision", "fp32")
+OFTEN = ("--log-every", "64", "--save-every", "0")
+TRAINING = ("--images", "192", "--batch-size", "64", "--precision", "fp32", *OFTEN)
 SHORT = {"batch_size": 32, "images": 64, "precision": "fp32", "evaluate": False}
 
 
@@ -66,7 +67,7 @@ def _namer(folder: Path) -> None:
 
 def _going_on(folder: Path) -> tuple[str, ...]:
     begun = (folder / "run" / "config.json").is_file()
-    return ("resume", str(folder / "run"), "--log-every", "64", "--save-every", "0") if begun else SCENARIOS[0].words
+    return ("resume", str(folder / "run"), *OFTEN) if begun else SCENARIOS[0].words
 
 
 def _trained(folder: Path) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _trained(folder: Path) -> dict[str, Any]:
 
 SCENARIOS = (
     Scenario("train", ("train", "stacked", *TRAINING, "--run", "{}/run"), lambda _: None, _going_on, _trained),
-    Scenario("resume", ("resume", "{}/run", "--images", "192", "--log-every", "64", "--save-every", "0"), _stopped, None, _trained),
+    Scenario("resume", ("resume", "{}/run", "--images", "192", *OFTEN), _stopped, None, _trained),
     Scenario("sample", ("sample", "{}/gan", "-o", "{}/out/sheet.png", "--count", "4"), _network),
     Scenario("stylize", ("stylize", "{}/data", "{}/data/left/a-left.png", "-o", "{}/out", "--precision", "fp32"),
              _photograph),

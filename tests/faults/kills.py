@@ -1,4 +1,4 @@
-"""Runs that are killed, and lose power, again and again: what comes of them is bitwise what comes of one left in peace."""
+"""Runs that are killed and lose power, again and again: they end bitwise as one that was left in peace."""
 
 import dataclasses
 import json
@@ -143,7 +143,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def toy_of(case: Case) -> ImageData:
-    """Sixteen training and eight test images in the shape that the case wants; twice for a system that wants two sets."""
+    """Sixteen training and eight test images in the shape that the case wants; two sets of them where it wants two."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 60, (24, 1, 28, 28), dtype=torch.uint8, generator=generator)
     labels = torch.arange(24) % 2

@@ -52,8 +52,8 @@ def between(root: Path, act: Act, flushed: Callable[[Path], None] = lambda path:
 
     def told(kind: str, path: Any) -> Path | None:
         if isinstance(path, int):
-            path = os.readlink(f"/proc/self/fd/{path}")
-        place = Path(os.path.abspath(os.fsdecode(path)))
+            path = Path(f"/proc/self/fd/{path}").readlink()
+        place = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100 - without following links
         if not place.is_relative_to(root) or place.name.startswith("events."):
             return None
         act(kind, place)
@@ -109,8 +109,8 @@ def failing(number: int) -> Act:
 
 
 class Disk:
-    """What a loss of power leaves below `root`: of files what was flushed, of names those of flushed folders. Give it to
-    `between`; it keeps every file that it has seen open, so that no number of a file is used twice."""
+    """What a loss of power leaves below `root`: of files what was flushed, of names those of flushed folders. It keeps
+    every file that it has seen open, so that no number of a file is used twice."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()

@@ -33,7 +33,7 @@ def _live(work: Callable[[], object], said: Path) -> None:
         descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(descriptor, stream)
-        sys.stdout = sys.stderr = open(descriptor, "w", encoding="utf-8")  # noqa: SIM115 - to the end
+        sys.stdout = sys.stderr = open(descriptor, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - to the end
         try:
             work()
             code = 0
