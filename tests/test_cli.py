@@ -175,7 +175,7 @@ def test_json_is_whole_on_any_console(encoding: str) -> None:
         cli._print_anything()
         cli._print_json(values)
         stream.flush()
-    assert json.loads(buffer.getvalue().decode(encoding)) == {**values, "value": None}
+    assert json.loads(buffer.getvalue().decode(encoding)) == {"name": "\u732b \xe9 \U0001f600 %80", "value": None}
 
 
 def test_the_replacement_that_somebody_chose_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,8 @@ class ClipWork:
             raise SfumatoError(
                 f"{self.path}: holds frames that were made otherwise: remove that folder, or repeat that command"
             )
+        for left_by_a_kill in self.path.glob(".*.part"):
+            left_by_a_kill.unlink()
         for line in lines:
             with suppress(ValueError):  # one cut short by a kill
                 self.notes.append(json.loads(line))
