@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from .data import sources
 from .errors import SfumatoError
-from .files import in_words, json_of, naming
+from .files import in_words, json_of
 from .studies import registry
 from .terminal import console, tell, warn
 from .version import __version__
@@ -88,8 +88,7 @@ def _run(tokens: list[str]) -> None:
             _offer_options()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         if sys.stdout is not None:
-            with naming(Path("standard output")):
-                sys.stdout.flush()
+            sys.stdout.flush()
     except CycloptsError as error:
         _fail(f"{' '.join(str(error).split())} (see sfumato {_command_of(tokens)}--help)")
     except SfumatoError as error:

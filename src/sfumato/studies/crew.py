@@ -91,8 +91,9 @@ class _Bar:
         shown = console()
         self.live, self.said, self.began = shown.is_terminal, 0, time.monotonic()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("[dim]{task.fields[running]}"), console=shown, disable=not self.live,
+            TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[running]}", "dim", markup=False),
+            console=shown, disable=not self.live,
         )  # fmt: skip
         self.task = self.bar.add_task(f"study {study}", total=seconds, running="")
 
