@@ -65,6 +65,7 @@ def fetch_mnist(name: str) -> Path:
     import requests
 
     folder = cache_folder(name)
+    pooch.get_logger().setLevel("WARNING")  # it would say less than we do
     for file, md5, size in zip(FILES, MD5[name], SIZES[name], strict=True):
         faults = []
         for mirror in MIRRORS[name]:

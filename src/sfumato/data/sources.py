@@ -154,7 +154,7 @@ def alike(source: str) -> tuple[str, ...]:
 def path_of(source: str) -> Path:
     """The path that `source` is. A run remembers one whose name is not UTF-8 with its bytes as in `%FF`."""
     path = Path(source).expanduser()
-    bytewise = Path(os.fsdecode(unquote_to_bytes(str(path))))
+    bytewise = Path(os.fsdecode(unquote_to_bytes(os.fsencode(path))))
     return bytewise if bytewise.exists() and not path.exists() else path
 
 
