@@ -226,7 +226,7 @@ def test_commands_open_no_socket_and_write_nothing_elsewhere(tmp_path: Path) -> 
     for command in (
         ["train", "gan", "--data", "digits", "--run", "drawing", *base],
         ["sample", "drawing"],
-        ["train", "finetune", "--data", "scenes", "--resolution", "64", "--run", "reading", *base],
+        ["train", "finetune", "--data", "faces", "--resolution", "64", "--run", "reading", *base],
         ["predict", "reading", "photo.png", "-o", "out.png", "-o", "out.csv"],
         ["stylize", "photo.png", "photo.png", "-o", "styled.png"],
         ["report", "drawing"],
@@ -246,12 +246,11 @@ def test_a_strangers_run_is_opened_without_its_data(tmp_path: Path) -> None:
     run = sfumato.train("gan", data="digits", run=tmp_path / "run", images=16, batch_size=8, evaluate=False)
     path = run.path / "config.json"
     values = json.loads(path.read_text("utf-8"))
-    values["data"]["source"], values["data"]["name"] = [str(tmp_path / "elsewhere")], "\x1b[2J"
+    values["data"]["source"] = [str(tmp_path / "elsewhere")]
     values["start_from"] = str(tmp_path / "elsewhere")
     path.write_text(json.dumps(values))
     opened = sfumato.open(run.path)
     assert opened.sample(2).shape[0] == 2
-    assert "\x1b" not in repr(opened)
     with pytest.raises(SfumatoError, match="elsewhere"):
         opened.evaluate()
     (run.path / "samples").mkdir(exist_ok=True)

@@ -56,11 +56,21 @@ TrainingData = Annotated[
     ),
 ]
 
+ENDS = {
+    0: "done; also if nobody reads on (| head)",
+    1: "a bug of ours, with its traceback",
+    2: "one line says what is wrong and how to mend it: an option, a file, a full disk",
+    129: "the terminal was closed: what was trained is saved",
+    130: "Ctrl-C: the same",
+    143: "SIGTERM: the same",
+}
+
 app = App(
     name="sfumato",
     version=__version__,
     help="Learn to make and read images: train, measure, explore.\n\n"
     "Start with: sfumato study handwriting --scale quick --out handwriting",
+    help_epilogue="Exit codes\n\n" + "\n\n".join(f"{code:<5}{meaning}" for code, meaning in ENDS.items()),
     help_format="plaintext",
     version_flags=["--version"],
 )
@@ -69,7 +79,7 @@ app.command(data_app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command, and ends with one of ENDS."""
+    """Runs one command, and ends as ENDS says."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures; what matters is an error of ours
     _print_anything()
