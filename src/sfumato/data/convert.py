@@ -33,9 +33,9 @@ Named = dict[str, tuple[Placed, Half]]  # by the name of the picture in what is 
 def convert(source: Path, target: Path, form: Form, division: Division = USUAL) -> tuple[int, list[LeftOut]]:
     """Writes the annotated pictures at `source` into the new folder `target`; returns how many, and what was left out.
     Raises SfumatoError if `target` is there already, or nothing can be written."""
-    check_outside(target, source, "folder")
     if target.exists():
         raise SfumatoError(f"{target}: is there already: give a new folder")
+    check_outside(target, source, "folder")
     files, placed, left_out, _ = place_objects(source, division)
     if not placed:
         raise SfumatoError(f"{source}: no annotated picture that can be used; first left out: {left_out[0]}")
