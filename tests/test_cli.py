@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.returncode == 0, result.stderr
     for name in ("systems", "train", "resume", "sample", "evaluate", "codes", "study", "data", "doctor"):
         assert name in result.stdout
+
+
+def test_help_has_the_table_of_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "design.md").read_text("utf-8")
+    cli.main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for code, meaning in cli.ENDS.items():
+        assert f"{code} {meaning}" in shown
+        assert re.search(rf"^\| [\d, ]*\b{code}\b", page, re.MULTILINE)
 
 
 def test_systems_lists_the_catalog(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +185,7 @@ def test_json_is_whole_on_any_console(encoding: str) -> None:
         cli._print_anything()
         cli._print_json(values)
         stream.flush()
-    assert json.loads(buffer.getvalue().decode(encoding)) == {**values, "value": None}
+    assert json.loads(buffer.getvalue().decode(encoding)) == {"name": "\u732b \xe9 \U0001f600 %80", "value": None}
 
 
 def test_the_replacement_that_somebody_chose_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from .data.sources import in_words
+from .data import sources
 from .errors import SfumatoError
-from .files import FULL, json_of
+from .files import in_words, json_of
 from .runs.stopping import raise_on_signals
 from .studies import registry
+from .terminal import console, tell, warn
 from .version import __version__
 
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
@@ -50,21 +51,31 @@ SplitOption = Annotated[
 Holdout = Annotated[
     float | None, Parameter(help="The share of the pictures that is tested on, drawn by --seed, whatever names say.")
 ]
-Data = Annotated[str, Parameter(help=f"{in_words()}.")]
+Data = Annotated[str, Parameter(help=f"{sources.in_words()}.")]
 TrainingData = Annotated[
     list[str],
     Parameter(
-        help=f"{in_words()}; two for style systems and for translators, or one that holds two sides.",
+        help=f"{sources.in_words()}; two for style systems and for translators, or one that holds two sides.",
         consume_multiple=True,
         negative=(),
     ),
 ]
+
+ENDS = {
+    0: "done; also if nobody reads on (| head)",
+    1: "a bug of ours, with its traceback",
+    2: "one line says what is wrong and how to mend it: an option, a file, a full disk",
+    129: "the terminal was closed: what was trained is saved",
+    130: "Ctrl-C: the same",
+    143: "SIGTERM: the same",
+}
 
 app = App(
     name="sfumato",
     version=__version__,
     help="Learn to make and read images: train, measure, explore.\n\n"
     "Start with: sfumato study handwriting --scale quick --out handwriting",
+    help_epilogue="Exit codes\n\n" + "\n\n".join(f"{code:<5}{meaning}" for code, meaning in ENDS.items()),
     help_format="plaintext",
     version_flags=["--version"],
 )
@@ -73,17 +84,27 @@ app.command(data_app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command. Bad input: one line on standard error and exit code 2."""
+    """Runs one command, and ends as ENDS says."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures; what matters is an error of ours
     _print_anything()
     raise_on_signals()
+    try:
+        _run(tokens)
+    finally:
+        _let_go(sys.stdout)
+        _let_go(sys.stderr)
+
+
+def _run(tokens: list[str]) -> None:
     try:
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
         if tokens[:1] == ["stylize"]:
             _offer_options()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except CycloptsError as error:
         _fail(f"{' '.join(str(error).split())} (see sfumato {_command_of(tokens)}--help)")
     except SfumatoError as error:
@@ -92,21 +113,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         number = stop.args[0] if stop.args and isinstance(stop.args[0], int) else signal.SIGINT
         sys.exit(128 + number)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
+        pass  # nobody reads on
     except OSError as error:
-        if error.filename is None and error.errno not in FULL:
-            raise
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+        _fail(in_words(error))
     except Exception as error:
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
             raise
-        print(f"sfumato: {error}{', or with the same study' if tokens[0] == 'study' else ''}", file=sys.stderr)
+        warn(f"{error}{', or with the same study' if tokens[0] == 'study' else ''}")
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def _let_go(stream: Any) -> None:
+    """Has the system drop what `stream` could not be rid of: Python would try again at its end, and fail."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _print_anything() -> None:
-    """Makes the console print what its encoding lacks as an escape: a result is worth more than its signs."""
+    """Makes the console print what its encoding lacks as an escape: a result is worth more than its signs. Where there
+    is none, a file that is opened must not take its place: libraries write there by its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
@@ -119,7 +152,7 @@ def _print_json(values: Any, indent: int | None = 1) -> None:
 
 
 def _fail(message: str) -> None:
-    print(f"sfumato: {message}", file=sys.stderr)
+    warn(message)
     sys.exit(2)
 
 
@@ -137,8 +170,8 @@ def systems(*, as_json: JSON = False) -> None:
         _print_json(rows)
         return
     for row in rows:
-        print(f"{row['name']:<16}{row['family']:<16}presets: {', '.join(row['presets'])}")
-        print(f"  {row['idea']}\n  {row['paper']}\n")
+        tell(f"{row['name']:<16}{row['family']:<16}presets: {', '.join(row['presets'])}")
+        tell(f"  {row['idea']}", f"  {row['paper']}", "")
 
 
 @app.command
@@ -254,12 +287,12 @@ def _summarise(run: Any) -> None:
     if int(os.environ.get("RANK", "0")):
         return
     _print_evaluation(run.evaluation)
-    print(f"\n{run.path / 'report.html'}  curves, pictures, numbers")
-    print(f"tensorboard --logdir {run.path}  the same, live")
+    page = run.path / "report.html"
+    tell("", f"{page}  curves, pictures, numbers", f"tensorboard --logdir {run.path}  the same, live")
 
 
 def _print_evaluation(evaluation: Any) -> None:
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from .metrics.table import table as printed
@@ -270,10 +303,10 @@ def _print_evaluation(evaluation: Any) -> None:
         table.columns[0].no_wrap, table.columns[0].min_width = True, max(len(row[0]) for row in rows)
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    console.print(table)
+    shown = console(stderr=False)
+    shown.print(table)
     for finding in evaluation.more.get("findings", []):
-        console.print(f"[bold]{finding['finding']}[/bold] {finding['change']}", highlight=False)
+        shown.print(f"[bold]{escape(finding['finding'])}[/bold] {escape(finding['change'])}", highlight=False)
 
 
 @app.command
@@ -370,7 +403,7 @@ def _write_sheet(images: Any, columns: int, out: Path) -> None:
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_picture(to_picture(grid(images, columns)), out)
-    print(out)
+    tell(out)
 
 
 def _write_bytes(content: bytes, out: Path) -> None:
@@ -378,7 +411,7 @@ def _write_bytes(content: bytes, out: Path) -> None:
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, content)
-    print(out)
+    tell(out)
 
 
 def _write_walk(asked: Any, seeds: Sequence[int], out: Path) -> None:
@@ -392,7 +425,7 @@ def _write_walk(asked: Any, seeds: Sequence[int], out: Path) -> None:
         frames = [to_picture(image) for image in enlarged_by(asked.walk(seeds))]
         out.parent.mkdir(parents=True, exist_ok=True)
         write_film(frames, out)
-    print(out)
+    tell(out)
 
 
 @app.command
@@ -433,8 +466,8 @@ def project(
     assert found is not None
     _write_bytes(picture_of(found, opened.data), out)
     keep(found, out.with_suffix(".safetensors"))
-    print(out.with_suffix(".safetensors"))
-    print(
+    tell(out.with_suffix(".safetensors"))
+    tell(
         f"distance: {found.distances[1]:.4f} by one style, {found.distances[2]:.4f} by one for each layer "
         f"(mean style: {found.distances[0]:.4f})"
     )
@@ -465,14 +498,14 @@ def directions(
     if name:
         kept = renamed(known(run / FILE), name)
         keep(run / FILE, kept)
-        print(", ".join(kept))
+        tell(", ".join(kept))
         return
     opened = open_run(run, device)
     asked = sampler(opened)
     found = find(asked.styled, method, count)
     keep(run / FILE, {**known(run / FILE), **found})
     _write_pictures([(method, asked.strips(seed, found))], out or run / "directions")
-    print(f"{run / FILE}: {', '.join(known(run / FILE))}")
+    tell(f"{run / FILE}: {', '.join(known(run / FILE))}")
 
 
 @app.command
@@ -530,7 +563,7 @@ def report(run: Run, /, *, device: Device = "auto") -> None:
     opened = open_run(run, device)
     with measuring(f"measuring {opened.system_name}"):
         path = opened.report()
-    print(path)
+    tell(path)
 
 
 @app.command
@@ -576,7 +609,7 @@ def predict(
         if as_json:
             _print_json(found.values, indent=None)
         elif not told:
-            print(f"{found.place}: {found.words}")
+            tell(f"{found.place}: {found.words}")
 
     predict_files(open_run(run, device), picture, out or (), score, mask, yolo, say)
 
@@ -600,7 +633,7 @@ def translate(
     from .translation.translate import translate_files
 
     for path in translate_files(open_run(run, device), content, out, to, size, tile):
-        print(path)
+        tell(path)
 
 
 @app.command
@@ -647,7 +680,7 @@ def codes(
         open_run(run, device), operations or (), fit, seed, count, share, noise, tuple(images or ())
     )
     _write_pictures(pictures, out or run / "codes")
-    print(words)
+    tell(*words.splitlines())
 
 
 def _write_pictures(pictures: Iterable[tuple[str, bytes]], folder: Path) -> None:
@@ -689,7 +722,7 @@ def stylize(
 
     chosen, network = options_for(method, preset, **options), network_of(options.get("run"), device)
     for path in stylize_files(content, styles, out, chosen, mask or [], device, precision, network, watch, as_frames):
-        print(path)
+        tell(path)
 
 
 def _offer_options() -> None:
@@ -723,7 +756,7 @@ def export(
     origin = {name: str(getattr(manifest, name)) for name in ("system", "sfumato", "seed")}
     origin |= {"data": manifest.data.name, "fingerprint": manifest.data.fingerprint}
     for path in export_system(opened.system, out, origin, str(run)):
-        print(path)
+        tell(path)
 
 
 @app.command
@@ -748,8 +781,8 @@ def study(
                             precision=precision, features=features)  # fmt: skip
     for row in result["rows"]:
         published = "" if row["published"] is None else f"  (published {row['published']:g})"
-        print(f"{row['name']}: {row['measured']:.6g} {row['unit']}{published}")
-    print(f"\n{out / 'report.html'}\n{out / 'report.docx'}\n{out / 'results.json'}")
+        tell(f"{row['name']}: {row['measured']:.6g} {row['unit']}{published}")
+    tell("", *(out / name for name in ("report.html", "report.docx", "results.json")))
 
 
 @data_app.command(name="list")
@@ -758,10 +791,10 @@ def data_list() -> None:
     from .data.sources import SOURCES, state_of
 
     for name, source in SOURCES.items():
-        print(f"{name:<16}{source.about:<52}{state_of(name)}")
-    print("DIR, FILE.zip   your own pictures, class = first sub-folder; or a folder of four IDX files")
-    print("or FILE.tar     or of .tar shards, with KEY.cls beside KEY.jpg")
-    print("                with boxes: VOC, COCO or a table; with masks: VOC, CamVid, or images/ beside masks/")
+        tell(f"{name:<16}{source.about:<52}{state_of(name)}")
+    tell("DIR, FILE.zip   your own pictures, class = first sub-folder; or a folder of four IDX files")
+    tell("or FILE.tar     or of .tar shards, with KEY.cls beside KEY.jpg")
+    tell("                with boxes: VOC, COCO or a table; with masks: VOC, CamVid, or images/ beside masks/")
 
 
 @data_app.command(name="fetch")
@@ -769,7 +802,7 @@ def data_fetch(name: Annotated[str, Parameter(help="mnist or fashion-mnist")], /
     """Download a data set, check its sums and keep it."""
     from .data.sources import fetch
 
-    print(fetch(name))
+    tell(fetch(name))
 
 
 @data_app.command(name="check")
@@ -792,9 +825,12 @@ def data_check(
     as_json: JSON = False,
 ) -> None:
     """Read every file of a data set, count what it holds, and name what cannot be used."""
-    from .data.sources import View, open_data
+    from .data.jobs import check_outside
+    from .data.sources import View, open_data, path_of
     from .runs.survey import in_lines, survey, write_survey
 
+    if out is not None:
+        check_outside(out, path_of(source))
     opened = open_data(source, View(target=target, split=tuple(split), holdout=holdout, seed=seed), strict=strict)
     found = survey(opened)
     if out is not None:
@@ -812,17 +848,16 @@ def data_check(
         }
         _print_json(summary)
         return
-    print(f"{opened.name}: {opened.told}")
+    tell(f"{opened.name}: {opened.told}")
     classes = ", ".join(opened.classes[:12]) + (", ..." if len(opened.classes) > 12 else "")
-    print(f"classes: {classes or 'none'}\nleft out: {len(opened.left_out)}\nfingerprint: {opened.fingerprint}")
-    for line in in_lines(found):
-        print(line)
+    tell(f"classes: {classes or 'none'}", f"left out: {len(opened.left_out)}", f"fingerprint: {opened.fingerprint}")
+    tell(*in_lines(found))
     if opened.second:
-        print(f"side B: {len(opened.second.train):,} training and {len(opened.second.test):,} test images")
+        tell(f"side B: {len(opened.second.train):,} training and {len(opened.second.test):,} test images")
     if opened.notice:
-        print(opened.notice)
+        tell(opened.notice)
     if out is not None:
-        print(out)
+        tell(out)
 
 
 @data_app.command(name="convert")
@@ -842,9 +877,8 @@ def data_convert(
     from .runs.survey import problem_lines, problems
 
     count, left_out = convert(source.expanduser(), target, to, Division(tuple(split), holdout, seed))
-    for line in problem_lines(problems(left_out)):
-        print(line)
-    print(f"{target}: {count:,} pictures")
+    tell(*problem_lines(problems(left_out)))
+    tell(f"{target}: {count:,} pictures")
 
 
 @app.command
@@ -858,6 +892,6 @@ def doctor(*, as_json: JSON = False) -> None:
         return
     wide = 2 + max(map(len, findings["facts"]))
     for name, value in findings["facts"].items():
-        print(f"{name:<{wide}}{value}")
+        tell(f"{name:<{wide}}{value}")
     for advice in findings["advice"]:
-        print(f"- {advice}")
+        tell(f"- {advice}")

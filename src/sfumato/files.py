@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .visible import whole
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # no room: on the disk, for this user, in one file
 
 
@@ -31,6 +33,11 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     path.mkdir(exist_ok=True)
     _sync_folder(path.parent)
+
+
+def in_words(error: OSError) -> str:
+    """What failed, in a line that begins with the file if that is known."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -82,18 +89,21 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def json_of(values: Any, indent: int | None = None, ascii_only: bool = False) -> str:
-    """`values` as JSON that every reader takes: numbers that are not finite become null."""
-    return json.dumps(_finite(values), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+    """`values` as JSON that every reader takes: numbers that are not finite become null, and what UTF-8 cannot hold its
+    bytes."""
+    return json.dumps(_plain(values), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
 
-def _finite(values: Any) -> Any:
+def _plain(values: Any) -> Any:
     match values:
         case float():
             return values if math.isfinite(values) else None
         case dict():
-            return {name: _finite(value) for name, value in values.items()}
+            return {whole(name) if isinstance(name, str) else name: _plain(value) for name, value in values.items()}
         case list() | tuple():
-            return [_finite(value) for value in values]
+            return [_plain(value) for value in values]
+        case str():
+            return whole(values)
     return values
 
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from .terminal import warn
+
 UNKNOWN = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK})  # what such systems answer
 PAUSE = 0.05  # seconds between two tries
 
@@ -60,4 +62,4 @@ def try_lock(descriptor: int, alone: bool) -> bool:
 
 @cache
 def _say_unlocked(folder: Path, why: str) -> None:
-    print(f"sfumato: {folder}: cannot be locked here ({why}): let one process at a time write to it", file=sys.stderr)
+    warn(f"{folder}: cannot be locked here ({why}): let one process at a time write to it")

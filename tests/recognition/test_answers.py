@@ -231,7 +231,7 @@ def test_the_command_ends_well_if_something_was_read(trained: Train, tmp_path: P
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("\n") == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn", "in", "out.csv", "out.json"]
-    one_line(sfumato("predict", run, "in", "-o", "in/drawn"), "lies in the folder of the pictures")
+    one_line(sfumato("predict", run, "in", "-o", "in/drawn"), "lies in the folder in")
     one_line(sfumato("predict", run, "in", "-o", "x", "-o", "y"), "drawings go to x already")
     one_line(sfumato("predict", run, "none"), "no such file")
 

@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import SfumatoError
+from ..visible import one_line
 from .archives import Files
 from .dataset import LeftOut
 from .division import NOWHERE, USUAL, Division, declared, listed
@@ -147,7 +148,7 @@ class Annotations:
         box = left, top, right, bottom
         if all(map(math.isfinite, box)):
             box = min(left, right), min(top, bottom), max(left, right), max(top, bottom)
-        label = " ".join(str(label if label is not None else "").split())
+        label = one_line(" ".join(str(label if label is not None else "").split()))
         if not label:
             annotated.faults.append(LeftOut(where, f"{in_words(box)}: has no label"))
         elif not all(map(math.isfinite, box)) or box[0] == box[2] or box[1] == box[3]:

@@ -131,6 +131,8 @@ class ClipWork:
             raise SfumatoError(
                 f"{self.path}: holds frames that were made otherwise: remove that folder, or repeat that command"
             )
+        for left_by_a_kill in self.path.glob(".*.part"):
+            left_by_a_kill.unlink()
         for line in lines:
             with suppress(ValueError):  # one cut short by a kill
                 self.notes.append(json.loads(line))
@@ -257,6 +259,9 @@ def _opened(path: Path) -> Any:
     av = _av()
     try:
         # A playlist that calls itself a clip would have other files opened, here or elsewhere.
-        return av.open(str(path.resolve()), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+        container = av.open(str(path.resolve()), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
     except (av.FFmpegError, OSError) as error:
         raise SfumatoError(f"{path}: not a clip that can be read ({error.strerror})") from None
+    for stream in container.streams.video:  # frames may grow on the way
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return container

@@ -13,6 +13,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from ..errors import SfumatoError
+from ..files import json_of
 from .annotations import Object
 from .archives import Files
 from .boxed import Placed, halves_for, place_objects
@@ -20,6 +21,7 @@ from .dataset import LeftOut
 from .division import USUAL, Division
 from .formats.yolo import box_line, line
 from .halves import HALVES, Half
+from .jobs import check_outside
 from .outlines import Outline, Runs
 
 Form = Literal["coco", "yolo", "voc"]
@@ -33,6 +35,7 @@ def convert(source: Path, target: Path, form: Form, division: Division = USUAL) 
     Raises SfumatoError if `target` is there already, or nothing can be written."""
     if target.exists():
         raise SfumatoError(f"{target}: is there already: give a new folder")
+    check_outside(target, source, "folder")
     files, placed, left_out, _ = place_objects(source, division)
     if not placed:
         raise SfumatoError(f"{source}: no annotated picture that can be used; first left out: {left_out[0]}")
@@ -90,7 +93,7 @@ def _write_coco(folder: Path, files: Files, named: Named, classes: Sequence[str]
             path = folder / "annotations" / f"instances_{LISTS[half]}.json"
             path.parent.mkdir(exist_ok=True)
             values = {"images": images, "annotations": annotations, "categories": categories}
-            path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+            path.write_text(json_of(values), encoding="utf-8")
 
 
 def _coco_object(item: Object, size: tuple[int, int], image: int, classes: Sequence[str]) -> dict[str, object]:

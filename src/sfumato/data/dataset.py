@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..errors import SfumatoError
 from ..threads import usable_cores
+from ..visible import one_line
 
 VOID = 255  # in a mask: a pixel that is neither trained nor measured on
 MOST_THREADS = 16  # that decode pictures: more wait for the interpreter
@@ -253,9 +254,8 @@ class LeftOut:
     reason: str
 
     def __post_init__(self) -> None:
-        # Names that are not UTF-8 on disk must be printable everywhere.
-        printable = self.file.encode("utf-8", "backslashreplace").decode("utf-8")
-        object.__setattr__(self, "file", printable)
+        object.__setattr__(self, "file", one_line(self.file))
+        object.__setattr__(self, "reason", one_line(self.reason))
 
     def __str__(self) -> str:
         return f"{self.file}: {self.reason}"
@@ -282,6 +282,10 @@ class ImageData:
     reading: str = ""
     valid: Split | None = None
     palette: tuple[tuple[int, int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name))
+        object.__setattr__(self, "classes", tuple(map(one_line, self.classes)))
 
     @property
     def told(self) -> str:

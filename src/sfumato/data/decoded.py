@@ -8,7 +8,6 @@ room. Where one finds none, its pictures are decoded for every batch, and a line
 import math
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,6 +25,7 @@ from ..errors import SfumatoError
 from ..files import write_atomically, write_json
 from ..locks import locked
 from ..strict import read
+from ..terminal import warn
 from .dataset import fingerprint
 
 FORMAT = 1
@@ -101,7 +101,7 @@ class Decoded:
                 write_json(path.with_suffix(".json"), vars(Index(FORMAT, count, self.shape, tuple(left_out.items()))))
         except (SfumatoError, OSError) as error:
             fault = f"{path.parent}: {error.strerror or error}" if isinstance(error, OSError) else error
-            print(f"sfumato: {self.title}: decoded for every batch, not kept in the cache: {fault}", file=sys.stderr)
+            warn(f"{self.title}: decoded for every batch, not kept in the cache: {fault}")
             return None
         return self.find()
 

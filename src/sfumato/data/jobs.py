@@ -10,6 +10,12 @@ from ..errors import SfumatoError
 from .pictures import ENDINGS, WRITERS, read_layers, writer
 
 
+def check_outside(out: Path, source: Path, flag: str = "--out") -> None:
+    """Raises SfumatoError if `out` lies in the folder `source`: what is written would be read with it the next time."""
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise SfumatoError(f"{out}: lies in the folder {source}, and would be read with it: give another {flag}")
+
+
 def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
     """A picture and its transparency. Raises SfumatoError naming the file."""
     try:

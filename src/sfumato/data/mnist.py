@@ -2,12 +2,14 @@
 
 import hashlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
 
 from ..cache import cache_folder
 from ..errors import SfumatoError
+from ..terminal import warn
 from .dataset import ImageData, InMemory, Split, fingerprint
 from .idx import read_idx
 
@@ -35,6 +37,9 @@ MD5 = {
         "bb300cfdad3c16e7a12a480ee83cd310",
     ),
 }
+SIZES = {
+    "mnist": (9_912_422, 28_881, 1_648_877, 4_542), "fashion-mnist": (26_421_880, 29_515, 4_422_102, 5_148),
+}  # fmt: skip
 MNIST_FINGERPRINT = "1aacd4202d115f2d"  # of the four arrays, for files that are not compressed as published
 CLASSES = {
     "fashion-mnist": (
@@ -60,9 +65,12 @@ def fetch_mnist(name: str) -> Path:
     import requests
 
     folder = cache_folder(name)
-    for file, md5 in zip(FILES, MD5[name], strict=True):
+    pooch.get_logger().setLevel("WARNING")  # it would say less than we do
+    for file, md5, size in zip(FILES, MD5[name], SIZES[name], strict=True):
         faults = []
         for mirror in MIRRORS[name]:
+            if not (folder / f"{file}.gz").exists():
+                warn(f"fetching {file}.gz from {urlsplit(mirror).hostname}: {size:,} bytes")
             try:
                 pooch.retrieve(f"{mirror}{file}.gz", f"md5:{md5}", f"{file}.gz", folder, progressbar=False)
                 break

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from unicodedata import normalize
 
 from ..errors import SfumatoError
+from ..visible import one_line
 
 SYSTEM = frozenset(
     {"__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "$recycle.bin", "system volume information",
@@ -25,10 +26,10 @@ PAGES = {
 
 def plain(name: str) -> str:
     """A path with slashes between its parts and each letter in one piece (NFC). Bytes that are no UTF-8 become what
-    their code page says, if it is known."""
+    their code page says, if it is known; what else cannot be seen or written is made visible."""
     raw = name.encode("utf-8", "surrogateescape")
     page = page_of(raw)
-    return normalize("NFC", (raw.decode(page) if page else name).replace("\\", "/"))
+    return one_line(normalize("NFC", (raw.decode(page) if page else name).replace("\\", "/")))
 
 
 def is_system(part: str) -> bool:

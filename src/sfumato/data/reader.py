@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SfumatoError
+from ..terminal import console
 from .archives import Files, FolderFiles, ZipFiles
 from .dataset import InMemory, LeftOut, Mapped, Pictures, Split, Streamed, Varied, fingerprint, threads
 from .decoded import Decoded
@@ -174,18 +175,20 @@ def taken(pictures: list[Tensor], places: list[int]) -> list[Tensor]:
 
 def _shown(pictures: Iterator[Tensor | str], count: int, name: str) -> Iterator[Tensor | str]:
     """The same pictures, under a progress bar once they have taken a second and somebody looks."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    began, console = time.monotonic(), Console(stderr=True)
+    began, shown_on = time.monotonic(), console()
     with ExitStack() as shown:
         progress: Progress | None = None
         for place, picture in enumerate(pictures):
             yield picture
             if progress is not None:
                 progress.update(progress.task_ids[0], advance=1)
-            elif console.is_terminal and time.monotonic() - began > PATIENCE:
-                progress = shown.enter_context(Progress(console=console, transient=True))
+            elif shown_on.is_terminal and time.monotonic() - began > PATIENCE:
+                columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()
+                progress = shown.enter_context(
+                    Progress(*columns, TimeRemainingColumn(), console=shown_on, transient=True)
+                )
                 progress.add_task(f"reading {name}", total=count, completed=place + 1)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote_to_bytes
 
 from ..cache import cache_folder
 from ..errors import SfumatoError
@@ -144,16 +146,21 @@ def alike(source: str) -> tuple[str, ...]:
 
     if source == "papers":
         return source, "inks"
-    if source not in SOURCES and _of("single", "is_single")(Path(source).expanduser()):
+    if source not in SOURCES and _of("single", "is_single")(path_of(source)):
         return source, "painting"
-    return (
-        (source, "mnist", "digits") if source not in SOURCES and is_idx_folder(Path(source).expanduser()) else (source,)
-    )
+    return (source, "mnist", "digits") if source not in SOURCES and is_idx_folder(path_of(source)) else (source,)
+
+
+def path_of(source: str) -> Path:
+    """The path that `source` is. A run remembers one whose name is not UTF-8 with its bytes as in `%FF`."""
+    path = Path(source).expanduser()
+    bytewise = Path(os.fsdecode(unquote_to_bytes(os.fsencode(path))))
+    return bytewise if bytewise.exists() and not path.exists() else path
 
 
 def located(source: str) -> str:
     """`source` as a run remembers it: a name, or the whole path."""
-    return source if source in SOURCES else str(Path(source).expanduser().resolve())
+    return source if source in SOURCES else str(path_of(source).resolve())
 
 
 def open_data(
@@ -191,7 +198,7 @@ def open_data(
 
 def _open_second(source: str, view: View, strict: bool) -> ImageData:
     """The second of two sets may be a single picture: a style."""
-    path = Path(source).expanduser()
+    path = path_of(source)
     if source not in SOURCES and _of("single", "is_single")(path):
         return _of("single", "read_single")(path, view.channels or 3, view.resolution or SIDE)
     return open_data(source, view, strict=strict)
@@ -202,7 +209,7 @@ def _open_path(source: str, view: View, strict: bool) -> ImageData:
     from .mnist import is_idx_folder, read_mnist
     from .reader import is_tree
 
-    path = Path(source).expanduser()
+    path = path_of(source)
     side = view.resolution or SIDE
     if view.target == "labels" and path.is_dir() and is_idx_folder(path):
         return _suited(read_mnist(path), view)

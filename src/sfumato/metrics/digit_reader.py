@@ -27,6 +27,7 @@ from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
 from ..files import write_bytes
 from ..seeds import derive
+from ..terminal import tell
 from ..weights.known import SHIPPED
 from ..weights.load import load_network
 from .kept import kept
@@ -208,4 +209,4 @@ if __name__ == "__main__":
     parser.add_argument("--data", nargs="+", required=True, help="handwritten digits in ten classes, the largest first")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write it into")
     arguments = parser.parse_args()
-    print("\n".join(make(arguments.data, arguments.out)))
+    tell(*make(arguments.data, arguments.out))

@@ -6,6 +6,7 @@ at the end, whole or not at all.
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ ENDINGS = (".csv", ".json")
 SHARES = 6  # digits behind the point of a probability, a score or a share
 WHERE = ("file", "frame", "time")
 CLASSES = "classes.txt"
+FORMULA, NUMBER = ("=", "+", "-", "@"), r"[+-]?\d+(\.\d+)?"  # how one begins in a spreadsheet, and what is none
 COLUMNS: dict[Target, tuple[str, ...]] = {
     "labels": ("class", "probability"), "boxes": ("class", "score", "xmin", "ymin", "xmax", "ymax"), "masks": (),
 }  # fmt: skip
@@ -51,7 +53,8 @@ def answers_at(path: Path, target: Target, names: Sequence[str], moving: bool) -
 
 
 class Table:
-    """CSV in UTF-8: a row for each picture with all probabilities, or the share of each class; or for each object."""
+    """CSV in UTF-8: a row for each picture with all probabilities, or the share of each class; or for each object. What
+    a spreadsheet would take for a formula is not one: see `_cell`."""
 
     def __init__(self, path: Path, target: Target, names: Sequence[str], moving: bool) -> None:
         self.path, self.names = path, names
@@ -63,10 +66,17 @@ class Table:
 
     def add(self, found: Prediction) -> None:
         where = [found.values[key] for key in WHERE if key in found.values]
-        self.rows.writerows([*where, *row] for row in _rows(found.values, self.names))
+        self.rows.writerows([_cell(cell) for cell in (*where, *row)] for row in _rows(found.values, self.names))
 
     def write(self) -> None:
         write_bytes(self.path, self.text.getvalue().encode())
+
+
+def _cell(value: Any) -> Any:
+    """`value`, behind an apostrophe if it is text that begins as a formula does and is no number."""
+    if not isinstance(value, str) or not value.startswith(FORMULA) or re.fullmatch(NUMBER, value):
+        return value
+    return f"'{value}"
 
 
 def _rows(values: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]]:

@@ -1,6 +1,5 @@
 """What `sfumato predict` does: pictures, folders, archives and clips read, drawn on, and told in files."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,12 +13,13 @@ from PIL import Image
 from ..data.clips import CLIPS, ClipWork, is_clip, open_clip, write_clip
 from ..data.dataset import LeftOut, fingerprint, threads
 from ..data.index import is_picture
-from ..data.jobs import as_pngs, in_order
+from ..data.jobs import as_pngs, check_outside, in_order
 from ..data.pictures import ENDINGS, WRITERS, Colour, write_picture, writer
 from ..data.reader import is_tree, open_files
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import write_atomically
+from ..terminal import warn
 from ..version import __version__
 from .answers import Answers, Yolo, answers_at, is_table
 from .clips import see_frames
@@ -112,9 +112,7 @@ def _sources(source: Path) -> tuple[list[Source], list[LeftOut]]:
 
     def source_of(name: str) -> Source:
         place = name[len(under) :]
-        # Names that are not UTF-8 on disk must be printable everywhere.
-        said = place.encode("utf-8", "backslashreplace").decode("utf-8")
-        return Source(said, place, lambda: files.content(name))
+        return Source(place, place, lambda: files.content(name))
 
     return [source_of(name) for name in names], left_out
 
@@ -134,10 +132,7 @@ def _targets(sources: Sequence[Source], source: Path, out: Path | None, masks: b
         return {one.said: out for one in sources}
     if out.suffix.lower() in (*WRITERS, *CLIPS) or out.is_file():
         raise SfumatoError(f"{out}: {source} is a folder, so --out must be one too")
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise SfumatoError(
-            f"{out}: lies in the folder of the pictures, and would be read with them: give another --out"
-        )
+    check_outside(out, source)
     if not masks:
         ends = [one.place if Path(one.place).suffix.lower() in WRITERS else f"{one.place}.png" for one in sources]
         return {one.said: out / end for one, end in zip(sources, ends, strict=True)}
@@ -158,7 +153,7 @@ def _read_pictures(
         if alone:
             raise SfumatoError(str(file))
         left_out.append(file)
-        print(f"sfumato: left out: {file}", file=sys.stderr)
+        warn(f"left out: {file}")
 
     def keep(found: Prediction) -> None:
         file = found.values["file"]
@@ -175,14 +170,14 @@ def _read_pictures(
                 write_picture(found.drawn, target)
 
     for file in left_out:
-        print(f"sfumato: left out: {file}", file=sys.stderr)
+        warn(f"left out: {file}")
     tally = Tally("pictures", len(sources))
     _consume(reader.answers(_seen(reader, sources, leave_out)), keep, wanted, tally, say)
     if not tally.count:
         raise SfumatoError(f"{source}: none of its pictures could be read; the first: {left_out[0]}")
     if not alone:
         missing = f"; {len(left_out):,} left out" if left_out else ""
-        print(f"sfumato: {tally.words()}{missing}", file=sys.stderr)
+        warn(f"{tally.words()}{missing}")
 
 
 def _consume(
@@ -206,7 +201,7 @@ def _consume(
         for answers in wanted.answers if tally.count else ():
             answers.write()
         if stopped:
-            print(f"sfumato: stopped: {tally.words()}{wanted.kept if tally.count else ''}", file=sys.stderr)
+            warn(f"stopped: {tally.words()}{wanted.kept if tally.count else ''}")
 
 
 def _seen(reader: Reader, sources: Sequence[Source], leave_out: Callable[[LeftOut], None]) -> Iterator[Seen]:
@@ -258,15 +253,15 @@ def _read_clip(reader: Reader, source: Path, wanted: Wanted, say: Say) -> None:
         _consume(reader.answers(see_frames(reader, clip, begin)), keep, wanted, tally, say)
     except KeyboardInterrupt:
         if work:
-            print(f"sfumato: {work.path}: holds what is drawn; the same command goes on", file=sys.stderr)
+            warn(f"{work.path}: holds what is drawn; the same command goes on")
         raise
     if not tally.count and not done:
         raise SfumatoError(f"{source}: holds no frame that can be read")
     if work and wanted.drawn:
         for remark in write_clip(clip, work, wanted.drawn):
-            print(f"sfumato: {remark}", file=sys.stderr)
+            warn(remark)
         work.remove()
-    print(f"sfumato: {tally.words()}", file=sys.stderr)
+    warn(tally.words())
 
 
 def _recipe(reader: Reader, source: Path) -> dict[str, Any]:

@@ -4,9 +4,9 @@ import sys
 import time
 from collections import Counter
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..terminal import console
 from .predict import LEAST, Prediction
 
 PATIENCE = 1.0  # seconds before a progress bar
@@ -18,7 +18,7 @@ class Bar:
 
     def __init__(self, title: str, total: int | None) -> None:
         self.title, self.total, self.done = title, total, 0
-        self.console, self.began = Console(stderr=True), time.monotonic()
+        self.console, self.began = console(), time.monotonic()
         self.progress: Progress | None = None
 
     def advance(self) -> None:
@@ -27,8 +27,8 @@ class Bar:
             self.progress.update(self.progress.task_ids[0], completed=self.done)
         elif self.console.is_terminal and time.monotonic() - self.began > PATIENCE:
             self.progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                console=self.console, transient=True,
+                TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+                TimeRemainingColumn(), console=self.console, transient=True,
                 redirect_stdout=sys.stdout.isatty(),  # answers that go into a file or a pipe stay there
             )  # fmt: skip
             self.progress.start()

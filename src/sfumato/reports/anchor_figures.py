@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from .figures import INK, new_figure, png
+from .figures import INK, new_figure, plain, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def assigned_anchors(
         panel.set_axis_off()
         panel.set_xlim(-0.05, 1.05)
         panel.set_ylim(1.05, -0.05)
-    panels[0].set_title(truth, fontsize=8, color=INK)
+    panels[0].set_title(plain(truth), fontsize=8, color=INK)
     for box, word, shade in zip(boxes.tolist(), words, shades, strict=True):
         _frame(panels[0], box, shade, 1.6)
         panels[0].text(box[0], box[1] - 0.01, word, fontsize=7, color="white", va="bottom",

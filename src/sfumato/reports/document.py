@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_bytes
+from ..visible import visible
 from .language import Language
 
 if TYPE_CHECKING:
@@ -78,21 +79,24 @@ Block = Heading | Paragraph | Picture | Film | Table | Code
 
 @dataclass
 class Report:
-    """Blocks in order. Figures and tables are numbered as they come."""
+    """Blocks in order, whose texts are made visible. Figures and tables are numbered as they come."""
 
     title: str
     language: Language = "en"
     subtitle: str = ""
     blocks: list[Block] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.title, self.subtitle = visible(self.title), visible(self.subtitle)
+
     def heading(self, text: str) -> None:
-        self.blocks.append(Heading(text))
+        self.blocks.append(Heading(visible(text)))
 
     def say(self, text: str, loud: bool = False) -> None:
-        self.blocks.append(Paragraph(text, loud))
+        self.blocks.append(Paragraph(visible(text), loud))
 
     def code(self, text: str) -> None:
-        self.blocks.append(Code(text))
+        self.blocks.append(Code(visible(text)))
 
     def picture(self, name: str, content: bytes, caption: str) -> None:
         self.blocks.append(Picture(name, content, self._figure(caption)))
@@ -101,18 +105,20 @@ class Report:
         """`frames`: pictures of one size, in order; of many, `FRAMES` are kept, the first and the last among them."""
         count = min(len(frames), FRAMES)
         kept = [round(index * (len(frames) - 1) / max(1, count - 1)) for index in range(count)]
-        chosen, words = [frames[index] for index in kept], [labels[index] for index in kept]
+        chosen, words = [frames[index] for index in kept], [visible(labels[index]) for index in kept]
         self.blocks.append(Film(name, chosen, words, self._figure(caption)))
 
     def _figure(self, caption: str) -> str:
         count = sum(isinstance(block, Picture | Film) for block in self.blocks) + 1
-        return f"{self._word('Figure', '图')} {count}. {caption}"
+        return f"{self._word('Figure', '图')} {count}. {visible(caption)}"
 
     def table(
         self, head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, marks: Sequence[bool | None] = ()
     ) -> None:
         count = sum(isinstance(block, Table) for block in self.blocks) + 1
-        self.blocks.append(Table(head, rows, f"{self._word('Table', '表')} {count}. {caption}", marks))
+        caption = f"{self._word('Table', '表')} {count}. {visible(caption)}"
+        cells = [[visible(cell) for cell in row] for row in rows]
+        self.blocks.append(Table([visible(cell) for cell in head], cells, caption, marks))
 
     def _word(self, en: str, zh: str) -> str:
         return zh if self.language == "zh" else en
@@ -190,7 +196,7 @@ def opened(path: Path) -> Image:
     """The picture in a file, in colours."""
     from PIL import Image as Pictures
 
-    with Pictures.open(path) as picture:
+    with Pictures.open(path, formats=["PNG"]) as picture:
         return picture.convert("RGB")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..files import naming
+from ..visible import visible
 
 
 class Events:
@@ -20,13 +21,13 @@ class Events:
         self.writer: Any = None
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        self._write(step, [{"tag": name, "simple_value": value} for name, value in values.items()])
+        self._write(step, [{"tag": visible(name), "simple_value": value} for name, value in values.items()])
 
     def picture(self, name: str, png: bytes, step: int) -> None:
         with Image.open(io.BytesIO(png)) as image:
             width, height = image.size
         shown = {"width": width, "height": height, "colorspace": 3, "encoded_image_string": png}
-        self._write(step, [{"tag": name, "image": shown}])
+        self._write(step, [{"tag": visible(name), "image": shown}])
 
     def _write(self, step: int, values: list[dict[str, Any]]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]

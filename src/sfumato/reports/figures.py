@@ -72,9 +72,9 @@ def labelled_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> by
     sheet = grid(torch.cat(whole).expand(-1, 3, -1, -1).clamp(0, 1), count, gap, ground=1.0)
     axis.imshow(sheet.permute(1, 2, 0).numpy(), interpolation="nearest" if width < SMALL else None)
     axis.set_anchor("E")  # what room is left over is for the names
-    axis.set_yticks([line * (height + gap) + height / 2 for line in range(len(rows))], list(rows))
+    axis.set_yticks([line * (height + gap) + height / 2 for line in range(len(rows))], list(map(plain, rows)))
     headings = columns[:count]
-    axis.set_xticks([index * (width + gap) + width / 2 for index in range(len(headings))], headings)
+    axis.set_xticks([index * (width + gap) + width / 2 for index in range(len(headings))], list(map(plain, headings)))
     axis.tick_params(length=0, pad=2, labeltop=True, labelbottom=False)
     axis.spines[:].set_visible(False)
     return png(figure)
@@ -140,9 +140,7 @@ def curve(
     figure = new_figure()
     axis = figure.subplots()
     for index, (name, (x, y)) in enumerate(series.items()):
-        axis.plot(
-            x, y, label=_plain(name), color=INK if index == 0 and len(series) == 1 else f"C{index}", linewidth=1.6
-        )
+        axis.plot(x, y, label=plain(name), color=INK if index == 0 and len(series) == 1 else f"C{index}", linewidth=1.6)
     if marks:
         axis.scatter(*zip(*marks, strict=True), marker="x", color=ACCENT, zorder=3, label=marks_name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
@@ -175,8 +173,8 @@ def confusion_table(counts: Tensor, names: Sequence[str], true: str, said: str) 
     for row, column in counts.nonzero().tolist() if len(names) <= MOST_COUNTED else []:
         ink = "white" if shares[row, column] > 0.5 else INK
         axis.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=ink, fontsize=8)
-    axis.set_xticks(range(len(names)), [_plain(name) for name in names], rotation=90)
-    axis.set_yticks(range(len(names)), [_plain(name) for name in names])
+    axis.set_xticks(range(len(names)), [plain(name) for name in names], rotation=90)
+    axis.set_yticks(range(len(names)), [plain(name) for name in names])
     axis.set_xlabel(said)
     axis.set_ylabel(true)
     return png(figure)
@@ -199,7 +197,7 @@ def reliability_diagram(confidence: Sequence[float], accuracy: Sequence[float], 
     return png(figure)
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
     """A user's word as matplotlib shall draw it: a dollar is a dollar, and no formula begins."""
     return word.replace("$", r"\$")
 
@@ -212,7 +210,7 @@ def captioned(images: Tensor, words: Sequence[str], columns: int = 6) -> bytes:
         axis = figure.add_subplot(rows, columns, index + 1)
         show(axis, image)
         axis.set_axis_off()
-        axis.text(0.5, -0.04, _plain(word), transform=axis.transAxes, ha="center", va="top", fontsize=7, color=INK)
+        axis.text(0.5, -0.04, plain(word), transform=axis.transAxes, ha="center", va="top", fontsize=7, color=INK)
     return png(figure)
 
 
@@ -230,11 +228,17 @@ def scatter(
             continue
         colour = f"C{index % 10}"
         axis.scatter(
-            own[:, 0], own[:, 1], s=5 if len(points) > 2000 else 16, color=colour, alpha=0.5, linewidths=0, label=name
+            own[:, 0],
+            own[:, 1],
+            s=5 if len(points) > 2000 else 16,
+            color=colour,
+            alpha=0.5,
+            linewidths=0,
+            label=plain(name),
         )
         across, up = np.median(own, axis=0)
         badge = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.8}
-        axis.text(across, up, name, fontsize=13, fontweight="bold", ha="center", va="center", bbox=badge)
+        axis.text(across, up, plain(name), fontsize=13, fontweight="bold", ha="center", va="center", bbox=badge)
     if box is not None:
         left, bottom, right, top = box
         axis.add_patch(

@@ -6,7 +6,6 @@ the folders of this package, and packages that others have installed under the e
 """
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -19,6 +18,7 @@ from ..data.sources import USUAL, HeldOut, alike, open_data
 from ..engine.fields import Field, build, fields_of, from_json
 from ..errors import SfumatoError
 from ..strict import shown
+from ..terminal import warn
 from .manifest import Manifest
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def _entries() -> Iterator[Entry]:
         except Exception as error:  # whatever somebody else's package stumbles over
             if package.startswith("sfumato."):
                 raise
-            print(f"sfumato: left out: subject {package}: {type(error).__name__}: {error}", file=sys.stderr)
+            warn(f"left out: subject {package}: {type(error).__name__}: {error}")
             continue
         for name, (class_name, data) in systems.items():
             if name in taken:
-                print(f"sfumato: left out: {package}.{name}: there is a system of that name", file=sys.stderr)
+                warn(f"left out: {package}.{name}: there is a system of that name")
                 continue
             taken.add(name)
             yield Entry(package, name, class_name, data)

@@ -15,11 +15,13 @@
 One process at a time owns a run that is being trained.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..engine.state import BEFORE, LAST, WEIGHTS, has_state
+from ..errors import SfumatoError
 from ..files import make_folder, write_json
 from ..metrics.table import Evaluation
 from .lock import owned
@@ -79,13 +81,22 @@ class RunFolder:
         """The pictures that were made on the way, in order."""
         return sorted((self.path / "samples").glob("[0-9]*.png"))
 
+    def check_links(self) -> None:
+        """Raises SfumatoError if a link leads out of the folder: what is written there would land elsewhere."""
+        home = self.path.resolve()
+        for folder, folders, files in os.walk(self.path):
+            for entry in (Path(folder, name) for name in (*folders, *files)):
+                if entry.is_symlink() and not entry.resolve().is_relative_to(home):
+                    raise SfumatoError(f"{entry}: a link that leads out of the run folder: remove it")
+
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Holds the folder for this process; the system lets go of it even after a kill.
 
-        Raises SfumatoError naming the owner if another process holds it.
+        Raises SfumatoError naming the owner if another process holds it, or a link that leads out of it.
         """
         make_folder(self.path)
+        self.check_links()
         with owned(self.path):
             for left_by_a_kill in self.path.rglob(".*.part"):
                 left_by_a_kill.unlink()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from ..engine.fields import Bounds, Count, Natural, check
 from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
+from ..visible import one_line
 
 FORMAT = 3
 NAME = "config.json"
@@ -49,6 +50,8 @@ class DataRecord:
 
     def __post_init__(self) -> None:
         check(self)
+        object.__setattr__(self, "name", one_line(self.name))
+        object.__setattr__(self, "classes", tuple(map(one_line, self.classes)))
         if self.palette and len(self.palette) != len(self.classes):
             raise SfumatoError(f"palette: {len(self.palette)} colours for {len(self.classes)} classes")
         if wrong := [colour for colour in self.palette if not COLOUR.fullmatch(colour)]:

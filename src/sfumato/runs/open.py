@@ -62,6 +62,7 @@ class Run:
         self.folder = RunFolder(path)
         self.path = self.folder.path
         self.manifest = self.folder.manifest()
+        self.folder.check_links()
         self.entry, self.config = configured(self.manifest, str(self.path / "config.json"))
         self._device = device
         self._system: System | None = None

@@ -1,12 +1,10 @@
 """What one sees while a run trains: where it computes, how far it is, how fast, how long still, the losses."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,6 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ..engine.loop import Tick
+from ..terminal import console, say
 
 REFRESH = 0.5  # seconds between two looks at the losses: each look waits for the device
 
@@ -33,7 +32,7 @@ class TrainingProgress:
     """A bar on a terminal; elsewhere (a log file, CI) one line per tenth of the run."""
 
     def __init__(self, title: str, place: str, total: int, done: int) -> None:
-        self.console = Console(stderr=True)
+        self.console = console()
         self.total = total
         self.live = self.console.is_terminal
         self.next_look = 0.0
@@ -41,9 +40,9 @@ class TrainingProgress:
         self.began, self.began_at = done, time.monotonic()
         self.title, self.place = title, place
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Speed(),
-            TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), TextColumn("[dim]{task.fields[place]}"),
-            console=self.console, disable=not self.live,
+            TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            _Speed(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}", markup=False),
+            TextColumn("{task.fields[place]}", "dim", markup=False), console=self.console, disable=not self.live,
         )  # fmt: skip
         self.task = self.bar.add_task(title, total=total, completed=done, losses="", place=place)
 
@@ -63,16 +62,16 @@ class TrainingProgress:
             speed = (tick.images - self.began) / max(now - self.began_at, 1e-9)
             share = min(1.0, tick.images / self.total)
             line = f"{self.title}: {share:4.0%}, {speed:,.0f} images/s, {_losses(tick)}, {self.place}"
-            print(line, file=sys.stderr, flush=True)
+            say(line)
             self.next_line += self.total / 10
 
 
 @contextmanager
 def measuring(title: str) -> Iterator[None]:
     """A moving bar with the seconds so far, on a terminal."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    shown = console()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         bar.add_task(title, total=None)
         yield
 
@@ -80,12 +79,12 @@ def measuring(title: str) -> Iterator[None]:
 @contextmanager
 def stepping(title: str, steps: int) -> Iterator[Callable[[int, str], None]]:
     """A bar over so many steps; give it those done, and what is said of them."""
-    console = Console(stderr=True)
+    shown = console()
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(), TextColumn("{task.fields[said]}", markup=False),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         task = bar.add_task(title, total=steps, said="")
         yield lambda done, said: bar.update(task, completed=done, said=said)
 

@@ -1,7 +1,6 @@
 """Making a run: create its folder, train it, save it, resume it. The command line, Python and studies all come here."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,11 +10,13 @@ from typing import Any
 import torch
 
 from ..data.dataset import ImageData
-from ..data.sources import HeldOut, located
+from ..data.jobs import check_outside
+from ..data.sources import HeldOut, located, path_of
 from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, awaited, choose, largest_over_processes, together
 from ..errors import SfumatoError
 from ..files import FULL
+from ..terminal import warn
 from ..version import __version__
 from .catalog import Entry, configured, find, open_for, settled
 from .folder import RunFolder
@@ -67,6 +68,8 @@ def train(
     config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
     entry.system_class.refuse(config)
     folder = RunFolder(run)
+    for name in names:
+        check_outside(folder.path, path_of(name), "--run")
     with together(str(folder.path)):
         runtime = choose(device, precision, threads)
         there = bool(largest_over_processes(runtime.process == 0 and folder.is_run, runtime.device))
@@ -255,7 +258,7 @@ def _record(folder: RunFolder, manifest: Manifest, known: Manifest | None, is_ov
         if is_over:
             manifest = replace(manifest, device=known.device, precision=known.precision, threads=known.threads)
         for line in _changes(known, manifest):
-            print(f"sfumato: {folder.path}: {line}", file=sys.stderr)
+            warn(f"{folder.path}: {line}")
         if manifest.config != known.config:
             folder.forget_snapshots()
     if not is_over:

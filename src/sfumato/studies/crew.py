@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..engine.runtime import Runtime
 from ..errors import SfumatoError
 from ..runs.stopping import Stopped, StopSignals
+from ..terminal import console, say
 from ..threads import usable_cores
 from .budget import Budget
 from .plan import Plan, Settings, Setup, folder_of, obtain
@@ -88,11 +88,12 @@ class _Bar:
     def __init__(self, study: str, seconds: float, budget: Budget) -> None:
         self.study, self.total, self.budget = study, seconds, budget
         self.done: dict[str, float] = {}
-        console = Console(stderr=True)
-        self.live, self.said, self.began = console.is_terminal, 0, time.monotonic()
+        shown = console()
+        self.live, self.said, self.began = shown.is_terminal, 0, time.monotonic()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("[dim]{task.fields[running]}"), console=console, disable=not self.live,
+            TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[running]}", "dim", markup=False),
+            console=shown, disable=not self.live,
         )  # fmt: skip
         self.task = self.bar.add_task(f"study {study}", total=seconds, running="")
 
@@ -115,11 +116,7 @@ class _Bar:
             took = time.monotonic() - self.began
             left = took / so_far * (self.total - so_far)
             names = ", ".join(running) or name
-            print(
-                f"study {self.study}: {so_far / self.total:4.0%}, {left:,.0f} s left, {names}",
-                file=sys.stderr,
-                flush=True,
-            )
+            say(f"study {self.study}: {so_far / self.total:4.0%}, {left:,.0f} s left, {names}")
 
 
 class _Crew:

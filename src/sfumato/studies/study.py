@@ -5,7 +5,6 @@ A study is a folder. `prepare` in its `plans.py` opens the data and says which r
 those values in either language, and takes no time.
 """
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ from ..reports.language import Speaker
 from ..runs.open import Run
 from ..runs.page import MAX_LISTED
 from ..runs.progress import measuring
+from ..terminal import warn
 from ..version import __version__
 from .budget import Fitted, budget_for
 from .crew import few_threads, room, threads_for, train_all
@@ -184,7 +184,7 @@ def run(title: Words, part: Callable[[str], ModuleType], settings: Settings, wan
         budget = budget_for(settings, setup, runtime, wanted, room(setup, runtime))
     setup = cut(setup, budget.cut)
     if budget.fitted.share < 1:
-        print(f"study {settings.name}: {in_words(budget.fitted).en}", file=sys.stderr)
+        warn(f"study {settings.name}: {in_words(budget.fitted).en}")
     train_all(settings, setup, runtime, budget)
     runs = {plan.name: obtain(plan, settings, setup, runtime) for plan in setup.plans}
     lab = Lab(settings, setup, runtime, runs, budget.fitted)

@@ -14,6 +14,7 @@ import torch
 
 from ..engine.runtime import choose
 from ..errors import SfumatoError
+from ..files import in_words
 from ..runs.stopping import Stopped
 from .plan import Settings, cut, obtain
 from .registry import STUDIES
@@ -45,6 +46,8 @@ def main() -> None:
         _answer(words, stopped=stopped.images)
     except BrokenPipeError:
         pass  # nobody listens any more: what was saved is saved
+    except OSError as error:
+        _answer(words, failed=in_words(error))
 
 
 class _Told:

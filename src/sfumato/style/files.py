@@ -3,7 +3,6 @@
 Pictures keep their transparency and, as PNG files, a note of how they were made.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..data.clips import Clip, ClipWork, frames, is_clip, open_clip, write_clip
@@ -22,6 +20,7 @@ from ..engine.runtime import choose
 from ..errors import SfumatoError
 from ..files import json_of
 from ..reports.events import Events
+from ..terminal import console, warn
 from ..version import __version__
 from .clips import restyle_frames, warp_errors
 from .gatys import PictureTick
@@ -37,10 +36,10 @@ class Bars:
     the folder `watch`, progress.png and TensorBoard's events."""
 
     def __init__(self, pictures: int, watch: Path | None) -> None:
-        self.console = Console(stderr=True)
+        self.console = console()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"), console=self.console, transient=True,
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}", markup=False), console=self.console, transient=True,
             disable=not self.console.is_terminal,
         )  # fmt: skip
         self.all = self.bar.add_task("pictures", total=pictures, losses="", visible=pictures > 1)
@@ -103,7 +102,7 @@ def stylize_files(
     bars = Bars(clip.frames if clip else len(work), watch)
     ready = Styles(
         [read_file(path)[0] for path in styles], options, choose(device, precision),
-        [mask_of(*read_file(path)) for path in masks], network, _say, bars.follow,
+        [mask_of(*read_file(path)) for path in masks], network, warn, bars.follow,
     )  # fmt: skip
     recipe = described(options, styles, masks)
     with bars:
@@ -133,7 +132,7 @@ def _restyle_pictures(
             message = str(error) if str(error).startswith((str(source), str(target))) else f"{source}: {error}"
             if not content.is_dir():
                 raise SfumatoError(message) from None
-            _say(f"left out: {message}")
+            warn(f"left out: {message}")
             continue
         if alpha is not None:
             alpha = sized(alpha, styles.options.content_size, styles.options.crop)
@@ -142,7 +141,7 @@ def _restyle_pictures(
         restyled += 1
         yield target
         if stopped:
-            _say(f"stopped: {target} is what was painted so far")
+            warn(f"stopped: {target} is what was painted so far")
             raise stopped
     if not restyled:
         raise SfumatoError(f"{content}: none of its {len(work)} pictures could be restyled")
@@ -155,7 +154,7 @@ def _restyle_clip(clip: Clip, out: Path, styles: Styles, recipe: dict[str, Any],
     if not finished.done:
         raise SfumatoError(f"{clip.path}: holds no frame that can be read")
     for remark in write_clip(clip, finished, out):
-        _say(remark)
+        warn(remark)
     _say_how_it_holds(finished)
     finished.remove()
     return out
@@ -191,7 +190,7 @@ def _follow_frames(
 
 def _say_how_it_holds(finished: ClipWork) -> None:
     if means := warp_errors(finished):
-        _say(f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}")
+        warn(f"warp error {means[0]:.5f} over {finished.done} frames; restyled each for itself {means[1]:.5f}")
 
 
 def described(options: MethodOptions, styles: Sequence[Path], masks: Sequence[Path]) -> dict[str, Any]:
@@ -204,7 +203,3 @@ def described(options: MethodOptions, styles: Sequence[Path], masks: Sequence[Pa
         if value != getattr(Options if name in ("method", "preset") else type(options), name):
             found[name] = Path(value).name if name in (*PATHS, "init") else value
     return found
-
-
-def _say(line: str) -> None:
-    print(f"sfumato: {line}", file=sys.stderr)

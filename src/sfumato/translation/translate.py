@@ -4,13 +4,11 @@ A picture keeps its size and its transparency. Networks that look at squares of 
 that size, and what they make is brought back.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from PIL import Image
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..data.clips import ClipWork, frames, is_clip, open_clip, write_clip
@@ -21,6 +19,7 @@ from ..data.pictures import to_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import json_of
+from ..terminal import console, warn
 from ..version import __version__
 from .tiles import TILE, Advance, TiledGenerator
 from .translator import SIDES, Side, Translator
@@ -86,10 +85,10 @@ def translate_files(
     has written. Of a folder, pictures that cannot be read are left out with a line each. Raises SfumatoError naming the
     file at fault."""
     translation = Translation(run, to, size, tile)
-    console = Console(stderr=True)
+    shown = console()
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
-        transient=True, disable=not console.is_terminal,
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=shown, transient=True, disable=not shown.is_terminal,
     )  # fmt: skip
     with bar:
         if is_clip(content):
@@ -113,7 +112,7 @@ def _translate_pictures(
         except SfumatoError as error:
             if not content.is_dir():
                 raise
-            print(f"sfumato: left out: {error}", file=sys.stderr)
+            warn(f"left out: {error}")
             continue
         finally:
             bar.advance(everything)
@@ -137,6 +136,6 @@ def _translate_clip(translation: Translation, content: Path, out: Path, bar: Pro
     if not work.done:
         raise SfumatoError(f"{content}: holds no frame that can be read")
     for remark in write_clip(clip, work, out):
-        print(f"sfumato: {remark}", file=sys.stderr)
+        warn(remark)
     work.remove()
     return out

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 
 from ..cache import cache_folder
 from ..errors import SfumatoError
+from ..terminal import warn
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -85,8 +87,8 @@ def _shipped(name: str) -> Path:
     return SHIPPED / f"{name}-encoder.safetensors"
 
 
-def _cached(name: str) -> tuple[str, Path]:
-    """The address of torchvision's ImageNet weights of `name`, and their place in the cache."""
+def _cached(name: str) -> tuple[str, Path, float]:
+    """The address of torchvision's ImageNet weights of `name`, their place in the cache, and their size in MB."""
     from torchvision.models import get_model_weights
 
     known = get_model_weights(name)
@@ -94,16 +96,17 @@ def _cached(name: str) -> tuple[str, Path]:
         raise SfumatoError(
             f"{name}: torchvision has no plain ImageNet weights of it: give a file, or take another network"
         )
-    url = known["IMAGENET1K_V1"].url
-    return url, cache_folder("weights") / url.rsplit("/", 1)[1]
+    weights = known["IMAGENET1K_V1"]
+    return weights.url, cache_folder("weights") / weights.url.rsplit("/", 1)[1], weights.meta["_file_size"]
 
 
 def fetch_weights(name: str) -> Path:
     """torchvision's ImageNet weights of `name`, in the cache. Their names end in the first digits of their sha256."""
-    url, path = _cached(name)
+    url, path, size = _cached(name)
     if not path.is_file():
         from torch.hub import download_url_to_file
 
+        warn(f"fetching the weights of {name} from {urlsplit(url).hostname}: {size:.0f} MB")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1])

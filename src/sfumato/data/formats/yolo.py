@@ -95,10 +95,16 @@ def _classes(notes: "Annotations") -> dict[int, str] | None:
 def _yaml(notes: "Annotations", name: str) -> Any:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):  # a few of them stand for as much as one likes
+                raise yaml.YAMLError("an alias")
+            return super().compose_node(parent, index)
+
     if notes.files.size(name) > MAX_YAML:
         raise SfumatoError(f"{name}: larger than {MAX_YAML // 2**20} MiB")
     try:
-        return yaml.safe_load(notes.text(name))
+        return yaml.load(notes.text(name), Loader)  # noqa: S506 - it makes plain values alone
     except (yaml.YAMLError, RecursionError) as error:
         raise SfumatoError(f"{name}: not readable YAML ({' '.join(str(error).split())[:100]})") from None
 
