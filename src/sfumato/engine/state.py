@@ -5,7 +5,6 @@ weights are, the save before is there to go on from.
 """
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from .. import strict
 from ..errors import SfumatoError
 from ..files import json_of, write_bytes, write_json
+from ..terminal import warn
 from .clock import Tally
 
 FORMAT = 3
@@ -99,7 +99,7 @@ def last_state(folder: Path, whole: bool = True, told: bool = False) -> State:
             faults.append(fault)
             continue
         if faults and told:
-            print(f"sfumato: {faults[0]}; the save before is taken, of {state.images:,} images", file=sys.stderr)
+            warn(f"{faults[0]}; the save before is taken, of {state.images:,} images")
         return state
     raise faults[0]
 

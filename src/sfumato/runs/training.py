@@ -1,7 +1,6 @@
 """A run in training: it is fed, logged, drawn, saved and stopped here."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ from ..errors import SfumatoError
 from ..files import write_json
 from ..seeds import derive
 from ..strict import convert
+from ..terminal import warn
 from ..threads import warning
 from .catalog import configured
 from .folder import RunFolder
@@ -129,7 +129,7 @@ class Training:
     def _say(self, text: str) -> None:
         """A line for whoever looks on."""
         if not self.runtime.process:
-            print(f"sfumato: {self.folder.path}: {text}", file=sys.stderr)
+            warn(f"{self.folder.path}: {text}")
 
     def feed(self, stage: Stage) -> Draw[Any]:
         """The batches of `stage` as a function of the clock."""
@@ -186,9 +186,9 @@ class Training:
                     watch(tick.images)
             return
         if self.runtime.device.type == "cpu" and (said := warning()):
-            print(f"sfumato: {said}", file=sys.stderr)
+            warn(said)
         if self.data.reading or self.data.left_out or self.data.valid:
-            print(f"sfumato: {self.data.name}: {self.data.told}", file=sys.stderr)
+            warn(f"{self.data.name}: {self.data.told}")
         if self.is_over:
             self._say(
                 f"all of its {self.total:,} images are drawn: to train longer, `sfumato resume {self.folder.path} "
