@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import SfumatoError
+from ..files import opened
 from ..strict import content_of, decode, shown
 from .folder import RunFolder
 from .lock import owner_of
@@ -86,7 +87,7 @@ def _images(path: Path) -> int:
 
 def _rows(path: Path) -> int:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
     except FileNotFoundError:
         return 0
