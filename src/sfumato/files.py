@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from stat import S_ISDIR, S_ISREG
+from typing import IO, Any
 
+from .errors import SfumatoError
 from .visible import whole
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # no room: on the disk, for this user, in one file
@@ -38,6 +40,21 @@ def make_folder(path: Path) -> None:
 def in_words(error: OSError) -> str:
     """What failed, in a line that begins with the file if that is known."""
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """`path`, opened for reading. An OSError, too, for a pipe, which would be waited for, and a device, which has no
+    end."""
+    mode = path.stat().st_mode
+    if not (S_ISREG(mode) or S_ISDIR(mode)):  # a folder has an error of its own
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return path.open("rb")
+
+
+def check_place(path: Path) -> None:
+    """Raises SfumatoError if what is at `path` is no file that can be written to."""
+    if os.path.lexists(path) and not path.is_file():
+        raise SfumatoError(f"{path}: not a file: move it away")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

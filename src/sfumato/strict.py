@@ -5,14 +5,16 @@ that a dataclass does not have it would pass over, and of missing ones it names 
 """
 
 import dataclasses
+import json
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from .errors import SfumatoError
+from .files import opened
 
 MAX_BYTES = 64 * 2**20  # of a file; the largest that is written here has a few
 DEEPEST = 32  # levels of lists and objects in one another; what is written here has a few
@@ -28,11 +30,13 @@ def read(path: Path, kind: type[T]) -> T:
 def content_of(path: Path, limit: int = MAX_BYTES) -> bytes:
     """The bytes of a JSON file. Raises SfumatoError if it cannot be read, or is too large to be one of ours."""
     try:
-        if path.stat().st_size > limit:
-            raise SfumatoError(f"{path}: larger than {limit // 2**20} MiB: not a file of ours")
-        return path.read_bytes()
+        with opened(path) as file:
+            content = file.read(limit + 1)
     except OSError as error:
         raise SfumatoError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > limit:
+        raise SfumatoError(f"{path}: larger than {limit // 2**20} MiB: not a file of ours")
+    return content
 
 
 def decode(content: bytes | str, kind: type[T], where: str) -> T:
@@ -58,9 +62,14 @@ def convert(values: Any, kind: type[T], where: str) -> T:
         raise SfumatoError(f"{where}: not what it must be ({short(str(error))})") from None
 
 
-def _decoded(content: bytes | str, where: str) -> Any:
+def foreign(content: str, where: str) -> Any:
+    """JSON that others wrote, as plain values: as strict about its form, but NaN and Infinity are numbers in it."""
+    return _decoded(content, where, json.loads)
+
+
+def _decoded(content: bytes | str, where: str, load: Callable[[Any], Any] = msgspec.json.decode) -> Any:
     try:
-        values = msgspec.json.decode(content)
+        values = load(content)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise SfumatoError(f"{where}: not readable as JSON ({short(_plain(str(error)))})") from None
     if not _shallow(values):
@@ -70,10 +79,10 @@ def _decoded(content: bytes | str, where: str) -> Any:
 
 def _shallow(values: Any) -> bool:
     """Whether no value lies deeper than `DEEPEST`: what walks along them later must not run out of its stack."""
-    level = [values]
+    level = [values] if isinstance(values, dict | list) else []
     for _ in range(DEEPEST):
-        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
-        level = [item for container in inner for item in container]
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [item for container in inner for item in container if isinstance(item, dict | list)]
         if not level:
             return True
     return False
@@ -106,7 +115,7 @@ def _strays(values: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:
 
 def _plain_kind(kind: Any) -> bool:
     """Whether a value of it holds no dataclass: a list may have a million of them."""
-    return isinstance(kind, type) and not dataclasses.is_dataclass(kind)
+    return not dataclasses.is_dataclass(kind) and all(map(_plain_kind, get_args(kind)))
 
 
 def _plain(message: str) -> str:

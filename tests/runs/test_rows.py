@@ -12,15 +12,22 @@ from sfumato.runs.rows import read_rows
 
 DAMAGED = (
     b"5", b"[]", b"\xff\xfe", b"{", b'{"images": "x"}', b'{"images": true}', b'{"bce": 1}', b"[" * 100_000,
+    b'{"images": 1, "epoch": 1, "seconds": -1e300}',
+    b'{"images": -1, "epoch": 1, "seconds": 1}',
     b'{"images": 1, "bce": NaN}', b'{"images": 1, "bce": "many"}', b'{"images": 1, "bce": {"a": 1}}',
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("line", DAMAGED)
-def test_a_damaged_line_is_passed_over(tmp_path: Path, line: bytes) -> None:
+def test_a_damaged_line_is_passed_over_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: bytes
+) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"images": 8, "bce": 0.5}\n' + line + b'\n{"images": 16, "bce": 1}\n{"images": 24, "b')
-    assert read_rows(path) == [{"images": 8, "bce": 0.5}, {"images": 16, "bce": 1}]
+    whole = [{"images": images, "epoch": 0.5, "bce": 0.5, "seconds": 1} for images in (8, 16)]
+    first, second = (json.dumps(row).encode() for row in whole)
+    path.write_bytes(b"\n".join((first, line, second, first[:20])))
+    assert read_rows(path) == read_rows(path) == whole
+    assert capsys.readouterr().err == f"sfumato: {path}: 2 damaged lines passed over\n"
 
 
 def test_no_log_has_no_rows(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..data.pictures import read_picture, to_tensor
 from ..errors import SfumatoError
 from ..family import OpenRun
+from ..files import opened
 from ..ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
 from ..reports.figures import code_pictures, labelled_rows
 from ..seeds import derive
@@ -147,7 +148,7 @@ def _chosen(space: Codes, options: Options) -> Tensor:
     images = []
     for path in options.own:
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 images.append(to_tensor(read_picture(file, config.channels, config.resolution)))
         except SfumatoError as error:
             raise SfumatoError(f"{path}: {error}") from None

@@ -8,8 +8,8 @@ Halves are those that were asked for, those of lists and tables that come with t
 names of folders and of annotation files say.
 """
 
-import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import SfumatoError
+from ..strict import foreign
 from ..visible import one_line
 from .archives import Files
 from .dataset import LeftOut
@@ -26,7 +27,9 @@ from .index import PictureIndex, is_picture
 from .names import decoded
 from .outlines import Outline
 from .pairing import is_of_masks
+from .pictures import MAX_PIXELS
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # or halves of letters, which no file can hold
 Box = tuple[float, float, float, float]
 Size = tuple[float, float]
 
@@ -47,13 +50,14 @@ class Object:
 @dataclass
 class Annotated:
     """A picture's objects, and what is wrong with some; `half` is None where nothing says which it belongs to.
-    `crowded`: it shows crowds, which are no objects."""
+    `crowded`: it shows crowds, which are no objects. `said`: labels and boxes of the objects."""
 
     file: str
     half: Half | None = None
     objects: list[Object] = field(default_factory=list)
     faults: list[LeftOut] = field(default_factory=list)
     crowded: bool = False
+    said: set[tuple[str, Box]] = field(default_factory=set)
 
 
 class Annotations:
@@ -102,7 +106,7 @@ class Annotations:
         return decoded(self.files.content(name))
 
     def json(self, name: str) -> Any:
-        return json.loads(self.text(name))
+        return foreign(self.text(name), "the file")
 
     def xml(self, name: str) -> ElementTree.Element:
         text = self.text(name)
@@ -153,8 +157,8 @@ class Annotations:
             annotated.faults.append(LeftOut(where, f"{in_words(box)}: has no label"))
         elif not all(map(math.isfinite, box)) or box[0] == box[2] or box[1] == box[3]:
             annotated.faults.append(LeftOut(where, f"{in_words(box)}: encloses nothing"))
-        elif (label, box) not in {(item.label, item.box) for item in annotated.objects}:
-            # else said twice, as COCO's keypoints repeat its instances
+        elif (label, box) not in annotated.said:  # twice, as COCO's keypoints repeat its instances
+            annotated.said.add((label, box))
             annotated.objects.append(Object(label, box, where, size, shared, outline))
 
     def _is_bare(self, picture: str) -> bool:
@@ -196,7 +200,14 @@ def size_of(width: Any, height: Any) -> Size | None:
         size = float(width), float(height)
     except (TypeError, ValueError, OverflowError):
         return None
-    return size if min(size) > 0 and max(size) < math.inf else None
+    return size if min(size) > 0 and size[0] * size[1] <= MAX_PIXELS else None
+
+
+def objects(values: Any, what: str) -> list[Any]:
+    """`values`, if they are a list of JSON objects, but for some. Raises SfumatoError if not."""
+    if not isinstance(values, list) or 2 * sum(isinstance(item, dict) for item in values) < len(values):
+        raise SfumatoError(f"{what}: must be a list of objects")
+    return values
 
 
 def text_of(values: Mapping[str, Any], *keys: str) -> str:

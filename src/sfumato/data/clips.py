@@ -5,9 +5,10 @@ Finished frames wait in a folder beside the result, so that a stopped call goes 
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any
 from PIL import Image
 
 from ..errors import SfumatoError
-from ..files import append_line, json_of, write_atomically, write_json
+from ..files import append_line, check_place, json_of, opened, write_atomically, write_bytes, write_json
+from ..strict import content_of, decode, read
 from .pictures import MAX_PIXELS, write_picture
 
 CLIPS = {".mp4": ("h264", "aac"), ".mkv": ("h264", "aac"), ".mov": ("h264", "aac"), ".webm": ("libvpx-vp9", "libopus")}
@@ -49,9 +51,9 @@ def open_clip(path: Path, out: Path) -> Clip:
     """Raises SfumatoError if `path` is no clip that can be read, if `out` cannot be one, or without the extra."""
     if out.suffix.lower() not in CLIPS:
         raise SfumatoError(f"{out}: clips are written as {', '.join(CLIPS)}, not as {out.suffix or 'nothing'!r}")
-    if out.resolve() == path.resolve():
-        raise SfumatoError(f"{out}: is the content itself: give another --out")
-    with _opened(path) as container:
+    with _reading(path), _opened(path) as container:
+        if out.resolve() == path.resolve():
+            raise SfumatoError(f"{out}: is the content itself: give another --out")
         if not container.streams.video:
             raise SfumatoError(f"{path}: holds no pictures that move")
         stream = container.streams.video[0]
@@ -65,7 +67,7 @@ def open_clip(path: Path, out: Path) -> Clip:
 def frames(clip: Clip) -> Iterator[Image.Image]:
     """Each frame as an `RGB` picture, upright, all of the size of the first."""
     size: tuple[int, int] | None = None
-    with _opened(clip.path) as container:
+    with _reading(clip.path), _opened(clip.path) as container:
         for frame in _Decoding(container):
             picture = frame.to_image(src_colorspace=_matrix(frame))
             if frame.rotation:  # how a phone says that it was held upright
@@ -123,9 +125,9 @@ class ClipWork:
 
     def _take_up(self, recipe: dict[str, Any]) -> None:
         try:
-            saved = json.loads(self.made.read_text("utf-8"))
-            lines = self.noted.read_text("utf-8").splitlines() if self.noted.exists() else []
-        except (ValueError, OSError):
+            saved = read(self.made, dict[str, Any])
+            lines = content_of(self.noted).splitlines() if os.path.lexists(self.noted) else []
+        except SfumatoError:
             raise SfumatoError(f"{self.path}: is there and is not the frames of a clip: move it away") from None
         if saved != recipe:
             raise SfumatoError(
@@ -133,9 +135,15 @@ class ClipWork:
             )
         for left_by_a_kill in self.path.glob(".*.part"):
             left_by_a_kill.unlink()
-        for line in lines:
-            with suppress(ValueError):  # one cut short by a kill
-                self.notes.append(json.loads(line))
+        with suppress(SfumatoError):  # one cut short by a kill
+            for line in lines:
+                notes = decode(line, list[float | None], self.noted.name)
+                if not self.frame(self.done).is_file():
+                    break
+                self.notes.append(notes)
+        check_place(self.frame(self.done))
+        if self.done < len(lines):
+            write_bytes(self.noted, "".join(f"{json_of(notes)}\n" for notes in self.notes).encode())
 
     @property
     def done(self) -> int:
@@ -156,11 +164,13 @@ class ClipWork:
 def write_clip(clip: Clip, work: ClipWork, out: Path) -> list[str]:
     """Puts the finished frames together at the times of `clip`, with its sound, colours written and pixels shaped as
     there. Returns what is worth saying, a line each."""
-    av, remarks = _av(), []
+    remarks = []
     try:
         write_atomically(out, lambda beside: remarks.extend(_mux(clip, work, beside, out.suffix.lower())))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        fault = error.strerror if isinstance(error, OSError) else error
+    except SfumatoError:
+        raise
+    except Exception as error:  # FFmpeg's, Pillow's, the disk's
+        fault = (isinstance(error, OSError) and error.strerror) or error
         raise SfumatoError(f"{out}: could not be put together ({fault}); its frames are in {work.path}") from None
     return [f"{clip.path}: {remark}" for remark in remarks]
 
@@ -257,11 +267,22 @@ def _av() -> Any:
 
 def _opened(path: Path) -> Any:
     av = _av()
-    try:
+    with _reading(path):
+        opened(path).close()  # FFmpeg would wait for a pipe
         # A playlist that calls itself a clip would have other files opened, here or elsewhere.
         container = av.open(str(path.resolve()), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
-    except (av.FFmpegError, OSError) as error:
-        raise SfumatoError(f"{path}: not a clip that can be read ({error.strerror})") from None
-    for stream in container.streams.video:  # frames may grow on the way
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    return container
+        for stream in container.streams.video:  # frames may grow on the way
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        return container
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong inside is the clip's fault: FFmpeg's bindings raise nearly anything on damaged files."""
+    try:
+        yield
+    except SfumatoError:
+        raise
+    except Exception as error:
+        fault = (isinstance(error, OSError) and error.strerror) or error
+        raise SfumatoError(f"{path}: not a clip that can be read ({fault})") from None

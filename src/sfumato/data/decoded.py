@@ -71,6 +71,7 @@ class Decoded:
             index = read(index_path, Index)
             fits = index.format == FORMAT and index.shape == self.shape
             fits = fits and 0 < index.count == self.files - len(index.left_out)
+            fits = fits and all(0 <= place < self.files for place, _ in index.left_out)
             if not fits or path.stat().st_size != index.count * math.prod(self.shape):
                 return None
         except (SfumatoError, OSError):

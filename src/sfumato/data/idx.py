@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SfumatoError
+from ..files import opened
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES = 4 * 2**30
+CHUNK = 2**20
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
@@ -25,7 +27,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     a rank other than `rank`, a size that does not match the content, or a damaged compression.
     """
     try:
-        with path.open("rb") as plain:
+        with opened(path) as plain:
             packed = plain.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else path.open("rb") as file:
             magic = file.read(4)
@@ -43,7 +45,9 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
             owed = math.prod(shape) * dtype.itemsize
             if owed > MAX_BYTES:
                 raise SfumatoError(f"{path}: its header {shape} asks for {owed / 2**30:.1f} GiB; at most 4 are read")
-            content = file.read(owed + 1)
+            content = bytearray()
+            while chunk := file.read(min(CHUNK, owed + 1 - len(content))):  # no more memory than there is content
+                content += chunk
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SfumatoError(f"{path}: damaged gzip compression ({error})") from None
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import SfumatoError
+from ..files import opened
 from .pictures import ENDINGS, WRITERS, read_layers, writer
 
 
@@ -19,7 +20,7 @@ def check_outside(out: Path, source: Path, flag: str = "--out") -> None:
 def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
     """A picture and its transparency. Raises SfumatoError naming the file."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return read_layers(file)
     except SfumatoError as error:
         raise SfumatoError(f"{path}: {error}") from None

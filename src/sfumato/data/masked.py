@@ -45,6 +45,7 @@ CITYSCAPES = {7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence",
               27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}  # fmt: skip
 NAMES = ("classes.txt", "class_names.txt", "_classes.txt", "labels.txt", "names.txt")
 COLOURS = ("labelmap.txt", "label_colors.txt", "class_dict.csv", "colormap.csv", "_classes.csv")
+LEVEL = re.compile(r"\s*[0-9]{1,3}\s*")
 VOCS = re.compile(r"(\d{4}_)?\d{6}")
 BACKGROUND = "background"
 DENSE = 64  # levels below it are numbers of classes, not shades: what lies between two may be a third
@@ -252,8 +253,8 @@ def colour_rows(text: str) -> list[tuple[str, Colour]]:
         if line.startswith("#") or not line.strip():
             continue
         cells = [label, *rest.split(":")[0].split(",")] if colon else line.replace(",", " ").replace("\t", " ").split()
-        numbers = [int(cell) for cell in cells if cell.strip().isdigit()]
-        words = " ".join(cell.strip() for cell in cells if not cell.strip().isdigit())
+        numbers = [int(cell) for cell in cells if LEVEL.fullmatch(cell)]
+        words = " ".join(cell.strip() for cell in cells if not LEVEL.fullmatch(cell))
         if len(numbers) == 3 and max(numbers) <= VOID and words:
             rows.append((words, (numbers[0], numbers[1], numbers[2])))
     return rows

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..errors import SfumatoError
+from .pictures import MAX_PIXELS
 
 Polygon = tuple[float, ...]  # x and y of each corner in turn, in pixels
 Shape = tuple[int, int]  # height and width
@@ -31,6 +32,8 @@ class Runs:
     def mask(self) -> Mask:
         """(h, w). Raises SfumatoError if the counts are not those of the shape."""
         height, width = self.shape
+        if height * width > MAX_PIXELS:
+            raise SfumatoError(f"runs of {width}×{height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
         if min(self.counts, default=0) < 0 or sum(self.counts) != height * width:
             raise SfumatoError(f"runs of {sum(self.counts)} pixels for {width}×{height}")
         flat = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts)

@@ -23,7 +23,7 @@ from ..data.pictures import read_picture, to_tensor
 from ..engine.runtime import Runtime
 from ..errors import SfumatoError
 from ..family import OpenRun
-from ..files import write_bytes
+from ..files import opened, write_bytes
 from ..nets.encoders import build_encoder
 from ..reports.figures import captioned
 from ..seeds import derive
@@ -91,7 +91,7 @@ def read_target(path: Path, system: Styled) -> Tensor:
     """The picture as the system's images are: its central square, (c, h, w) in [0, 1]. Raises SfumatoError for a file
     that cannot be used."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             picture = read_picture(file, system.config.channels, system.config.resolution)
     except OSError as error:
         raise SfumatoError(f"{path}: cannot be read ({error.strerror})") from None

@@ -172,6 +172,7 @@ def _share(value: float | None) -> str:
 
 def scores_curve(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """The shares of right and wrong answers in a run's log."""
+    rows = [row for row in rows if row.keys() >= {*SCORES} & rows[-1].keys()]
     epochs = [row["epoch"] for row in rows]
     there = {key: (epochs, [row[key] for row in rows]) for key in SCORES if key in rows[-1]}
     return curve(there, "epoch", "share")
@@ -179,8 +180,9 @@ def scores_curve(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def validation_curve(measures: Sequence[Mapping[str, Any]], key: str) -> bytes:
     """The loss and the measure on validation images, after every epoch."""
-    images = [row["images"] for row in measures]
-    there = {name: (images, [row[name] for row in measures]) for name in ("valid_loss", key)}
+    rows = [row for row in measures if row.keys() >= {"valid_loss", key}]
+    images = [row["images"] for row in rows]
+    there = {name: (images, [row[name] for row in rows]) for name in ("valid_loss", key)}
     return curve(there, "images", "")
 
 

@@ -17,6 +17,7 @@ from ..data.pictures import picture_size, read_image, read_picture, to_tensor
 from ..data.sources import Target
 from ..errors import SfumatoError
 from ..family import OpenRun
+from ..files import opened
 from ..ops.anchors import Detections
 from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
 from .finetune import FineTuned
@@ -117,7 +118,8 @@ class Reader:
             return Seen(to_tensor(image), whole.size, whole.copy, where or {})
         path = Path(picture)
         try:
-            return self.see_file(path.read_bytes(), where or {"file": str(path)})
+            with opened(path) as file:
+                return self.see_file(file.read(), where or {"file": str(path)})
         except SfumatoError as error:
             raise SfumatoError(f"{path}: {error}") from None
         except OSError as error:

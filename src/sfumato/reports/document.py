@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import files
+from ..errors import SfumatoError
 from ..files import write_bytes
 from ..visible import visible
 from .language import Language
@@ -193,11 +195,14 @@ def enlarged(picture: Image) -> bytes:
 
 
 def opened(path: Path) -> Image:
-    """The picture in a file, in colours."""
+    """The picture in a file, in colours. Raises SfumatoError if it cannot be read."""
     from PIL import Image as Pictures
 
-    with Pictures.open(path, formats=["PNG"]) as picture:
-        return picture.convert("RGB")
+    try:
+        with files.opened(path) as file, Pictures.open(file, formats=["PNG"]) as picture:
+            return picture.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise SfumatoError(f"{path}: not a picture that can be read ({type(error).__name__}): remove it") from None
 
 
 def _add_to_docx(document: Any, block: Block, width: int) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..engine.state import BEFORE, LAST, has_state, last_state
 from ..errors import SfumatoError
+from ..files import opened
 from .folder import RunFolder
 from .lock import owner_of
 from .manifest import NAME, Manifest, read_manifest
@@ -77,7 +78,7 @@ def look_at(folder: Path) -> Found:
 
 def _rows(path: Path) -> int:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
     except FileNotFoundError:
         return 0

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import SfumatoError
+from ..files import check_place, opened
 from ..locks import PAUSE, lock, try_lock
 
 NAME = "lock"
@@ -21,6 +22,7 @@ def owned(folder: Path) -> Iterator[None]:
 
     Raises SfumatoError naming the owner if another process holds it.
     """
+    check_place(folder / NAME)
     with (folder / NAME).open("a+", encoding="utf-8") as file:
         until = time.monotonic() + PATIENCE
         while not lock(file.fileno(), folder):
@@ -36,7 +38,7 @@ def owned(folder: Path) -> Iterator[None]:
 def owner_of(folder: Path) -> str | None:
     """Who trains the run in `folder`, as it says; None if nobody does. Writes nothing."""
     try:
-        with (folder / NAME).open("rb") as file:
+        with opened(folder / NAME) as file:
             return None if try_lock(file.fileno(), alone=False) else _said(folder) or "another process"
     except OSError:
         return None
@@ -44,5 +46,5 @@ def owner_of(folder: Path) -> str | None:
 
 def _said(folder: Path) -> str:
     """What the owner wrote into the lock, in one line."""
-    with (folder / NAME).open("rb") as file:
+    with opened(folder / NAME) as file:
         return " ".join(file.read(200).decode("utf-8", "replace").split())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..engine.clock import Tally
 from ..engine.loop import Tick
-from ..files import append_line, json_of, sync, write_bytes
+from ..files import append_line, check_place, json_of, sync, write_bytes
 from ..reports.events import Events
 from .rows import read_rows
 
@@ -75,6 +75,7 @@ class Log:
         self.path, self.measures = folder / "metrics.jsonl", folder / "measures.jsonl"
         self.seconds_before, self.began = seconds, time.monotonic()
         for known in (self.path, self.measures):
+            check_place(known)
             if known.exists():
                 text = "".join(f"{json_of(row)}\n" for row in read_rows(known) if row["images"] <= images)
                 write_bytes(known, text.encode())

@@ -65,8 +65,13 @@ def losses_curve(rows: Sequence[Mapping[str, Any]], apart: Sequence[str] = ()) -
     series = {}
     for key in keys:
         if key not in (*NOT_LOSSES, *apart) and "learning_rate" not in key:
-            there = [row for row in rows if key in row]  # some losses are not computed in every step
-            series[f"{key} ({there[-1][key]:.4g})"] = [row["epoch"] for row in there], [row[key] for row in there]
-    epochs = [row["epoch"] for row in rows]
-    rate = ("learning rate", epochs, [row["learning_rate"] for row in rows]) if "learning_rate" in rows[-1] else None
+            along, values = _series(rows, key)
+            series[f"{key} ({values[-1]:.4g})"] = along, values
+    rate = ("learning rate", *_series(rows, "learning_rate")) if "learning_rate" in keys else None
     return curve(series, "epoch", "loss", rate)
+
+
+def _series(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
+    """The epochs of the rows that have `key`, and its values: some losses are not computed in every step."""
+    there = [row for row in rows if key in row]
+    return [row["epoch"] for row in there], [row[key] for row in there]

@@ -7,7 +7,8 @@ from typing import Any
 from PIL import Image
 
 from ..data.clips import ClipWork
-from ..data.pictures import read_layers, to_picture, to_tensor
+from ..data.jobs import read_file
+from ..data.pictures import to_picture, to_tensor
 from .video import Shown, carry, follow
 
 Restyle = Callable[[Image.Image, Image.Image | None], Image.Image]  # a frame, and what it may begin from
@@ -25,8 +26,7 @@ def restyle_frames(
         carried = carry(content, before) if before else None
         alone = restyle(picture, to_picture(carried.picture) if carried and coherence else None)
         if index == work.done - 1:  # the last one that was finished: what the next one follows
-            with work.frame(index).open("rb") as file:
-                before = Shown(content, _floats(alone), _floats(read_layers(file)[0]))
+            before = Shown(content, _floats(alone), _floats(read_file(work.frame(index))[0]))
             continue
         before, errors = follow(content, _floats(alone), before, carried, coherence)
         work.keep(to_picture(before.output), (errors.shown, errors.alone))

@@ -6,7 +6,7 @@ Numbers of pictures and categories may be texts. A crowd is no object; a picture
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SfumatoError
-from ..annotations import size_of, text_of
+from ..annotations import objects, size_of, text_of
 from ..dataset import LeftOut
 from ..outlines import Outline, Runs, box_of, polygons, uncompressed
 
@@ -20,7 +20,7 @@ def fits(values: Any) -> bool:
 
 def read(notes: "Annotations", name: str, values: Any) -> None:
     notes.read_as("COCO")
-    labels = {_number(item["id"]): str(item["name"]) for item in values["categories"]}
+    labels = {_number(item["id"]): str(item["name"]) for item in objects(values["categories"], "categories")}
     pictures: dict[str, tuple[Annotated, Size | None]] = {}
     missing = set[str]()
 
@@ -32,9 +32,9 @@ def read(notes: "Annotations", name: str, values: Any) -> None:
             raise
         pictures[_number(image["id"])] = found, size_of(image.get("width"), image.get("height"))
 
-    for number, image in enumerate(values["images"], 1):
+    for number, image in enumerate(objects(values["images"], "images"), 1):
         notes.attempt(f"{name}: image {number}", lambda image=image: take(image))
-    for number, item in enumerate(values["annotations"], 1):
+    for number, item in enumerate(objects(values["annotations"], "annotations"), 1):
         where = f"{name}: annotation {item.get('id', number) if isinstance(item, dict) else number}"
         notes.attempt(where, lambda item=item, where=where: _add(notes, item, where, labels, pictures, missing))
 
@@ -89,5 +89,6 @@ def _outline(said: Any) -> Outline | None:
     if isinstance(said, dict):
         counts = said["counts"]
         height, width = said["size"]
-        return Runs(uncompressed(counts) if isinstance(counts, str) else tuple(counts), (int(height), int(width)))
+        found = uncompressed(counts) if isinstance(counts, str) else tuple(map(int, counts))
+        return Runs(found, (int(height), int(width)))
     return polygons(said) if said else None

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..annotations import text_of
+from ..annotations import objects, text_of
 from ..dataset import LeftOut
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ def fits(values: Any) -> bool:
 
 def read(notes: "Annotations", name: str, values: Any) -> None:
     notes.read_as("CreateML")
-    for number, image in enumerate(values, 1):
+    for number, image in enumerate(objects(values, name), 1):
         where = f"{name}: image {number}"
         notes.attempt(where, lambda image=image, where=where: _read_image(notes, name, image, where))
 
 
 def _read_image(notes: "Annotations", name: str, image: Any, where: str) -> None:
     annotated = notes.picture(text_of(image, "image"), name)
-    for item in image["annotations"]:
+    for item in objects(image["annotations"], "annotations"):
         try:
             x, y, width, height = (float(item["coordinates"][key]) for key in ("x", "y", "width", "height"))
         except Exception as error:  # as in `attempt`

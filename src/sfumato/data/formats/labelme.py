@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SfumatoError
-from ..annotations import size_of, text_of
+from ..annotations import objects, size_of, text_of
 from ..dataset import LeftOut
 from ..outlines import Outline, box_of, polygons
 
@@ -23,7 +23,7 @@ def read(notes: "Annotations", name: str, values: Any) -> None:
     annotated = notes.picture(text_of(values, "imagePath") or stem, name, stem)
     notes.read_as("Labelme")
     size = size_of(values.get("imageWidth"), values.get("imageHeight"))
-    for number, shape in enumerate(values["shapes"], 1):
+    for number, shape in enumerate(objects(values["shapes"], "shapes"), 1):
         where = f"{name}: shape {number}"
         try:
             outline = _outline(shape.get("shape_type") or "polygon", shape["points"])

@@ -1,0 +1,45 @@
+"""A few of the mutations for every reader; `python -m tests.faults --long mutations` tries two thousand for each."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfumato.engine.fields import from_json, to_json
+from sfumato.errors import SfumatoError
+from sfumato.runs.catalog import CATALOG, Entry
+from sfumato.strict import decode
+
+from .mutations import FRAGMENTS, QUICK, answer, in_a_process
+from .readers import FAMILIES
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_damaged_file_gets_an_answer_or_one_line(family: str) -> None:
+    told = in_a_process(family, 0, QUICK)
+    assert told
+    assert [fault for each in told for fault in each.faults] == []
+
+
+@pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
+def test_every_field_takes_every_value_or_says_one_line(entry: Entry) -> None:
+    base = to_json(next(iter(entry.presets.values())))
+
+    def there_and_back(_: Path, changed: dict[str, Any]) -> None:
+        json.dumps(to_json(from_json(entry.config_class, changed, "here")))
+
+    for name in base:
+        for value in _read(fragment for fragment in FRAGMENTS if len(fragment) < 10_000):
+            task = partial(there_and_back, changed={**base, name: value})
+            assert not answer(task, Path("here")), (name, value)
+
+
+def _read(fragments: Iterable[str]) -> Iterator[Any]:
+    """Those that are JSON."""
+    for fragment in fragments:
+        with suppress(SfumatoError):
+            yield decode(fragment, object, "here")
