@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from .data.sources import in_words
 from .errors import SfumatoError
 from .files import FULL, json_of
+from .memory import SETTING, exhausted, limit
 from .studies import registry
 from .version import __version__
 
@@ -60,6 +61,7 @@ app = App(
     version=__version__,
     help="Learn to make and read images: train, measure, explore.\n\n"
     "Start with: sfumato study handwriting --scale quick --out handwriting",
+    help_epilogue="Every command: --memory 2G, the most that what is read may take; by default what is free.",
     help_format="plaintext",
     version_flags=["--version"],
 )
@@ -73,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures; what matters is an error of ours
     _print_anything()
     try:
+        tokens = _settle_memory(tokens)
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
         if tokens[:1] == ["stylize"]:
@@ -87,15 +90,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; let the shutdown be quiet
     except OSError as error:
-        if error.filename is None and error.errno not in FULL:
+        if error.filename is None and error.errno not in FULL and not exhausted(error):
             raise
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+        _fail(exhausted(error) or f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     except Exception as error:
+        if said := exhausted(error):
+            _fail(said)
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
             raise
         print(f"sfumato: {error}{', or with the same study' if tokens[0] == 'study' else ''}", file=sys.stderr)
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _settle_memory(tokens: Sequence[str]) -> list[str]:
+    """Takes `--memory` out of what is said to any command: it holds for this process and its children."""
+    rest = list[str]()
+    words = iter(tokens)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name == "--memory":
+            os.environ[SETTING] = value if equals else next(words, "nothing")
+        else:
+            rest.append(word)
+    limit()  # which refuses what is no amount
+    return rest
 
 
 def _print_anything() -> None:

@@ -15,6 +15,7 @@ import msgspec
 from .errors import SfumatoError
 
 MAX_BYTES = 64 * 2**20  # of a file; the largest that is written here has a few
+MAX_VALUES = 2_000_000  # in a file; each takes some hundred bytes
 DEEPEST = 32  # levels of lists and objects in one another; what is written here has a few
 SHOWN = 80  # characters of a value, or a name, in a message
 T = TypeVar("T")
@@ -59,6 +60,9 @@ def convert(values: Any, kind: type[T], where: str) -> T:
 
 
 def _decoded(content: bytes | str, where: str) -> Any:
+    count = content.count(",") if isinstance(content, str) else content.count(b",")
+    if count > MAX_VALUES:
+        raise SfumatoError(f"{where}: {count:,} commas: not a file of ours")
     try:
         values = msgspec.json.decode(content)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import SfumatoError
+from ..memory import OUT, taking
 from .archives import Files
 from .dataset import LeftOut
 from .division import NOWHERE, USUAL, Division, declared, listed
@@ -26,6 +27,7 @@ from .names import decoded
 from .outlines import Outline
 from .pairing import is_of_masks
 
+VALUE = 40  # bytes that a value of JSON takes in memory
 Box = tuple[float, float, float, float]
 Size = tuple[float, float]
 
@@ -94,6 +96,8 @@ class Annotations:
             self.left_out.append(LeftOut(where, str(error)))
         except OSError as error:
             self.left_out.append(LeftOut(where, f"cannot be read ({error.strerror})"))
+        except MemoryError as error:
+            raise MemoryError(f"{where}: {error or OUT}") from None
         except Exception as error:  # nearly anything may stand in a file that somebody else wrote
             self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
 
@@ -101,7 +105,9 @@ class Annotations:
         return decoded(self.files.content(name))
 
     def json(self, name: str) -> Any:
-        return json.loads(self.text(name))
+        text = self.text(name)
+        with taking(len(text) + VALUE * text.count(",")):
+            return json.loads(text)
 
     def xml(self, name: str) -> ElementTree.Element:
         text = self.text(name)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SfumatoError
+from ..memory import refuse_bomb, taking
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES = 4 * 2**30
@@ -43,7 +44,10 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
             owed = math.prod(shape) * dtype.itemsize
             if owed > MAX_BYTES:
                 raise SfumatoError(f"{path}: its header {shape} asks for {owed / 2**30:.1f} GiB; at most 4 are read")
-            content = file.read(owed + 1)
+            if packed:
+                refuse_bomb(path.stat().st_size, owed, f"{path}: ")
+            with taking(owed):
+                content = file.read(owed + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SfumatoError(f"{path}: damaged gzip compression ({error})") from None
     except OSError as error:

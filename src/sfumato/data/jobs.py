@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import SfumatoError
+from ..memory import OUT
 from .pictures import ENDINGS, WRITERS, read_layers, writer
 
 
@@ -19,6 +20,8 @@ def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
         raise SfumatoError(f"{path}: {error}") from None
     except OSError as error:
         raise SfumatoError(f"{path}: {error.strerror}") from None
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {error or OUT}") from None
 
 
 def in_order(path: Path) -> tuple[tuple[int, str], ...]:
