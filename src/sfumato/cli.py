@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from .data import sources
 from .errors import SfumatoError
 from .files import in_words, json_of
+from .memory import SETTING, exhausted, limit
 from .runs.stopping import raise_on_signals
 from .studies import registry
 from .terminal import console, tell, warn
@@ -75,7 +76,8 @@ app = App(
     version=__version__,
     help="Learn to make and read images: train, measure, explore.\n\n"
     "Start with: sfumato study handwriting --scale quick --out handwriting",
-    help_epilogue="Exit codes\n\n" + "\n\n".join(f"{code:<5}{meaning}" for code, meaning in ENDS.items()),
+    help_epilogue="Every command: --memory 2G, the most that what is read may take; by default what is free.\n\n"
+    "Exit codes\n\n" + "\n\n".join(f"{code:<5}{meaning}" for code, meaning in ENDS.items()),
     help_format="plaintext",
     version_flags=["--version"],
 )
@@ -98,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(tokens: list[str]) -> None:
     try:
+        tokens = _settle_memory(tokens)
         if tokens[:1] == ["train"]:
             _offer_fields(tokens[1:])
         if tokens[:1] == ["stylize"]:
@@ -115,8 +118,10 @@ def _run(tokens: list[str]) -> None:
     except BrokenPipeError:
         pass  # nobody reads on
     except OSError as error:
-        _fail(in_words(error))
+        _fail(exhausted(error) or in_words(error))
     except Exception as error:
+        if said := exhausted(error):
+            _fail(said)
         # Named by its class so that nothing heavy is imported to tell it from the others.
         if type(error).__name__ != "Stopped":
             raise
@@ -132,6 +137,20 @@ def _let_go(stream: Any) -> None:
         stream.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _settle_memory(tokens: Sequence[str]) -> list[str]:
+    """Takes `--memory` out of what is said to any command: it holds for this process and its children."""
+    rest = list[str]()
+    words = iter(tokens)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name == "--memory":
+            os.environ[SETTING] = value if equals else next(words, "nothing")
+        else:
+            rest.append(word)
+    limit()  # which refuses what is no amount
+    return rest
 
 
 def _print_anything() -> None:

@@ -17,6 +17,7 @@ from .errors import SfumatoError
 from .files import opened
 
 MAX_BYTES = 64 * 2**20  # of a file; the largest that is written here has a few
+MAX_VALUES = 2_000_000  # in a file; each takes some hundred bytes
 DEEPEST = 32  # levels of lists and objects in one another; what is written here has a few
 SHOWN = 80  # characters of a value, or a name, in a message
 T = TypeVar("T")
@@ -68,6 +69,9 @@ def foreign(content: str, where: str) -> Any:
 
 
 def _decoded(content: bytes | str, where: str, load: Callable[[Any], Any] = msgspec.json.decode) -> Any:
+    values = content.count(",") if isinstance(content, str) else content.count(b",")
+    if load is msgspec.json.decode and values > MAX_VALUES:
+        raise SfumatoError(f"{where}: over {MAX_VALUES:,} values: not a file of ours")
     try:
         values = load(content)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

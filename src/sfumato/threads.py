@@ -64,18 +64,24 @@ def usable_cores() -> int:
 
 def _quota() -> float:
     """Cores' worth of time that the control groups of this process grant it, of all of them the least."""
-    granted = [float("inf")]
+    granted = [
+        _granted(folder, "cpu.max", None) if unified else _granted(folder, "cpu.cfs_quota_us", "cpu.cfs_period_us")
+        for folder, unified in control_groups("cpu")
+    ]
+    return min([*granted, sys.maxsize])
+
+
+def control_groups(controller: str) -> list[tuple[Path, bool]]:
+    """The folders of the control groups that this process is in, and whether they are of the unified kind."""
+    found = list[tuple[Path, bool]]()
     with suppress(OSError, ValueError):
         for line in OWN_GROUP.read_text("utf-8").splitlines():
             number, controllers, place = line.split(":", 2)
             if number == "0":
-                granted += [_granted(folder, "cpu.max", None) for folder in _upwards(CGROUPS, place)]
-            elif "cpu" in controllers.split(","):
-                granted += [
-                    _granted(folder, "cpu.cfs_quota_us", "cpu.cfs_period_us")
-                    for folder in _upwards(CGROUPS / "cpu", place)
-                ]
-    return min(min(granted), sys.maxsize)
+                found += [(folder, True) for folder in _upwards(CGROUPS, place)]
+            elif controller in controllers.split(","):
+                found += [(folder, False) for folder in _upwards(CGROUPS / controller, place)]
+    return found
 
 
 def _upwards(root: Path, place: str) -> list[Path]:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from sfumato.data import pictures
-from sfumato.data.pictures import LONGEST, WRITERS, read_picture, to_picture, to_tensor, writer
+from sfumato.data.pictures import LONGEST, WRITERS, Fit, read_picture, to_picture, to_tensor, writer
 from sfumato.errors import SfumatoError
 
 
@@ -164,3 +164,20 @@ def test_tensor_and_picture_are_inverses(tmp_path: Path) -> None:
     tensor = to_tensor(Image.fromarray(values))
     assert tensor.shape == (3, 5, 7)
     assert np.array_equal(np.asarray(to_picture(tensor.float() / 255)), values)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "CMYK", "I;16", "1"])
+@pytest.mark.parametrize(
+    ("resolution", "fit"), [(None, "square"), (13, "square"), (13, "short"), (13, "squash"), (90, "short")]
+)
+def test_a_giant_is_read_in_bands_as_if_it_were_whole(
+    mode: str, resolution: int | None, fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (151, 233, 4), dtype=np.uint8)
+    image = Image.fromarray(values, "RGBA")
+    image = Image.fromarray(values[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    file = stored(image, "TIFF")
+    whole = read_picture(file, 3, resolution, fit)
+    monkeypatch.setattr(pictures, "LARGE", 1000)
+    monkeypatch.setattr(pictures, "BAND", 2000)
+    assert np.array_equal(np.asarray(read_picture(file, 3, resolution, fit)), np.asarray(whole))

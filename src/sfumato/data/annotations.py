@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import SfumatoError
+from ..memory import OUT, taking
 from ..strict import foreign
 from ..visible import one_line
 from .archives import Files
@@ -30,6 +31,7 @@ from .pairing import is_of_masks
 from .pictures import MAX_PIXELS
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # or halves of letters, which no file can hold
+VALUE = 40  # bytes that a value of JSON takes in memory
 Box = tuple[float, float, float, float]
 Size = tuple[float, float]
 
@@ -99,6 +101,8 @@ class Annotations:
             self.left_out.append(LeftOut(where, str(error)))
         except OSError as error:
             self.left_out.append(LeftOut(where, f"cannot be read ({error.strerror})"))
+        except MemoryError as error:
+            raise MemoryError(f"{where}: {error or OUT}") from None
         except Exception as error:  # nearly anything may stand in a file that somebody else wrote
             self.left_out.append(LeftOut(where, f"cannot be read ({type(error).__name__}: {error})"))
 
@@ -106,7 +110,9 @@ class Annotations:
         return decoded(self.files.content(name))
 
     def json(self, name: str) -> Any:
-        return foreign(self.text(name), "the file")
+        text = self.text(name)
+        with taking(len(text) + VALUE * text.count(",")):
+            return foreign(text, "the file")
 
     def xml(self, name: str) -> ElementTree.Element:
         text = self.text(name)

@@ -1,6 +1,8 @@
 """Named files, in a folder or in a zip, opened one at a time."""
 
+import io
 import os
+import shutil
 import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import SfumatoError
+from ..memory import refuse_bomb
 from .dataset import LeftOut
 from .names import decoded, is_system, plain, unpacked_names
 
@@ -114,6 +117,8 @@ class ZipFiles:
             self.zip = zipfile.ZipFile(path)
         except Exception as error:  # zipfile raises nearly anything on damaged or exotic archives
             raise SfumatoError(f"{path}: not a readable zip ({error})") from None
+        if sum(member.compress_size for member in self.zip.infolist()) > path.stat().st_size:
+            raise SfumatoError(f"{path}: a bomb: its members lie over one another")
         self.written = stamp_of(path)
         self.members: dict[str, zipfile.ZipInfo] = {}
         self.bad: list[LeftOut] = []
@@ -137,6 +142,10 @@ class ZipFiles:
             return f"a bomb: {member.compress_size} bytes unpack to {member.file_size}"
         if member.flag_bits & 1:
             return "encrypted"
+        try:
+            refuse_bomb(member.compress_size, member.file_size)
+        except SfumatoError as error:
+            return str(error)
         return None
 
     def names(self) -> list[str]:
@@ -160,7 +169,11 @@ class ZipFiles:
     def content(self, name: str) -> bytes:
         try:
             with self.zip.open(self.members[name]) as file:
-                return file.read(self.members[name].file_size + 1)
+                held = io.BytesIO()
+                shutil.copyfileobj(file, held)  # `file.read` copies all that it has with every block
+                return held.getvalue()
+        except MemoryError:
+            raise
         except Exception as error:  # as above: each compression has errors of its own
             raise SfumatoError(f"damaged zip member ({error})") from None
 

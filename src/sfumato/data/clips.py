@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..errors import SfumatoError
 from ..files import append_line, check_place, json_of, opened, write_atomically, write_bytes, write_json
+from ..memory import check, refuse_bomb
 from ..strict import content_of, decode, read
 from .pictures import MAX_PIXELS, write_picture
 
@@ -30,6 +31,7 @@ OPUS_RATE = 48_000  # samples a second; it takes few others
 HIGH = 720  # rows from which on pictures without a tag are BT.709, as players take them
 BT709, BT601 = 1, 5  # as FFmpeg counts matrices
 MATRICES = (BT709, BT601, 6, 9)  # which we can make: 6 is BT.601 of another country, 9 is BT.2020
+FRAME, HELD = 4, 8  # bytes of a pixel of a frame; how many frames a decoder and we hold
 LIMITED = 1  # the range of levels in a clip
 QUALITY = {"h264": {"crf": "18"}, "libvpx-vp9": {"crf": "24", "b": "0"}}
 
@@ -60,6 +62,9 @@ def open_clip(path: Path, out: Path) -> Clip:
         if stream.width * stream.height > MAX_PIXELS:
             size = f"{stream.width}×{stream.height}"
             raise SfumatoError(f"{path}: {size} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
+        pixels = stream.width * stream.height
+        refuse_bomb(path.stat().st_size, FRAME * pixels, f"{path}: ")
+        check(FRAME * HELD * pixels, f"{path}: ")
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         return Clip(path, Fraction(rate), stream.frames)
 

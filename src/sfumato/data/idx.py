@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import SfumatoError
 from ..files import opened
+from ..memory import refuse_bomb, taking
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES = 4 * 2**30
@@ -45,9 +46,12 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
             owed = math.prod(shape) * dtype.itemsize
             if owed > MAX_BYTES:
                 raise SfumatoError(f"{path}: its header {shape} asks for {owed / 2**30:.1f} GiB; at most 4 are read")
+            if packed:
+                refuse_bomb(path.stat().st_size, owed, f"{path}: ")
             content = bytearray()
-            while chunk := file.read(min(CHUNK, owed + 1 - len(content))):  # no more memory than there is content
-                content += chunk
+            with taking(owed):
+                while chunk := file.read(min(CHUNK, owed + 1 - len(content))):  # no more memory than there is content
+                    content += chunk
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SfumatoError(f"{path}: damaged gzip compression ({error})") from None
     except OSError as error:

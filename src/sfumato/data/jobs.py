@@ -8,6 +8,7 @@ from PIL import Image
 
 from ..errors import SfumatoError
 from ..files import opened
+from ..memory import OUT
 from .pictures import ENDINGS, WRITERS, read_layers, writer
 
 
@@ -26,6 +27,8 @@ def read_file(path: Path) -> tuple[Image.Image, Image.Image | None]:
         raise SfumatoError(f"{path}: {error}") from None
     except OSError as error:
         raise SfumatoError(f"{path}: {error.strerror}") from None
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {error or OUT}") from None
 
 
 def in_order(path: Path) -> tuple[tuple[int, str], ...]:

@@ -31,13 +31,33 @@ class Runs:
 
     def mask(self) -> Mask:
         """(h, w). Raises SfumatoError if the counts are not those of the shape."""
-        height, width = self.shape
-        if height * width > MAX_PIXELS:
-            raise SfumatoError(f"runs of {width}×{height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
-        if min(self.counts, default=0) < 0 or sum(self.counts) != height * width:
-            raise SfumatoError(f"runs of {sum(self.counts)} pixels for {width}×{height}")
+        self.check()
         flat = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts)
         return flat.reshape(self.shape, order="F" if self.down else "C")
+
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom, within `shape`. Raises SfumatoError as `mask` does, or if nothing is inside."""
+        self.check()
+        side = self.shape[0 if self.down else 1]  # pixels of a column, or of a row
+        ends = np.cumsum(self.counts)
+        filled = np.flatnonzero(np.asarray(self.counts[1::2]))
+        if not len(filled):
+            raise SfumatoError("an outline without a pixel")
+        first, last = ends[::2][filled], ends[1::2][filled] - 1
+        lines = int(first[0] // side), int(last[-1] // side) + 1
+        whole = bool((first // side != last // side).any())  # it goes on in the next column, from its beginning
+        along = (0, side) if whole else (int((first % side).min()), int((last % side).max()) + 1)
+        (left, right), (top, bottom) = (lines, along) if self.down else (along, lines)
+        return left, top, right, bottom
+
+    def check(self) -> None:
+        """Raises SfumatoError if the counts are not those of the shape, or too many."""
+        height, width = self.shape
+        whole = all(isinstance(count, int) for count in self.counts)
+        if not whole or min(self.counts, default=0) < 0 or sum(self.counts) != height * width:
+            raise SfumatoError(f"runs of {sum(self.counts)} pixels for {width}×{height}")
+        if height * width > MAX_PIXELS:
+            raise SfumatoError(f"runs for {width}×{height}: more than {MAX_PIXELS // 1_000_000} megapixels")
 
 
 Outline = tuple[Polygon, ...] | Runs
@@ -46,11 +66,8 @@ Outline = tuple[Polygon, ...] | Runs
 def box_of(outline: Outline) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of all that is inside. Raises SfumatoError if nothing is."""
     if isinstance(outline, Runs):
-        rows, columns = (np.flatnonzero(outline.mask().any(axis)) for axis in (1, 0))
-        if not len(rows):
-            raise SfumatoError("an outline without a pixel")
-        left, top = outline.corner
-        return left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1
+        (left, top), box = outline.corner, outline.box()
+        return left + box[0], top + box[1], left + box[2], top + box[3]
     across, down = (np.concatenate([part[start::2] for part in outline]) for start in (0, 1))
     return float(across.min()), float(down.min()), float(across.max()), float(down.max())
 
@@ -61,6 +78,8 @@ def drawn(outline: Outline, size: tuple[float, float], shape: Shape) -> Mask:
     height, width = shape
     canvas = Image.new("1", (width, height))
     if isinstance(outline, Runs):
+        if size[0] * size[1] > MAX_PIXELS:
+            raise SfumatoError(f"{size[0]:g}×{size[1]:g} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
         whole = Image.new("1", (round(size[0]), round(size[1])))
         whole.paste(Image.fromarray(outline.mask()), outline.corner)
         return np.array(whole.resize((width, height), Image.Resampling.NEAREST))

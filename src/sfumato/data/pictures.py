@@ -5,8 +5,10 @@ EXIF orientation is applied; colour profiles are brought to sRGB; grey, RGBA, CM
 """
 
 import io
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from ..files import write_bytes
+from ..memory import refuse_bomb, taking
 from .png import without_ballast
 
 ENDINGS = frozenset(
@@ -31,8 +34,14 @@ MAX_LEVEL = 255  # of a mask
 Colour = tuple[int, int, int]
 T = TypeVar("T")
 Fit = Literal["square", "short", "squash"]
+GAP = 3.0  # how much larger than asked for a picture may stay that is shrunk by whole factors first
 MAX_RATIO = 16  # of the sides of a picture that is kept whole
 MAX_PIXELS = 178_000_000  # just below Pillow's own limit
+LARGE = 2**24  # pixels: above, a picture is brought to sRGB and made smaller band by band,
+BAND = 2**20  # of about so many pixels
+SHALLOW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes of a pixel in memory; others take 4
+CODED = {"WEBP": 12, "AVIF": 12, "TIFF": 4}  # bytes of a pixel that a decoder takes besides
+COEFFICIENTS = 6  # the same of a progressive JPEG, at whatever size it is decoded
 ORIENTATION = 0x0112  # the EXIF entry;
 TURNED = (5, 6, 7, 8)  # where it is one of these, width and height change places
 _SRGB = ImageCms.createProfile("sRGB")
@@ -96,20 +105,22 @@ def read_indices(file: IO[bytes], colours: Mapping[Colour, int] | None = None) -
     number that each colour stands for. Raises SfumatoError as `read_picture` does."""
 
     def read() -> tuple[NDArray[np.uint8], bool]:
-        kind = _opened(file).format
-        image, _ = _load(file, None)
-        if kind == "JPEG":  # whose noise would be classes
-            raise SfumatoError("a mask in JPEG, whose levels are blurred: save it as a palette or 8-bit grey PNG")
-        if image.mode in ("P", "PA") and colours is None:
-            return np.array(image.convert("P") if image.mode == "PA" else image), True
-        if image.mode in ("L", "1"):
-            return np.array(image.convert("L")), False
-        if image.mode.startswith("I"):
-            deep = np.array(image)
-            if deep.min() < 0 or deep.max() > MAX_LEVEL:
-                raise SfumatoError(f"a mask with levels up to {deep.max()}: {MAX_LEVEL} at most")
-            return deep.astype(np.uint8), False
-        return _numbered(np.array(image.convert("RGB")), colours), False
+        with _loaded(file, working=8) as (image, _):
+            if image.format == "JPEG":  # whose noise would be classes
+                raise SfumatoError("a mask in JPEG, whose levels are blurred: save it as a palette or 8-bit grey PNG")
+            if image.mode in ("P", "PA") and colours is None:
+                return np.array(image.convert("P") if image.mode == "PA" else image), True
+            if image.mode in ("L", "1"):
+                return np.array(image.convert("L")), False
+            if image.mode.startswith("I"):
+                deep = np.array(image)
+                if deep.min() < 0 or deep.max() > MAX_LEVEL:
+                    raise SfumatoError(f"a mask with levels up to {deep.max()}: {MAX_LEVEL} at most")
+                return deep.astype(np.uint8), False
+            rows = max(1, BAND // image.width)
+            bands = (image.crop((0, top, image.width, min(image.height, top + rows)))
+                     for top in range(0, image.height, rows))  # fmt: skip
+            return np.concatenate([_numbered(np.array(band.convert("RGB")), colours) for band in bands]), False
 
     return _guarded(read)
 
@@ -134,7 +145,7 @@ def _numbered(pixels: NDArray[np.uint8], colours: Mapping[Colour, int] | None) -
 def _guarded(read: Callable[[], T]) -> T:
     try:
         return read()
-    except SfumatoError:
+    except (SfumatoError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise SfumatoError(f"more than {MAX_PIXELS // 1_000_000} megapixels") from None
@@ -156,44 +167,89 @@ def _opened(file: IO[bytes]) -> Image.Image:
     return Image.open(without_ballast(file), formats=_formats())
 
 
-def _load(file: IO[bytes], resolution: int | None) -> tuple[Image.Image, bytes | None]:
-    """The picture as it is stored, upright, and its colour profile."""
+@contextmanager
+def _loaded(
+    file: IO[bytes], resolution: int | None = None, working: int = 0
+) -> Iterator[tuple[Image.Image, bytes | None]]:
+    """The picture as it is stored, upright, and its colour profile. `working`: bytes of a pixel that are taken
+    besides while it is held."""
+    packed = file.seek(0, os.SEEK_END)
     image = _opened(file)
-    if image.width * image.height > MAX_PIXELS:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
         raise SfumatoError(f"{image.width}×{image.height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
+    aside = CODED.get(image.format or "", 0) if "progressive" not in image.info else COEFFICIENTS
+    aside *= pixels
     if resolution is not None:
         image.draft(None, (2 * resolution, 2 * resolution))
-    image.load()
-    profile = image.info.get("icc_profile")
-    return ImageOps.exif_transpose(image), profile
+        pixels = image.width * image.height
+    stored = SHALLOW.get(image.mode, 4) * pixels
+    refuse_bomb(packed, stored + aside)
+    with taking(2 * stored + aside + working * pixels):
+        image.load()
+        profile = image.info.get("icc_profile")
+        ImageOps.exif_transpose(image, in_place=True)
+        yield image, profile
 
 
 def _finished(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image:
     """An opaque 8-bit picture in sRGB and in `mode`."""
     if profile and image.mode in ("RGB", "CMYK", "L"):
         image = _to_srgb(image, profile)
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _read(file: IO[bytes], channels: int, resolution: int | None, fit: Fit) -> Image.Image:
-    return _fitted(*_load(file, resolution), channels, resolution, fit)
+    with _loaded(file, resolution, working=0 if resolution else 4) as (image, profile):
+        return _fitted(image, profile, channels, resolution, fit)
 
 
 def _fitted(image: Image.Image, profile: bytes | None, channels: int, resolution: int | None, fit: Fit) -> Image.Image:
+    whole, mode = (0, 0, *image.size), "RGB" if channels == 3 else "L"
+    large = image.width * image.height > LARGE
+    if resolution is None:
+        return _in_bands(image, profile, mode, whole, (1, 1)) if large else _opaque(image, profile, mode)
+    side = min(image.size)
+    width, height = image.size if fit != "square" else (side, side)
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    size = (resolution, resolution) if fit == "squash" else _scaled(width, height, resolution)
+    box = (left, top, left + width, top + height)
+    if large:
+        factors = max(1, int(width / size[0] / GAP)), max(1, int(height / size[1] / GAP))
+        across, down = 2.5 * width / size[0], 2.5 * height / size[1]  # how far the filter reaches, as Pillow reckons it
+        inner = (
+            max(0, int(box[0] - across)),
+            max(0, int(box[1] - down)),
+            min(image.width, math.ceil(box[2] + across)),
+            min(image.height, math.ceil(box[3] + down)),
+        )
+        image = _in_bands(image, profile, mode, inner, factors)
+        left, right = ((edge - inner[0]) / factors[0] for edge in box[::2])
+        top, bottom = ((edge - inner[1]) / factors[1] for edge in box[1::2])
+        return image.resize(size, Image.Resampling.LANCZOS, (left, top, right, bottom))
+    # The gap lets Pillow shrink by whole factors first: as sharp as Lanczos alone, and fast on large photographs.
+    return _opaque(image, profile, mode).resize(size, Image.Resampling.LANCZOS, box, reducing_gap=GAP)
+
+
+def _opaque(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image:
+    """The whole of it, on white, in sRGB, in `mode`."""
     if _has_alpha(image):
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    image = _finished(_eight_bit(image), profile, "RGB" if channels == 3 else "L")
-    if resolution is not None:
-        side = min(image.size)
-        width, height = image.size if fit != "square" else (side, side)
-        left, top = (image.width - width) / 2, (image.height - height) / 2
-        across, down = (resolution, resolution) if fit == "squash" else _scaled(width, height, resolution)
-        # The gap lets Pillow shrink by whole factors first: as sharp as Lanczos alone, and fast on large photographs.
-        image = image.resize(
-            (across, down), Image.Resampling.LANCZOS, (left, top, left + width, top + height), reducing_gap=3.0
-        )
-    return image
+    return _finished(_eight_bit(image), profile, mode)
+
+
+def _in_bands(
+    image: Image.Image, profile: bytes | None, mode: str, box: tuple[int, int, int, int], factors: tuple[int, int]
+) -> Image.Image:
+    """`_opaque` of a part, shrunk by whole factors across and down, without a second picture of its size."""
+    left, top, right, bottom = box
+    made = Image.new(mode, (math.ceil((right - left) / factors[0]), math.ceil((bottom - top) / factors[1])))
+    rows = math.ceil(BAND / (right - left) / factors[1]) * factors[1]
+    for begin in range(top, bottom, rows):
+        band = image.crop((left, begin, right, min(bottom, begin + rows)))
+        made.paste(_opaque(band, profile, mode).reduce(factors), (0, (begin - top) // factors[1]))
+    return made
 
 
 def _scaled(width: int, height: int, shorter: int) -> tuple[int, int]:
@@ -235,7 +291,12 @@ def read_layers(file: IO[bytes]) -> tuple[Image.Image, Image.Image | None]:
     Colours are not laid on anything: those of see-through pixels are what the file has, or the mean of the others where
     nothing shows. Raises SfumatoError as `read_picture` does.
     """
-    return _guarded(lambda: _layers(*_load(file, None)))
+
+    def read() -> tuple[Image.Image, Image.Image | None]:
+        with _loaded(file, working=17) as (image, profile):
+            return _layers(image, profile)
+
+    return _guarded(read)
 
 
 def layers_of(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

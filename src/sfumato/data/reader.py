@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SfumatoError
+from ..memory import OUT, allowed, taking
 from ..terminal import console
 from .archives import Files, FolderFiles, ZipFiles
 from .dataset import InMemory, LeftOut, Mapped, Pictures, Split, Streamed, Varied, fingerprint, threads
@@ -24,8 +25,10 @@ from .index import is_picture
 from .pictures import Fit, read_picture, to_tensor
 from .shards import TarFiles, is_tar, shards_in
 
-MEMORY = 2 * 2**30  # bytes of decoded pictures; of a larger set they are mapped from a file, or streamed
-AHEAD = 64  # pictures that are decoded before somebody takes them
+MEMORY = (
+    2 * 2**30
+)  # bytes of decoded pictures, and half of what may be taken; of a larger set they are mapped from a file, or streamed
+AHEAD = 64  # pictures that are decoded before somebody takes them, at most
 LONGER = 1.5  # a usual photograph's longer side over its shorter one
 MANY = 2000  # pictures: the decoded ones of a set so large are kept
 PATIENCE = 1.0  # seconds before a progress bar
@@ -73,10 +76,12 @@ class PictureReader:
     def read(self, name: str) -> Tensor:
         """Raises SfumatoError with the fault, without the name."""
         try:
-            content = self.files.content(name)
+            with taking(self.files.size(name)):
+                return to_tensor(self.picture(name, io.BytesIO(self.files.content(name))))
         except OSError as error:
             raise SfumatoError(f"cannot be read ({error.strerror})") from None
-        return to_tensor(self.picture(name, io.BytesIO(content)))
+        except MemoryError as error:
+            raise MemoryError(f"{name}: {error or OUT}") from None
 
     def picture(self, name: str, file: IO[bytes]) -> Image.Image:
         """What a file called `name` holds, as it is read."""
@@ -97,16 +102,17 @@ class PictureReader:
         pictures: list[Tensor] = []
         sound = self._sound(names, title, bad)
         size = len(names) * self.channels * self.resolution**2 * usual
-        cached = self.fit != "short" and (size > MEMORY or len(names) >= MANY)
+        room = min(MEMORY, allowed() // 2)
+        cached = self.fit != "short" and (size > room or len(names) >= MANY)
         if cached and (found := self._decoded(names, title, sound, bad)):
             self.mapped, bad = found
             sound.close()
-            pictures = [*self.mapped] if size <= MEMORY else []
-        elif size <= MEMORY:
+            pictures = [*self.mapped] if size <= room else []
+        elif size <= room:
             held = 0
             for picture in sound:
                 held += picture.numel()
-                if held > MEMORY:  # longer pictures than usual
+                if held > room:  # longer pictures than usual
                     pictures.clear()
                     break
                 pictures.append(picture)
@@ -158,11 +164,13 @@ class PictureReader:
             except SfumatoError as error:
                 return str(error)
 
+        size = self.channels * self.resolution**2
+        ahead = min(AHEAD, max(threads(), allowed() // (8 * size)))  # of all that may be taken an eighth
         with ThreadPoolExecutor(threads(), thread_name_prefix="sfumato-decode") as pool:
             waiting = deque[Future[Tensor | str]]()
             for name in names:
                 waiting.append(pool.submit(attempt, name))
-                if len(waiting) > AHEAD:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             for future in waiting:
                 yield future.result()

@@ -19,6 +19,7 @@ from ..data.reader import is_tree, open_files
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import write_atomically
+from ..memory import exhausted, taking
 from ..terminal import warn
 from ..version import __version__
 from .answers import Answers, Yolo, answers_at, is_table
@@ -55,6 +56,7 @@ class Source:
 
     said: str
     place: str
+    size: int  # bytes
     content: Callable[[], bytes]
 
 
@@ -101,7 +103,7 @@ def predict_files(
 def _sources(source: Path) -> tuple[list[Source], list[LeftOut]]:
     """The pictures at `source`: itself, or those below a folder or in an archive, by their paths in it."""
     if not is_tree(source):
-        return [Source(str(source), source.name, source.read_bytes)], []
+        return [Source(str(source), source.name, source.stat().st_size, source.read_bytes)], []
     files, under = open_files(source)
     names = [name for name in files.names() if name.startswith(under) and is_picture(name)]
     left_out = files.refused()
@@ -112,7 +114,7 @@ def _sources(source: Path) -> tuple[list[Source], list[LeftOut]]:
 
     def source_of(name: str) -> Source:
         place = name[len(under) :]
-        return Source(place, place, lambda: files.content(name))
+        return Source(place, place, files.size(name), lambda: files.content(name))
 
     return [source_of(name) for name in names], left_out
 
@@ -209,11 +211,14 @@ def _seen(reader: Reader, sources: Sequence[Source], leave_out: Callable[[LeftOu
 
     def attempt(source: Source) -> Seen | LeftOut:
         try:
-            return reader.see_file(source.content(), {"file": source.said})
+            with taking(source.size):
+                return reader.see_file(source.content, {"file": source.said})
         except SfumatoError as error:
             return LeftOut(source.said, str(error))
         except OSError as error:
             return LeftOut(source.said, f"cannot be read ({error.strerror})")
+        except MemoryError as error:
+            return LeftOut(source.said, exhausted(error))
 
     pool, waiting = ThreadPoolExecutor(threads(), thread_name_prefix="sfumato-decode"), deque[Future[Seen | LeftOut]]()
     left = iter(sources)

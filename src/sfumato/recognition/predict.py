@@ -119,19 +119,20 @@ class Reader:
         path = Path(picture)
         try:
             with opened(path) as file:
-                return self.see_file(file.read(), where or {"file": str(path)})
+                return self.see_file(file.read, where or {"file": str(path)})
         except SfumatoError as error:
             raise SfumatoError(f"{path}: {error}") from None
         except OSError as error:
             raise SfumatoError(f"{path}: {error.strerror}") from None
 
-    def see_file(self, content: bytes, where: Mapping[str, Any]) -> Seen:
-        """The picture in a file of this content, decoded no larger than the network reads it. Raises SfumatoError
+    def see_file(self, read: Callable[[], bytes], where: Mapping[str, Any]) -> Seen:
+        """The picture in a file that `read` reads, decoded no larger than the network takes it. Raises SfumatoError
         without its name."""
         config = self.system.config
+        content = read()
         image = to_tensor(read_picture(io.BytesIO(content), 3, config.resolution, config.fit))
         size = picture_size(io.BytesIO(content))
-        return Seen(image, size, lambda: read_picture(io.BytesIO(content), 3), where)
+        return Seen(image, size, lambda: read_picture(io.BytesIO(read()), 3), where)
 
     def _answer(self, seen: Sequence[Seen]) -> list[Prediction]:
         """Of pictures that the network reads at one size."""
