@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.filename is None and error.errno not in FULL and not exhausted(error):
             raise
-        _fail(exhausted(error) or f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+        _fail(exhausted(error) or ": ".join(filter(None, (error.filename, str(error.strerror)))))
     except Exception as error:
         if said := exhausted(error):
             _fail(said)
