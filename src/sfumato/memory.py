@@ -79,7 +79,8 @@ def _entries(path: Path) -> dict[str, int]:
 
 def allowed() -> int:
     """Bytes that may be taken now."""
-    return min(free(), limit() or free())
+    there = free()
+    return min(there, limit() or there)
 
 
 @cache

@@ -178,13 +178,12 @@ def _loaded(
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise SfumatoError(f"{image.width}×{image.height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
-    aside = CODED.get(image.format or "", 0) if "progressive" not in image.info else COEFFICIENTS
-    aside *= pixels
+    refuse_bomb(packed, SHALLOW.get(image.mode, 4) * pixels)
+    aside = pixels * (COEFFICIENTS if "progressive" in image.info else CODED.get(image.format or "", 0))
     if resolution is not None:
         image.draft(None, (2 * resolution, 2 * resolution))
         pixels = image.width * image.height
     stored = SHALLOW.get(image.mode, 4) * pixels
-    refuse_bomb(packed, stored + aside)
     with taking(2 * stored + aside + working * pixels):
         image.load()
         profile = image.info.get("icc_profile")

@@ -25,9 +25,7 @@ from .index import is_picture
 from .pictures import Fit, read_picture, to_tensor
 from .shards import TarFiles, is_tar, shards_in
 
-MEMORY = (
-    2 * 2**30
-)  # bytes of decoded pictures, and half of what may be taken; of a larger set they are mapped from a file, or streamed
+MEMORY = 2 * 2**30  # bytes of decoded pictures, or half of what may be taken; larger sets are mapped, or streamed
 AHEAD = 64  # pictures that are decoded before somebody takes them, at most
 LONGER = 1.5  # a usual photograph's longer side over its shorter one
 MANY = 2000  # pictures: the decoded ones of a set so large are kept
