@@ -14,6 +14,7 @@ torch is not loaded yet and the environment says nothing (see `threads`).
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from .threads import settle
 from .version import __version__
 
 settle()
+if "WORLD_SIZE" in os.environ:  # torch writes twenty lines of addresses where a connection breaks; `engine.watch` one
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 if TYPE_CHECKING:
     from sfumato.autoencoders.codes import Codes

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import sfumato
+from sfumato.engine.watch import LOST
 from sfumato.errors import SfumatoError
 from sfumato.runs import training
 
-from ..conftest import one_line
 from .test_survival import ENVIRONMENT, final_weights, start, wait_for
 
 SLOW = 240  # seconds that a busy machine may take until the first checkpoint
@@ -88,9 +88,11 @@ def test_a_process_that_is_left_alone_ends_with_one_line(tmp_path: Path) -> None
     wait_for(run / "state.json", first, SLOW)
     first.kill()
     first.communicate()
-    out, errors = second.communicate(timeout=60)
-    result = subprocess.CompletedProcess(command, second.returncode, out, errors)
-    one_line(result, "another process has ended", "sfumato resume", "--max-restarts")
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == LOST
+    assert errors.startswith("sfumato: process 0 at 127.0.0.1:")
+    assert "--max-restarts" in errors
+    assert errors.count("\n") == 1, errors
 
 
 def test_train_goes_on_with_its_own_run_where_torchrun_restarts(

@@ -22,9 +22,10 @@ from torch import Tensor
 from ..errors import SfumatoError
 from ..strict import shown
 from ..threads import usable_cores
+from .watch import MEND, Watch
 
 # For the others. Process 0 measures on the way, draws and saves alone: the longest that this may take, and how long it
-# takes until a machine is missed that went without closing its connections.
+# takes until a process is missed that lives and does not go on.
 PATIENCE = timedelta(minutes=30)
 POLL = 0.05  # seconds
 MAX_THREADS = 1024
@@ -37,6 +38,7 @@ GONE = (  # what gloo and NCCL say of a process that has ended
     "remote process exited",
     "connectFullMesh failed",
 )
+_watch: Watch | None = None  # over the processes that this one has met
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,11 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
         torch.cuda.set_device(place)
         torch.set_float32_matmul_precision("high")  # TF32 for what stays in fp32
     if processes > 1 and not dist.is_initialized():
+        global _watch
         store = _met(next(iter(dist.rendezvous("env://", timeout=PATIENCE)))[0], process, processes)
         backend = "nccl" if kind == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=process, world_size=processes, timeout=PATIENCE)
+        _watch = Watch(store, process, processes)
     if precision not in ("auto", "bf16", "fp32"):
         raise SfumatoError(f"precision {precision!r}: must be auto, bf16 or fp32")
     fast = kind == "cuda" or (kind == "cpu" and cpu_multiplies_bf16() is not None)
@@ -157,25 +161,48 @@ def _device_kind(device: str) -> str:
     return device
 
 
+class _AloneError(Exception):
+    """Another process has ended before all had met."""
+
+
 @contextmanager
 def together(name: str) -> Iterator[None]:
     """What the processes do as one, from `choose` on; leaves them at the end.
 
-    Raises SfumatoError, which begins with `name`, in a process that another one has left alone.
+    Where another process has fallen, this one says which in a line and ends with the exit code `LOST` of `watch.py`.
+    Raises SfumatoError, which begins with `name`, if one is lost before all have met.
     """
+    global _watch
+    word = ""
+    try:
+        with _with_others():
+            yield
+    except SfumatoError as error:
+        word = str(error)
+        raise
+    except _AloneError:
+        raise SfumatoError(f"{name}: another process has ended: {MEND}") from None
+    finally:
+        if _watch:
+            _watch.leave(word)
+            _watch = None
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _with_others() -> Iterator[None]:
+    """What needs the other processes. Where one is lost it does not return, so that no signal that torchrun sends comes
+    between; it raises _AloneError before all have met."""
     try:
         yield
     except RuntimeError as error:
         lost = isinstance(error, dist.DistNetworkError | dist.DistStoreError)
         if not lost and not any(words in str(error) for words in GONE):
             raise
-        raise SfumatoError(
-            f"{name}: another process has ended, and has said why if it could: go on with `sfumato resume` under the "
-            f"same torchrun, or let `torchrun --max-restarts` do so"
-        ) from None
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+        if _watch:
+            _watch.lose()
+        raise _AloneError from None
 
 
 @contextmanager
@@ -197,7 +224,8 @@ def average_over_processes(value: Tensor) -> Tensor:
     if not dist.is_initialized():
         return value
     mean = value.detach().clone()
-    dist.all_reduce(mean)
+    with _with_others():
+        dist.all_reduce(mean)
     return mean / dist.get_world_size()
 
 
@@ -206,7 +234,8 @@ def largest_over_processes(value: int, device: torch.device) -> int:
     if not dist.is_initialized():
         return value
     flag = torch.tensor(int(value), device=device)
-    dist.all_reduce(flag, dist.ReduceOp.MAX)
+    with _with_others():
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
     return int(flag)
 
 
@@ -227,7 +256,8 @@ def average_gradients(parameters: Sequence[Tensor]) -> None:
         return
     missing = [parameter.grad is None for parameter in parameters]
     part = torch.tensor(missing, device=parameters[0].device).logical_not().float()
-    dist.all_reduce(part, dist.ReduceOp.MAX)
+    with _with_others():
+        dist.all_reduce(part, dist.ReduceOp.MAX)
     if any(missing):  # those who lack nothing need not wait for what the others say
         for parameter, elsewhere in zip(parameters, part.tolist(), strict=True):
             if elsewhere and parameter.grad is None:
@@ -244,7 +274,8 @@ def gather(values: Sequence[Tensor]) -> list[list[Tensor]]:
     sent = torch.cat([value.detach().contiguous().view(-1).view(torch.uint8) for value in values])
     leads = dist.get_rank() == 0
     got = [torch.empty_like(sent) for _ in range(dist.get_world_size())] if leads else None
-    dist.gather(sent, got)
+    with _with_others():
+        dist.gather(sent, got)
     return [
         # A copy of each: bytes in the midst of others may lie where no float can.
         [
