@@ -16,7 +16,7 @@ from typing import NoReturn
 import torch.distributed as dist
 
 BEAT = 1.0  # seconds between two beats
-SILENCE = 25  # beats, after which a process or the store counts as lost
+SILENCE = 20  # beats, after which a process or the store counts as lost
 SURE = 5  # the same where a connection has broken: somebody has ended
 LOST = 75  # the exit code, EX_TEMPFAIL of sysexits.h: start all again
 LEFT = "left"  # in place of a number: the last beat

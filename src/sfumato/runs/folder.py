@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ..engine.state import BEFORE, LAST, WEIGHTS, has_state
 from ..errors import SfumatoError
-from ..files import make_folder, write_json
+from ..files import check_place, make_folder, write_json
 from ..metrics.table import Evaluation
 from .lock import owned
 from .manifest import Manifest, manifest_json, read_manifest
@@ -62,6 +62,7 @@ class RunFolder:
     def forget_checkpoints(self) -> None:
         """They are of a run that lay here before."""
         for path in (self.path / LAST, self.path / BEFORE, *(self.path / WEIGHTS).glob("*.safetensors")):
+            check_place(path)
             path.unlink(missing_ok=True)
 
     def forget_snapshots(self) -> None:
