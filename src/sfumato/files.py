@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import IO, Any
+from typing import Any
 
 from .errors import SfumatoError
 from .visible import whole
@@ -42,7 +43,7 @@ def in_words(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
-def opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> BufferedReader:
     """`path`, opened for reading. An OSError, too, for a pipe, which would be waited for, and a device, which has no
     end."""
     mode = path.stat().st_mode

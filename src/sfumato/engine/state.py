@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import strict
 from ..errors import SfumatoError
-from ..files import json_of, write_bytes, write_json
+from ..files import json_of, opened, write_bytes, write_json
 from ..terminal import warn
 from .clock import Tally
 
@@ -145,7 +145,7 @@ def _migrated(values: dict[str, Any]) -> dict[str, Any]:
 
 def _compare(path: Path, digest: str) -> None:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             found = hashlib.file_digest(file, "blake2b").hexdigest()
     except OSError as error:
         raise Damaged(f"{path}: cannot be read ({error.strerror})") from None

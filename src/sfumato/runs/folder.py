@@ -87,7 +87,7 @@ class RunFolder:
         home = self.path.resolve()
         for folder, folders, files in os.walk(self.path):
             for entry in (Path(folder, name) for name in (*folders, *files)):
-                if entry.is_symlink() and not entry.resolve().is_relative_to(home):
+                if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(home):
                     raise SfumatoError(f"{entry}: a link that leads out of the run folder: remove it")
 
     @contextmanager

@@ -1,12 +1,12 @@
 """The lines of a run's log: metrics.jsonl and measures.jsonl. Reading them needs no torch."""
 
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import SfumatoError
 from ..strict import decode
+from ..terminal import warn
 
 Line = dict[str, int | float | str]
 TEXTS = ("network", "data")  # what was measured with, and against; all else are numbers
@@ -39,4 +39,4 @@ def _fits(name: str, value: int | float | str) -> bool:
 
 @cache
 def _say(path: Path, count: int) -> None:
-    print(f"sfumato: {path}: {count:,} damaged line{'s' * (count > 1)} passed over", file=sys.stderr)
+    warn(f"{path}: {count:,} damaged line{'s' * (count > 1)} passed over")
