@@ -7,9 +7,18 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from .calls import calls
+from .kills import kills, power
 from .mutations import mutations
+from .nodes import nodes
 
-PARTS: dict[str, Callable[[bool], tuple[str, list[str]]]] = {"mutations": mutations}
+PARTS: dict[str, Callable[[bool], tuple[str, list[str]]]] = {
+    "calls": calls,
+    "kills": kills,
+    "power": power,
+    "mutations": mutations,
+    "nodes": lambda long: (nodes(), []),  # which raises where one fell
+}
 
 
 def main() -> int:
