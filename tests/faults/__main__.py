@@ -11,12 +11,14 @@ from .calls import calls
 from .kills import kills, power
 from .mutations import mutations
 from .nodes import nodes
+from .soak import soak
 
 PARTS: dict[str, Callable[[bool], tuple[str, list[str]]]] = {
     "calls": calls,
     "kills": kills,
     "power": power,
     "mutations": mutations,
+    "soak": soak,
     "nodes": lambda long: (nodes(), []),  # which raises where one fell
 }
 
