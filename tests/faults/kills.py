@@ -24,6 +24,7 @@ from .processes import forked
 
 KILLED, LOST = 1_000, 200  # at length
 QUICK = {"stacked", "dcgan", "cyclegan"}
+TAUGHT = {"encoder"}  # by a network whose weights do not come with the package
 LIVES = 12  # of processes that a run may take
 
 
@@ -39,7 +40,7 @@ def power(long: bool) -> tuple[str, list[str]]:
 
 def _all(long: bool, count: int, life: Callable[..., None]) -> tuple[str, list[str]]:
     torch.set_num_threads(1)
-    chosen = {case.entry.name: case for case in cases().values()}
+    chosen = {case.entry.name: case for case in cases().values() if case.entry.name not in TAUGHT}
     if not long:
         chosen = {name: case for name, case in chosen.items() if name in QUICK}
     ended, faults, began = 0, list[str](), time.monotonic()
@@ -69,6 +70,10 @@ class Trial:
     def go_on(self, run: Path) -> None:
         """Begins the run, or goes on with it, to its end."""
         fields = {field.name: getattr(self.case.config, field.name) for field in dataclasses.fields(self.case.config)}
+        if fields.get("classes"):
+            fields["classes"] = len(self.data.classes)
+        if fields.get("pretrained"):  # weights that may not be here
+            fields |= {"pretrained": False} | ({"frozen": 0.0} if "frozen" in fields else {})
         asked: dict[str, Any] = {"opened": self.data, "save_every": 0.0, "log_every": 8, "evaluate": False}
         if (run / "config.json").is_file():
             sfumato.resume(run, **asked)
