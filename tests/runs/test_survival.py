@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from ..conftest import Command, one_line
 
 FIELDS = ("--images", "40000", "--batch-size", "64", "--save-every", "0.05", "--log-every", "640")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def _hears_a_hangup() -> Iterator[None]:
+    """Processes started here do, even where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def start(*arguments: str | Path, **environment: str) -> "subprocess.Popen[str]":

@@ -117,9 +117,13 @@ class Reader:
             whole, image = read_image(picture, 3), read_image(picture, 3, config.resolution, config.fit)
             return Seen(to_tensor(image), whole.size, whole.copy, where or {})
         path = Path(picture)
-        try:
+
+        def read() -> bytes:
             with opened(path) as file:
-                return self.see_file(file.read, where or {"file": str(path)})
+                return file.read()
+
+        try:
+            return self.see_file(read, where or {"file": str(path)})
         except SfumatoError as error:
             raise SfumatoError(f"{path}: {error}") from None
         except OSError as error:
