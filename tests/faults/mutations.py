@@ -26,7 +26,7 @@ from typing import Any, Literal
 from sfumato.errors import SfumatoError
 
 ROOT, CORPUS = Path(__file__).parents[2], Path(__file__).parent / "corpus"
-QUICK, FULL = 30, 2000
+QUICK, FULL = 16, 2000
 SECONDS, MEGABYTES, PATIENCE = 2.0, 500, 30  # of the processor; beyond what is whole; seconds until it hangs
 SLACK = 3 * 2**30  # bytes that a reader may ask for before it is stopped
 RAW = "\u241f"  # stands for a fragment that json would not write
