@@ -28,8 +28,7 @@ def runtime() -> Runtime:
     return Runtime(torch.device("cpu"), "fp32")
 
 
-@pytest.fixture
-def toy() -> ImageData:
+def toy_data() -> ImageData:
     """Sixteen training and eight test images of 28×28 with two classes: bright at the left, bright at the right."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 60, (24, 1, 28, 28), dtype=torch.uint8, generator=generator)
@@ -39,6 +38,11 @@ def toy() -> ImageData:
     halves = (slice(0, 16), slice(16, 24))
     train, test = (Split(InMemory(images[part]), labels[part]) for part in halves)
     return ImageData("toy", train, test, ("left", "right"), fingerprint(images))
+
+
+@pytest.fixture
+def toy() -> ImageData:
+    return toy_data()
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 import sfumato
-from sfumato.data.dataset import ImageData, InMemory, Split, fingerprint
+from sfumato.data.dataset import ImageData
 
+from ..conftest import toy_data
 from ..test_conformance import Case, cases, fit
 from .layer import Counted, Disk, between
 from .processes import forked
@@ -148,13 +149,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def toy_of(case: Case) -> ImageData:
-    """Sixteen training and eight test images in the shape that the case wants; two sets of them where it wants two."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 60, (24, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    labels = torch.arange(24) % 2
-    images[labels == 0, :, :, :14] += 190
-    images[labels == 1, :, :, 14:] += 190
-    halves = [Split(InMemory(images[part]), labels[part]) for part in (slice(0, 16), slice(16, 24))]
-    train, test = (fit(half, case.config) for half in halves)
-    data = ImageData("toy", train, test, ("left", "right"), fingerprint(images))
+    """The toy data in the shape that the case wants; two sets of them where it wants two."""
+    toy = toy_data()
+    data = replace(toy, train=fit(toy.train, case.config), test=fit(toy.test, case.config))
     return replace(data, second=data) if len(case.entry.data) == 2 else data

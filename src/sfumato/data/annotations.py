@@ -9,7 +9,6 @@ names of folders and of annotation files say.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -30,7 +29,6 @@ from .outlines import Outline
 from .pairing import is_of_masks
 from .pictures import MAX_PIXELS
 
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # or halves of letters, which no file can hold
 VALUE = 40  # bytes that a value of JSON takes in memory
 Box = tuple[float, float, float, float]
 Size = tuple[float, float]
