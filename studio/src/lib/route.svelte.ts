@@ -1,0 +1,13 @@
+/** Where the page is: `#/page/rest`. Links, reloads and the back button lead to the same place. */
+
+export const route = $state({ page: '', rest: '' })
+
+export function follow(): void {
+  const [, page = '', ...rest] = location.hash.split('/')
+  route.page = page
+  route.rest = decodeURIComponent(rest.join('/'))
+}
+
+export function link(page: string, rest = ''): string {
+  return `#/${page}${rest ? `/${encodeURIComponent(rest)}` : ''}`
+}
