@@ -804,6 +804,31 @@ def study(
     tell("", *(out / name for name in ("report.html", "report.docx", "results.json")))
 
 
+@app.command
+def studio(
+    *,
+    runs: Annotated[Path, Parameter(help="The folder that runs lie under; new ones are made there.")] = Path("runs"),
+    data_root: Annotated[
+        Path | None, Parameter(help="A folder whose sub-folders and archives may be trained on; by default none.")
+    ] = None,
+    port: Annotated[int | None, Parameter(help="0: any that is free. By default 8765, or any if it is taken.")] = None,
+    bind: Annotated[str, Parameter(help="The address to listen on; another one opens the studio to the network.")]
+    = "127.0.0.1",
+    host: Annotated[
+        list[str] | tuple[()], Parameter(help="Names that the page is reached by, beside the loopback's.", negative=())
+    ] = (),
+    offline: Annotated[bool, Parameter(negative="", help="Fetch nothing, whoever asks.")] = False,
+    open_page: Annotated[bool, Parameter(name="--open", negative="--no-open", help="Open the page in the browser.")]
+    = True,
+) -> None:  # fmt: skip
+    """Open a page on which systems are played with, trained and compared (extra `studio`)."""
+    try:
+        from .studio.serve import serve
+    except ModuleNotFoundError as error:
+        raise SfumatoError(f"studio: needs {error.name}: pip install 'sfumato[studio]'") from None
+    serve(runs, data_root, bind, port, tuple(host), offline=offline, show=open_page)
+
+
 @data_app.command(name="list")
 def data_list() -> None:
     """What can be named without a path, and whether it is here."""

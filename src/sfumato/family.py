@@ -101,6 +101,10 @@ class Family:
         """Fits, on validation images, what is fitted when the weights are chosen; whether there was anything."""
         return False
 
+    def findings(self, system: System, history: History) -> Sequence[Words]:
+        """What goes wrong in a run, as far as its log says, and what may mend it; a line each."""
+        return ()
+
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         """A picture (c, h, w) in [0, 1] of what the system can."""
         raise SfumatoError(f"{type(system).__name__}: its subject draws no pictures")

@@ -82,7 +82,7 @@ class CodeMemory(nn.Module):
 class Autoencoder(System):
     """Subclasses build `encoder` (images to codes) and `decoder` (codes to flat or shaped logits)."""
 
-    draws = True
+    draws = encodes = True
     config: AutoencoderConfig
     encoder: nn.Sequential
     decoder: nn.Sequential
@@ -161,7 +161,10 @@ class Autoencoder(System):
         """Images decoded from codes of a Gaussian fitted to the last training codes. An autoencoder promises nothing
         about the space between its codes: this shows what is there."""
         self.label_of(wishes)
-        return self.make(draw_like(self.codes.known(), count, generator))
+        return self.make(self.latents(count, generator))
+
+    def latents(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        return draw_like(self.codes.known(), count, generator)
 
     @torch.no_grad()
     def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -1,4 +1,5 @@
-"""The image contract: whatever a camera, a scanner or a web page left, read right or refused in one line.
+"""The image contract: whatever a camera, a scanner or a web page left, read right or refused in one line. Torch is not
+imported until pixels become a tensor.
 
 EXIF orientation is applied; colour profiles are brought to sRGB; grey, RGBA, CMYK, palette and 16-bit images become
 8-bit RGB or grey; of an animation the first frame is taken; transparent pixels lie on white.
@@ -12,19 +13,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from ..errors import SfumatoError
 from ..files import write_bytes
 from ..memory import refuse_bomb, taking
 from .png import without_ballast
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ENDINGS = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
@@ -316,18 +318,20 @@ def _layers(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Ima
     return Image.fromarray(pixels), alpha
 
 
-def to_tensor(image: Image.Image) -> Tensor:
+def to_tensor(image: Image.Image) -> "Tensor":
     """uint8 (c, h, w) in [0, 255] from an `RGB` or `L` picture."""
+    import torch
+
     values = torch.from_numpy(np.array(image))
     return values.permute(2, 0, 1).contiguous() if values.dim() == 3 else values[None]
 
 
-def to_bytes(images: Tensor) -> Tensor:
+def to_bytes(images: "Tensor") -> "Tensor":
     """uint8 on the CPU from values in [0, 1], of any shape; values beyond are cut off."""
-    return images.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+    return images.detach().float().clamp(0, 1).mul(255).round().byte().cpu()
 
 
-def to_picture(image: Tensor) -> Image.Image:
+def to_picture(image: "Tensor") -> Image.Image:
     """The picture of (1|3, h, w) values in [0, 1]; values beyond are cut off."""
     levels = to_bytes(image)
     if levels.shape[0] == 1:

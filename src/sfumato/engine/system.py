@@ -56,6 +56,8 @@ class System(nn.Module, ABC):
 
     # Traits: what a system can do. Whoever needs to know asks these, and not for its class.
     draws: ClassVar[bool] = False  # whether `sample` makes images from nothing
+    encodes: ClassVar[bool] = False  # whether it turns images into codes, and codes into images
+    restyles: ClassVar[bool] = False  # whether it gives a picture the style of another
     conditional: bool = (
         False  # whether it learns from labels, and can be asked for images of a class; its config may say
     )
@@ -69,6 +71,7 @@ class System(nn.Module, ABC):
     looks: ClassVar[int] = 10  # how often in a run a picture is made of what it can
     local_buffers: ClassVar[tuple[str, ...]] = ()
     shared_buffers: ClassVar[tuple[str, ...]] = ()
+    spare: Sequence[str] = ()  # patterns of the weights that only training needs
     config: Any
 
     def __init__(self) -> None:
@@ -126,6 +129,12 @@ class System(nn.Module, ABC):
 
         Raises SfumatoError if the system is not one that draws images from nothing, or for a wish that it cannot grant.
         """
+        raise SfumatoError(f"{type(self).__name__}: draws no images of its own: it has nothing to sample from")
+
+    def latents(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """What `make` makes `count` images of, drawn as `sample` draws it.
+
+        Raises SfumatoError if the system is not one that draws images from nothing."""
         raise SfumatoError(f"{type(self).__name__}: draws no images of its own: it has nothing to sample from")
 
     def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from ..metrics.table import Evaluation, Words
 from ..reports.document import Report, opened
 from ..reports.figures import curve, labelled_rows
 from ..reports.grids import COLUMNS, grid, shrunk
+from ..reports.language import Speaker
 from .diagnosis import diagnose, distance_of, followed
 from .drawing import draw, walk
 from .game import Adversarial
@@ -77,6 +78,16 @@ class Adversaries(Family):
 
     def caption(self, system: System) -> Words:
         return CLASS_CAPTION if system.conditional else CAPTION
+
+    def findings(self, system: System, history: History) -> Sequence[Words]:
+        assert isinstance(system, Adversarial)
+        last = history.measures[-1] if history.measures else {}
+        so_far = Evaluation(
+            data="", fingerprint=str(last.get("data", "")), images=0, resolution=system.config.resolution, rows=(),
+            names={}, note=Words("", ""), network=str(last.get("network", "")),
+        )  # fmt: skip
+        said = [diagnose(system, history, so_far, Speaker(language)) for language in ("en", "zh")]
+        return [Words(f"{en.finding} {en.change}", f"{zh.finding}{zh.change}") for en, zh in zip(*said, strict=True)]
 
     def tell(
         self, report: Report, system: System, data: ImageData, runtime: Runtime, history: History,

@@ -114,6 +114,7 @@ class Adversarial(System):
         self.since = 0  # images after which both players were what they are
         self.generator, self.discriminator = self.build()
         self.average = Average(self.generator, config.half_life) if config.half_life else None
+        self.spare = ("discriminator.*", "generator.*") if self.average else ("discriminator.*",)
         # What looks at a whole batch must see real and made images apart; without it one pass over both is cheaper.
         self.apart = any(
             isinstance(layer, nn.BatchNorm2d | MinibatchDeviation) for layer in self.discriminator.modules()
@@ -281,8 +282,10 @@ class Adversarial(System):
 
     def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:
         label = self.label_of(wishes)
-        latent = torch.randn(count, self.config.latent, generator=generator)
-        return self.make(latent, None if label is None else torch.full((count,), label))
+        return self.make(self.latents(count, generator), None if label is None else torch.full((count,), label))
+
+    def latents(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        return torch.randn(count, self.config.latent, generator=generator)
 
 
 def players(config: EitherConfig, batch_norm: bool) -> tuple[nn.Module, nn.Module]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 GROUP = "sfumato.subjects"
 TRAITS = (
     "draws",
+    "encodes",
+    "restyles",
     "conditional",
     "names_classes",
     "grows",

@@ -19,6 +19,7 @@ from ..metrics.table import Evaluation
 from ..seeds import derive
 from .catalog import CATALOG, configured, open_for
 from .folder import RunFolder
+from .model import is_model, load_model
 from .page import write_page
 
 if TYPE_CHECKING:
@@ -95,9 +96,12 @@ class Run:
     def system(self) -> System:
         """The trained system, in evaluation mode: with its best weights, where some were chosen, else the last."""
         if self._system is None:
-            system = self._untrained()
-            load_checkpoint(self.path, system, weights_only=True)
-            load_best(self.path, system)
+            if is_model(self.path):
+                system = load_model(self.path, lambda: self.entry.build(self.config))
+            else:
+                system = self._untrained()
+                load_checkpoint(self.path, system, weights_only=True)
+                load_best(self.path, system)
             runtime = self.runtime
             self._system = system.to(runtime.device).eval()
         return self._system

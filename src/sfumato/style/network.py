@@ -153,6 +153,7 @@ def _exported(folder: Path, part: str) -> dict[str, Tensor]:
 class StyleSystem(System):
     """A system that learns to restyle pictures. `step` is fed pairs of batches: contents and styles."""
 
+    restyles = True
     snapshots = (0.1, 0.5, 0.8, 1.0)
     config: TransferConfig
 

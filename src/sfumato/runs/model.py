@@ -1,0 +1,73 @@
+"""A model, what is handed on of a run: a folder of config.json and model.safetensors, the weights in 16 bits without
+those that only training needs. It is opened like a run; it cannot be trained on."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from ..engine.system import System
+from ..errors import SfumatoError
+from ..files import write_bytes
+from ..weights.load import read_weights
+from .folder import RunFolder
+from .manifest import Manifest
+
+NAME = "model.safetensors"
+
+
+def is_model(folder: Path) -> bool:
+    return (folder / NAME).is_file()
+
+
+def write_model(manifest: Manifest, system: System, folder: Path) -> list[Path]:
+    """Writes the model of a run with this manifest into `folder`. Names of folders stay behind. Raises SfumatoError for
+    numbers that do not fit into 16 bits."""
+    sources = tuple(Path(source).name for source in manifest.data.source)
+    known = replace(manifest, data=replace(manifest.data, source=sources), start_from=None)
+    kept = {name: value for name, value in system.state_dict().items() if not _is_spare(system, name)}
+    about = json.dumps({"system": manifest.system, "fingerprint": manifest.data.fingerprint, "seed": manifest.seed})
+    content = save({name: _halved(name, value) for name, value in kept.items()}, {"sfumato": about})
+    RunFolder(folder).write_manifest(known)
+    write_bytes(folder / NAME, content)
+    return [folder / "config.json", folder / NAME]
+
+
+def load_model(folder: Path, build: Callable[[], System]) -> System:
+    """The system that `build` returns, with the weights of the model in `folder`. Raises SfumatoError if they are not
+    its own: before anything is built, as a config that was tampered with may ask for any network."""
+    path = folder / NAME
+    values = read_weights(path)
+    with torch.device("meta"):
+        system = build()
+    owed = {name: value.shape for name, value in system.state_dict().items() if not _is_spare(system, name)}
+    wrong = [name for name in owed.keys() | values.keys() if owed.get(name) != _shape(values.get(name))]
+    if wrong:
+        raise SfumatoError(f"{path}: does not fit its config.json: {len(wrong)} weights differ, {sorted(wrong)[0]!r}")
+    system = build()
+    types = {name: value.dtype for name, value in system.state_dict().items()}
+    system.load_state_dict({name: value.to(types[name]) for name, value in values.items()}, strict=False)
+    return system
+
+
+def _is_spare(system: System, name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in system.spare)
+
+
+def _shape(value: Tensor | None) -> torch.Size | None:
+    return None if value is None else value.shape
+
+
+def _halved(name: str, value: Tensor) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    if not value.is_floating_point():
+        return value
+    half = value.half()
+    if not half.isfinite().all():
+        raise SfumatoError(f"{name}: does not fit into 16 bits")
+    return half

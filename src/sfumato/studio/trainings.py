@@ -1,0 +1,176 @@
+"""Trainings: processes of their own, `sfumato train` and `sfumato resume`, one at a time, that outlive the studio.
+What they say is kept beside the runs; the run folder is all that is known of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import SfumatoError
+from ..files import make_folder
+from ..runs.find import Found
+from ..runs.stopping import ASKING
+from ..visible import one_line
+from .shelf import id_of
+
+LOGS = ".studio"
+LONGEST = 2**16  # bytes of a log that are looked at
+ROWS = 200  # of metrics.jsonl, so that a curve has as many points
+NICE = 10
+WAITING = 20  # trainings, at most
+ENDED = tuple(128 + number for number in ASKING)
+State = Literal["queued", "starting", "running", "failed"]
+
+
+@dataclass
+class Training:
+    """One that this studio began, or is to begin. `process`: None before it starts, and of one that another began."""
+
+    run: Path
+    command: list[str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    since: float = field(default_factory=time.time)
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+class Trainings:
+    """`root`: the folder of runs."""
+
+    def __init__(self, root: Path, device: str = "auto") -> None:
+        self.root, self.device = root, device
+        self.queue: list[Training] = []
+        self.begun: dict[Path, Training] = {}
+
+    def train(
+        self, run: Path, system: str, preset: str, data: Sequence[str], fields: Mapping[str, Any], every: int
+    ) -> None:
+        """Puts a new run in the queue. `every`: images between two rows."""
+        words = ["train", f"{system}:{preset}", f"--run={run}", f"--log-every={every}"]
+        words += [f"--data={source}" for source in data]
+        for name, value in fields.items():
+            words += option(name, value)
+        self._put(run, words)
+
+    def resume(self, run: Path, images: int | None, every: int) -> None:
+        """Puts a run that is there in the queue; `images`: how many in all."""
+        more = [] if images is None else [f"--images={images}"]
+        self._put(run, ["resume", str(run), f"--log-every={every}", *more])
+
+    def _put(self, run: Path, words: Sequence[str]) -> None:
+        if any(training.run == run for training in self.queue) or self._runs(run):
+            raise SfumatoError(f"{run.name}: is in the queue, or being trained")
+        if len(self.queue) >= WAITING:
+            raise SfumatoError(f"queue: {WAITING} trainings wait already")
+        folder = self.root / LOGS
+        if folder.is_symlink():
+            raise SfumatoError(f"{LOGS}: a link: remove it")
+        make_folder(folder)
+        log = folder / f"{id_of(str(run.relative_to(self.root)))}.log"
+        self.begun.pop(run, None)
+        self.queue.append(Training(run, [sys.executable, "-m", "sfumato", *words], log))
+
+    def _runs(self, run: Path) -> bool:
+        return run in self.begun and self.begun[run].running
+
+    def tend(self, found: Sequence[Found]) -> None:
+        """Starts the next one if nothing is trained under the root, whoever began it."""
+        busy = any(training.running for training in self.begun.values())
+        if busy or not self.queue or any(run.state == "running" for run in found):
+            return
+        training = self.queue.pop(0)
+        with training.log.open("wb") as log:
+            training.process = subprocess.Popen(  # noqa: S603 - a list of our own words, and no shell
+                training.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, env={**os.environ, "OMP_WAIT_POLICY": "passive", "NO_COLOR": "1"},
+            )  # fmt: skip
+        if sys.platform != "win32":
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, training.process.pid, NICE)
+        self.begun[training.run] = training
+
+    def state(self, run: Path, found: Found | None) -> tuple[State | str, str]:
+        """How a run stands as far as the studio knows, and of one that failed, why."""
+        if any(training.run == run for training in self.queue):
+            return "queued", ""
+        training = self.begun.get(run)
+        if training is None:
+            return (found.state, found.fault) if found else ("failed", "")
+        if training.running:
+            return ("running" if found and found.state == "running" else "starting"), ""
+        assert training.process
+        code = training.process.returncode
+        if code in (0, *ENDED, -signal.SIGTERM) and found:
+            return found.state, found.fault
+        return "failed", self.last_words(training)
+
+    def last_words(self, training: Training) -> str:
+        """The last line of a log."""
+        with suppress(OSError), training.log.open("rb") as file:
+            file.seek(max(0, training.log.stat().st_size - LONGEST))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+            said = [line for line in lines if line.startswith("sfumato: ")] or [line for line in lines if line.strip()]
+            if said:
+                return one_line(said[-1].removeprefix("sfumato: "))
+        return "ended without a word"
+
+    def stop(self, run: Path, owner: str, kill: bool = False) -> None:
+        """Takes it out of the queue, or asks its process to save and end; `kill`: ends that at once. Raises
+        SfumatoError if nobody trains it, or somebody elsewhere."""
+        for training in self.queue:
+            if training.run == run:
+                self.queue.remove(training)
+                return
+        number = signal.SIGKILL if kill and hasattr(signal, "SIGKILL") else signal.SIGTERM
+        training = self.begun.get(run)
+        if training and training.process and training.running:
+            training.process.send_signal(number)
+            return
+        pid = pid_of(owner)
+        if pid is None:
+            raise SfumatoError(f"{run.name}: nobody on this machine trains it")
+        os.kill(pid, number)
+
+    def waiting(self) -> list[Training]:
+        """Those that are not on disk yet: in the queue, starting, or failed before they had a folder."""
+        begun = [training for training in self.begun.values() if not training.run.is_dir()]
+        return [*self.queue, *begun]
+
+    def left(self) -> list[Training]:
+        """Those that go on when the studio ends."""
+        return [training for training in self.begun.values() if training.running]
+
+
+def pid_of(owner: str) -> int | None:
+    """Of the process that a lock names, if it runs here, is ours, and is a training of ours."""
+    words = owner.split()
+    if len(words) != 4 or words[0] != "process" or not words[1].isdecimal() or words[3] != os.uname().nodename:
+        return None
+    try:
+        command = Path(f"/proc/{words[1]}/cmdline").read_bytes().split(b"\0")
+        os.kill(int(words[1]), 0)
+    except OSError:
+        return None
+    return int(words[1]) if any(b"sfumato" in word for word in command) else None
+
+
+def option(name: str, value: Any) -> list[str]:
+    """A field as words of the command line."""
+    flag = f"--{name.replace('_', '-')}"
+    match value:
+        case bool():
+            return [flag if value else f"--no-{name.replace('_', '-')}"]
+        case list() | tuple():
+            return [f"{flag}={item}" for item in value]
+        case None:
+            return []
+    return [f"{flag}={value}"]

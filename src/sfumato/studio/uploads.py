@@ -1,0 +1,78 @@
+"""Pictures that a page has sent, and those that were made for it: in memory, by random names, for a while."""
+
+import io
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ..data.pictures import picture_size
+from ..errors import SfumatoError
+
+LARGEST = 32 * 2**20  # bytes of a file
+PIXELS = 40_000_000  # of a picture
+KEPT = 200 * 2**20  # bytes of all
+AGE = 30 * 60.0  # seconds
+Type = Literal["image/png", "image/jpeg", "application/octet-stream"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    content: bytes
+    width: int
+    height: int
+    since: float
+    type: Type
+
+
+class Pictures:
+    """By name. The oldest go first when there are too many."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+
+    def keep(self, content: bytes, width: int, height: int, kind: Type = "application/octet-stream") -> str:
+        name = secrets.token_hex(8)
+        self._kept[name] = Kept(content, width, height, time.monotonic(), kind)
+        self._tidy()
+        return name
+
+    def keep_upload(self, content: bytes) -> tuple[str, int, int]:
+        """A picture as somebody sent it, judged by its header. Raises SfumatoError."""
+        if not content:
+            raise SfumatoError("picture: an empty file")
+        width, height = picture_size(io.BytesIO(content))
+        if width * height > PIXELS:
+            raise SfumatoError(f"picture: {width}×{height} pixels: more than {PIXELS // 1_000_000} megapixels")
+        return self.keep(content, width, height), width, height
+
+    def content(self, name: object) -> Kept:
+        """Raises SfumatoError if it is not there any more, or never was."""
+        self._tidy()
+        if not isinstance(name, str) or name not in self._kept:
+            raise SfumatoError("picture: not here any more; give it again")
+        self._kept.move_to_end(name)
+        return self._kept[name]
+
+    def _tidy(self) -> None:
+        size = sum(len(kept.content) for kept in self._kept.values())
+        now = time.monotonic()
+        for name, kept in list(self._kept.items()):
+            if size <= KEPT and now - kept.since <= AGE:
+                continue
+            if len(self._kept) > 1:
+                size -= len(self._kept.pop(name).content)
+
+
+async def read_body(chunks: AsyncIterator[bytes], largest: int = LARGEST) -> bytes:
+    """The whole body of a request, counted while it comes: what a header says of its length is nobody's word. Raises
+    SfumatoError for one that is too large."""
+    parts, size = [], 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > largest:
+            raise SfumatoError(f"body: more than {largest // 2**20} MB")
+        parts.append(chunk)
+    return b"".join(parts)
