@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 import sfumato
 from sfumato.cli import main
+from sfumato.studies.handwriting import plans
 
 from .kills import outcome
 from .layer import ERRORS, Counted, between, failing
@@ -29,13 +31,15 @@ SHORT = {"batch_size": 32, "images": 64, "precision": "fp32", "evaluate": False}
 @dataclass(frozen=True)
 class Scenario:
     """A command, run in a folder that `prepare` fills; {} in its words is that folder. `again`: what goes on after a
-    failure, if not the same command. `result`: what must be the same then."""
+    failure, if not the same command. `result`: what must be the same then. `every`: it is slow, and at length takes one
+    point in so many."""
 
     name: str
     words: tuple[str, ...]
     prepare: Callable[[Path], object]
     again: Callable[[Path], tuple[str, ...]] | None = None
     result: Callable[[Path], dict[str, Any]] = lambda folder: _files(folder / "out")
+    every: int = 1
 
 
 def _files(folder: Path) -> dict[str, Any]:
@@ -60,6 +64,38 @@ def _network(folder: Path) -> None:
     sfumato.train("gan", run=folder / "gan", **SHORT)
 
 
+def _styled(folder: Path) -> None:
+    small = {"resolution": 16, "base": 128, "widest": 16, "latent": 8, "batch_size": 8, "images": 16}
+    sfumato.train("stylegan2", run=folder / "styled", **{**SHORT, **small})
+    _photograph(folder)
+
+
+def _translator(folder: Path) -> None:
+    small = {"batch_size": 2, "images": 4, "resolution": 32, "width": 4, "blocks": 1}
+    sfumato.train("cyclegan", run=folder / "translator", **{**SHORT, **small})
+    _photograph(folder)
+
+
+def _brush(folder: Path) -> None:
+    sfumato.train("brush", run=folder / "brush", **{**SHORT, "batch_size": 1, "images": 1, "resolution": 32, "crop": 32})
+
+
+def _boxed(folder: Path) -> None:
+    _photograph(folder)
+    rows = "".join(f"{side}/{name}-{side}.png,cat,4,5,24,30\n" for side in ("left", "right") for name in "ab")
+    (folder / "data" / "boxes.csv").write_text(f"file,label,xmin,ymin,xmax,ymax\n{rows}", "utf-8")
+
+
+def _digits(folder: Path) -> None:
+    """Ten classes that a study of a few steps a run can be made on."""
+    noise = torch.randint(0, 255, (10, 8, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for digit, pictures in enumerate(noise):
+        for number, pixels in enumerate(pictures):
+            place = folder / "digits" / ("test" if number < 3 else "train") / str(digit) / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.numpy()).save(place)
+
+
 def _namer(folder: Path) -> None:
     sfumato.train("finetune", run=folder / "namer", **{**SHORT, "images": 32})
     _photograph(folder)
@@ -76,6 +112,19 @@ def _trained(folder: Path) -> dict[str, Any]:
     return {**outcome(folder / "run"), "names": names}
 
 
+def _reported(folder: Path) -> dict[str, Any]:
+    """The page itself says when it was written."""
+    return {**_trained(folder), "page": (folder / "run" / "report.html").stat().st_size > 0}
+
+
+def _studied(folder: Path) -> dict[str, Any]:
+    """All runs, and all numbers that are no seconds."""
+    rows = json.loads((folder / "out" / "results.json").read_text("utf-8"))["rows"]
+    runs = {path.name: outcome(path) for path in sorted((folder / "out" / "runs").iterdir())}
+    names = {str(path.relative_to(folder)) for path in folder.glob("out/*")}
+    return {**runs, "rows": rows, "names": names, "figures": _files(folder / "out" / "figures")}
+
+
 SCENARIOS = (
     Scenario("train", ("train", "stacked", *TRAINING, "--run", "{}/run"), lambda _: None, _going_on, _trained),
     Scenario("resume", ("resume", "{}/run", "--images", "192", *OFTEN), _stopped, None, _trained),
@@ -85,6 +134,14 @@ SCENARIOS = (
     Scenario("predict", ("predict", "{}/namer", "{}/data", "-o", "{}/out/out.csv"), _namer),
     Scenario("data check", ("data", "check", "{}/data", "-o", "{}/out/check.png"), _photograph),
     Scenario("codes", ("codes", "{}/run", "-o", "{}/out"), _stopped),
+    Scenario("report", ("report", "{}/run"), _stopped, None, _reported),
+    Scenario("project", ("project", "{}/styled", "{}/data/left/a-left.png", "--steps", "2", "-o", "{}/out/a.png"), _styled),
+    Scenario("directions", ("directions", "{}/styled", "-n", "2", "-o", "{}/out"), _styled),
+    Scenario("translate", ("translate", "{}/translator", "{}/data/left", "-o", "{}/out"), _translator),
+    Scenario("export", ("export", "{}/brush", "-o", "{}/out"), _brush),
+    Scenario("data convert", ("data", "convert", "{}/data", "{}/out", "--to", "yolo"), _boxed),
+    Scenario("study", ("study", "handwriting", "--data", "{}/digits", "--out", "{}/out", "--precision", "fp32"), _digits,
+             None, _studied, every=25),
 )  # fmt: skip
 
 
@@ -93,7 +150,7 @@ def calls(long: bool) -> tuple[str, list[str]]:
     torch.set_num_threads(1)
     tried, faults, began = list[str](), list[str](), time.monotonic()
     for scenario in SCENARIOS if long else SCENARIOS[:3]:
-        with tempfile.TemporaryDirectory() as folder:
+        with patch.multiple(plans, QUICK_IMAGES=1, QUICK_ABLATION_IMAGES=1), tempfile.TemporaryDirectory() as folder:
             points, found = _fail_in_turn(scenario, Path(folder), long)
         tried.append(f"{scenario.name} {points}")
         faults += found

@@ -125,7 +125,6 @@ class ClipWork:
         if self.path.exists():
             self._take_up(recipe)
         else:
-            self.path.mkdir(parents=True)
             write_json(self.made, recipe)
 
     def _take_up(self, recipe: dict[str, Any]) -> None:

@@ -165,7 +165,6 @@ def _read_pictures(
             except SfumatoError as error:
                 leave_out(LeftOut(file, str(error)))
                 return
-            target.parent.mkdir(parents=True, exist_ok=True)
             if wanted.masks:
                 _write_mask(found, target, reader.palette)
             else:

@@ -136,7 +136,6 @@ def _restyle_pictures(
             continue
         if alpha is not None:
             alpha = sized(alpha, styles.options.content_size, styles.options.crop)
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_picture(result, target, alpha, recipe)
         restyled += 1
         yield target
