@@ -77,7 +77,9 @@ def _translator(folder: Path) -> None:
 
 
 def _brush(folder: Path) -> None:
-    sfumato.train("brush", run=folder / "brush", **{**SHORT, "batch_size": 1, "images": 1, "resolution": 32, "crop": 32})
+    sfumato.train(
+        "brush", run=folder / "brush", **{**SHORT, "batch_size": 1, "images": 1, "resolution": 32, "crop": 32}
+    )
 
 
 def _boxed(folder: Path) -> None:
@@ -135,13 +137,14 @@ SCENARIOS = (
     Scenario("data check", ("data", "check", "{}/data", "-o", "{}/out/check.png"), _photograph),
     Scenario("codes", ("codes", "{}/run", "-o", "{}/out"), _stopped),
     Scenario("report", ("report", "{}/run"), _stopped, None, _reported),
-    Scenario("project", ("project", "{}/styled", "{}/data/left/a-left.png", "--steps", "2", "-o", "{}/out/a.png"), _styled),
+    Scenario("project", ("project", "{}/styled", "{}/data/left/a-left.png", "--steps", "2", "-o", "{}/out/a.png"),
+             _styled),
     Scenario("directions", ("directions", "{}/styled", "-n", "2", "-o", "{}/out"), _styled),
     Scenario("translate", ("translate", "{}/translator", "{}/data/left", "-o", "{}/out"), _translator),
     Scenario("export", ("export", "{}/brush", "-o", "{}/out"), _brush),
     Scenario("data convert", ("data", "convert", "{}/data", "{}/out", "--to", "yolo"), _boxed),
-    Scenario("study", ("study", "handwriting", "--data", "{}/digits", "--out", "{}/out", "--precision", "fp32"), _digits,
-             None, _studied, every=25),
+    Scenario("study", ("study", "handwriting", "--data", "{}/digits", "--out", "{}/out", "--precision", "fp32"),
+             _digits, None, _studied, every=25),
 )  # fmt: skip
 
 
