@@ -152,7 +152,7 @@ def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
 
 def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(SfumatoError, match="loop/x.png: cannot be followed"):
+    with pytest.raises(SfumatoError, match=r"loop/x\.png: cannot be followed"):
         resolved(tmp_path / "loop" / "x.png")
 
 
