@@ -15,7 +15,8 @@ from PIL import Image
 
 from sfumato.data.clips import ClipWork
 from sfumato.data.pictures import WRITERS, write_picture
-from sfumato.files import FULL, append_line, json_of, write_atomically, write_bytes, write_json
+from sfumato.errors import SfumatoError
+from sfumato.files import FULL, append_line, json_of, resolved, write_atomically, write_bytes, write_json
 from sfumato.reports.films import write_film
 
 resource = pytest.importorskip("resource")
@@ -147,3 +148,29 @@ def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
         write_bytes(path, b"new")
     assert caught.value.filename == str(path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(SfumatoError, match=r"loop/x\.png: cannot be followed"):
+        resolved(tmp_path / "loop" / "x.png")
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        (folder / "in").mkdir(parents=True)
+        (folder / "in" / "file").write_text("new")
+
+    def fails(folder: Path) -> None:
+        write(folder)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(OSError, match=str(out)):
+        write_atomically(out, fails)
+    assert not list(out.parent.iterdir())
+    write_atomically(out, write)
+    with pytest.raises(OSError, match=str(out)):  # somebody was faster
+        write_atomically(out, write)
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert (out / "in" / "file").read_text() == "new"

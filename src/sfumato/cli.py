@@ -420,7 +420,6 @@ def _write_sheet(images: Any, columns: int, out: Path) -> None:
     from .data.pictures import to_picture, write_picture
     from .reports.grids import grid
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_picture(to_picture(grid(images, columns)), out)
     tell(out)
 
@@ -428,7 +427,6 @@ def _write_sheet(images: Any, columns: int, out: Path) -> None:
 def _write_bytes(content: bytes, out: Path) -> None:
     from .files import write_bytes
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, content)
     tell(out)
 
@@ -442,7 +440,6 @@ def _write_walk(asked: Any, seeds: Sequence[int], out: Path) -> None:
     check_film(out)
     with measuring(f"walking through {len(seeds)} seeds"):
         frames = [to_picture(image) for image in enlarged_by(asked.walk(seeds))]
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_film(frames, out)
     tell(out)
 

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,14 @@ def make_folder(path: Path) -> None:
     _sync_folder(path.parent)
 
 
+def resolved(path: Path) -> Path:
+    """`path` without links. Raises SfumatoError for a link that leads to itself."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # which of them depends on the version of Python
+        raise SfumatoError(f"{path}: cannot be followed: a link that leads to itself") from None
+
+
 def in_words(error: OSError) -> str:
     """What failed, in a line that begins with the file if that is known."""
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
@@ -59,21 +68,32 @@ def check_place(path: Path) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` on a path beside `path`, flushes it to disk, renames it, and flushes the folder, which is made.
-    Leaves nothing behind on failure; an OSError names `path`."""
+    """Calls `write` on a path beside `path`, where it makes a file or a folder, flushes that to disk, renames it, and
+    flushes the folder around it, which is made. Leaves nothing behind on failure; an OSError names `path`."""
     beside = path.with_name(f".{os.urandom(8).hex()}.part")  # short: a file's own name may be as long as names can be
     try:
         with naming(path):
             make_folder(path.parent)
             write(beside)
-            with beside.open("rb+") as file:
-                os.fsync(file.fileno())
+            _flush(beside)
             beside.replace(path)
             _sync_folder(path.parent)
     except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)  # which leaves a file
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            beside.unlink()
         raise
+
+
+def _flush(path: Path) -> None:
+    """Flushes a file, or a folder with all that it holds, to disk."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            _flush(entry)
+        _sync_folder(path)
+    else:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _sync_folder(path: Path) -> None:

@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from .bombs import bombs
 from .calls import calls
 from .kills import kills, power
 from .mutations import mutations
@@ -18,6 +19,7 @@ PARTS: dict[str, Callable[[bool], tuple[str, list[str]]]] = {
     "kills": kills,
     "power": power,
     "mutations": mutations,
+    "bombs": bombs,
     "soak": soak,
     "nodes": lambda long: (nodes(), []),  # which raises where one fell
 }

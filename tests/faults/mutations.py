@@ -5,6 +5,7 @@ its content. The readers of a family share a process, whose memory is measured f
 is kept in `corpus/`.
 """
 
+import faulthandler
 import json
 import os
 import random
@@ -27,7 +28,10 @@ from sfumato.errors import SfumatoError
 
 ROOT, CORPUS = Path(__file__).parents[2], Path(__file__).parent / "corpus"
 QUICK, FULL = 16, 2000
+STEP = 4  # in the suite each reader takes one in so many, beginning at another
 SECONDS, MEGABYTES, PATIENCE = 2.0, 500, 30  # of the processor; beyond what is whole; seconds until it hangs
+HARD = 2 * PATIENCE  # seconds after which its process is ended: in C code it hears no signal
+LIVES = 5  # of the process of a family
 SLACK = 3 * 2**30  # bytes that a reader may ask for before it is stopped
 RAW = "\u241f"  # stands for a fragment that json would not write
 FRAGMENTS = (
@@ -297,6 +301,7 @@ def answer(read: Callable[[Path], object], folder: Path) -> str:
 
     signal.signal(signal.SIGALRM, hang)
     signal.alarm(PATIENCE)
+    faulthandler.dump_traceback_later(HARD, exit=True)
     try:
         read(folder)
     except Halt:
@@ -312,6 +317,7 @@ def answer(read: Callable[[Path], object], folder: Path) -> str:
         return f"raises {type(error).__name__}: {str(error)[:100]!r} at {at[-1].filename}:{at[-1].lineno}"
     finally:
         signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
     return ""
 
 
@@ -331,13 +337,16 @@ def forget_peak() -> float:
     return peak()
 
 
-def in_a_process(family: str, first: int, last: int, only: str = "") -> list[Told]:
-    """How the readers of `family` whose names begin with `only` do, each with these mutations."""
-    code = "from tests.faults.mutations import main; main()"
-    command = [sys.executable, "-c", code, family, str(first), str(last), only]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    told = [Told(**json.loads(line)) for line in answer.stdout.splitlines()]
-    if answer.returncode:
+def in_a_process(family: str, first: int, last: int, only: str = "", step: int = 1) -> list[Told]:
+    """How the readers of `family` whose names begin with `only` do with these mutations: each with all of them, or with
+    one in `step`, beginning at another. The next process goes on behind a reader that ended the one before."""
+    code, told = "from tests.faults.mutations import main; main()", list[Told]()
+    for _ in range(LIVES):
+        command = [sys.executable, "-c", code, family, str(first), str(last), only, str(step), str(len(told))]
+        answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        told += [Told(**json.loads(line)) for line in answer.stdout.splitlines()]
+        if not answer.returncode:
+            break
         told.append(Told(family, faults=[f"{family}: ends with {answer.returncode}: {answer.stderr[-2000:]}"]))
     return told
 
@@ -354,7 +363,7 @@ def mutations(long: bool) -> tuple[str, list[str]]:
 def main() -> None:
     from .readers import FAMILIES
 
-    family, first, last, only = sys.argv[1:]
+    family, first, last, only, step, done = sys.argv[1:]
     with tempfile.TemporaryDirectory() as room:
         os.environ["SFUMATO_CACHE"] = f"{room}/cache"
         readers = [reader for reader in FAMILIES[family](Path(room)) if reader.name.startswith(only)]
@@ -362,6 +371,7 @@ def main() -> None:
             size = int(Path("/proc/self/statm").read_text("utf-8").split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (size + SLACK, size + SLACK))
         words, sys.stdout = sys.stdout, sys.stderr
-        for reader in readers:
-            told = examined(reader, range(int(first), int(last), reader.every), Path(room))
+        for place, reader in list(enumerate(readers))[int(done) :]:
+            numbers = range(int(first) + place % int(step), int(last), int(step) * reader.every)
+            told = examined(reader, numbers, Path(room))
             print(json.dumps(asdict(told)), file=words, flush=True)

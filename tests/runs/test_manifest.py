@@ -16,10 +16,13 @@ from sfumato.autoencoders import stacked
 from sfumato.errors import SfumatoError
 from sfumato.gans import wgan
 from sfumato.recognition import unet
+from sfumato.reports.document import Report
 from sfumato.runs.catalog import configured
 from sfumato.runs.manifest import FORMAT, Manifest, manifest_json, migrated, read_manifest
 from sfumato.strict import convert
 from sfumato.style import adain
+from sfumato.terminal import tell, warn
+from sfumato.visible import one_line
 
 OLD = Path(__file__).parent / "old"  # runs that Sfumato 0.1.0 made and was stopped in, before config.json had a format
 CONFIGS = {
@@ -157,3 +160,20 @@ def test_a_data_record_is_judged_too() -> None:
     values["data"]["classes"] = ["0", 1]
     with pytest.raises(SfumatoError, match=r"here: data.classes\[1\]: expected str, got int"):
         convert(values, Manifest, "here")
+
+
+def test_names_are_visible_once_read_and_all_texts_when_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    unseen = "a\x7f\x9b2J\u202eb\u2066"
+    values = manifest_json(read_manifest(OLD / "autoencoders"))
+    values["data"] |= {"name": unseen, "classes": [unseen], "reading": unseen, "source": [unseen]}
+    data = convert(values, Manifest, "here").data
+    assert {data.name, *data.classes} == {one_line(unseen)} == {"a%7F%C2%9B2J%E2%80%AEb%E2%81%A6"}
+    assert (data.reading, *data.source) == (unseen, unseen)  # a source is a path, and found as it is
+    tell(data.reading, *data.source)
+    warn(data.reading)
+    report = Report(data.reading)
+    report.say(data.reading)
+    said = capsys.readouterr()
+    for text in (said.out, said.err, report.html()):
+        assert one_line(unseen) in text
+        assert not set(unseen[1:]) & set(text) - set("2Jb")

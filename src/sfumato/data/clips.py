@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import SfumatoError
-from ..files import append_line, check_place, json_of, opened, write_atomically, write_bytes, write_json
+from ..files import append_line, check_place, json_of, opened, resolved, write_atomically, write_bytes, write_json
 from ..memory import check, refuse_bomb
 from ..strict import content_of, decode, read
 from .pictures import MAX_PIXELS, write_picture
@@ -54,7 +54,7 @@ def open_clip(path: Path, out: Path) -> Clip:
     if out.suffix.lower() not in CLIPS:
         raise SfumatoError(f"{out}: clips are written as {', '.join(CLIPS)}, not as {out.suffix or 'nothing'!r}")
     with _reading(path), _opened(path) as container:
-        if out.resolve() == path.resolve():
+        if resolved(out) == resolved(path):
             raise SfumatoError(f"{out}: is the content itself: give another --out")
         if not container.streams.video:
             raise SfumatoError(f"{path}: holds no pictures that move")
@@ -125,7 +125,6 @@ class ClipWork:
         if self.path.exists():
             self._take_up(recipe)
         else:
-            self.path.mkdir(parents=True)
             write_json(self.made, recipe)
 
     def _take_up(self, recipe: dict[str, Any]) -> None:
@@ -275,7 +274,7 @@ def _opened(path: Path) -> Any:
     with _reading(path):
         opened(path).close()  # FFmpeg would wait for a pipe
         # A playlist that calls itself a clip would have other files opened, here or elsewhere.
-        container = av.open(str(path.resolve()), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+        container = av.open(str(resolved(path)), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
         for stream in container.streams.video:  # frames may grow on the way
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         return container

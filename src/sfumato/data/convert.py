@@ -5,7 +5,6 @@ reads back as the same.
 """
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from ..errors import SfumatoError
-from ..files import json_of
+from ..files import json_of, write_atomically
 from .annotations import Object
 from .archives import Files
 from .boxed import Placed, halves_for, place_objects
@@ -32,7 +31,7 @@ Named = dict[str, tuple[Placed, Half]]  # by the name of the picture in what is 
 
 def convert(source: Path, target: Path, form: Form, division: Division = USUAL) -> tuple[int, list[LeftOut]]:
     """Writes the annotated pictures at `source` into the new folder `target`; returns how many, and what was left out.
-    Raises SfumatoError if `target` is there already, or nothing can be written."""
+    Raises SfumatoError if `target` is there already or nothing can be converted; an OSError names `target`."""
     if target.exists():
         raise SfumatoError(f"{target}: is there already: give a new folder")
     check_outside(target, source, "folder")
@@ -45,16 +44,12 @@ def convert(source: Path, target: Path, form: Form, division: Division = USUAL) 
         if half is not None:
             named[name] = one, half
     classes = sorted({item.label for one, _ in named.values() for item in one.objects})
-    beside = target.with_name(f".{target.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir(parents=True)
-        WRITERS[form](beside, files, named, classes)
-        beside.rename(target)
-    except OSError as error:
-        raise SfumatoError(f"{target}: cannot be written ({error.strerror})") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+
+    def write(folder: Path) -> None:
+        folder.mkdir()
+        WRITERS[form](folder, files, named, classes)
+
+    write_atomically(target, write)
     return len(named), left_out
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import SfumatoError
-from ..files import opened
+from ..files import opened, resolved
 from ..memory import OUT
 from .pictures import ENDINGS, WRITERS, read_layers, writer
 
 
 def check_outside(out: Path, source: Path, flag: str = "--out") -> None:
     """Raises SfumatoError if `out` lies in the folder `source`: what is written would be read with it the next time."""
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+    if source.is_dir() and resolved(out).is_relative_to(resolved(source)):
         raise SfumatoError(f"{out}: lies in the folder {source}, and would be read with it: give another {flag}")
 
 
@@ -59,7 +59,7 @@ def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
     """
     if not content.is_dir():
         writer(out)
-        if out.resolve() == content.resolve():
+        if resolved(out) == resolved(content):
             raise SfumatoError(f"{out}: is the content itself: give another --out")
         yield content, out
         return
@@ -68,7 +68,7 @@ def jobs(content: Path, out: Path) -> Iterator[tuple[Path, Path]]:
     )
     if not pictures:
         raise SfumatoError(f"{content}: holds no picture; there are {', '.join(sorted(ENDINGS))}")
-    if out.resolve() == content.resolve():
+    if resolved(out) == resolved(content):
         raise SfumatoError(f"{out}: is the folder of the contents: give another --out")
     if out.suffix.lower() in WRITERS or out.is_file():
         raise SfumatoError(f"{out}: {content} is a folder, so --out must be one too")

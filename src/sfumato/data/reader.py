@@ -35,11 +35,13 @@ PATIENCE = 1.0  # seconds before a progress bar
 def open_files(path: Path) -> tuple[Files, str]:
     """The files of a folder, of tars that lie in one without pictures, of a zip or a tar, or of a folder inside one
     (`photos.zip/dogs`), and that folder's name with a slash behind it, or nothing. Raises SfumatoError for an archive
-    that cannot be read."""
+    that cannot be read, and if nothing is there."""
     if path.is_dir():
         files, shards = FolderFiles(path), shards_in(path)
         return (TarFiles(shards) if shards and not any(map(is_picture, files.names())) else files), ""
-    archive = path if path.is_file() else next(place for place in path.parents if place.is_file())
+    archive = next((place for place in (path, *path.parents) if place.is_file()), None)
+    if archive is None:
+        raise SfumatoError(f"{path}: neither a folder nor an archive that is there")
     inside = path.relative_to(archive).as_posix()
     files = TarFiles([archive]) if is_tar(archive) else ZipFiles(archive)
     return files, "" if inside == "." else f"{inside}/"

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..cache import cache_folder
 from ..errors import SfumatoError
+from ..files import resolved
 
 if TYPE_CHECKING:
     from .dataset import ImageData, Split
@@ -160,7 +161,7 @@ def path_of(source: str) -> Path:
 
 def located(source: str) -> str:
     """`source` as a run remembers it: a name, or the whole path."""
-    return source if source in SOURCES else str(path_of(source).resolve())
+    return source if source in SOURCES else str(resolved(path_of(source)))
 
 
 def open_data(

@@ -102,11 +102,12 @@ class Adversaries(Family):
                 "it. Probabilities for minimax and non_saturating, plain logits otherwise.",
             )
         report.heading("Run doctor")
-        for found in evaluation.more["findings"]:
+        findings = evaluation.more.get("findings", [])
+        for found in findings:
             report.say(f"{found['finding']} {found['change']}", loud=True)
-        if not evaluation.more["findings"]:
+        if not findings:
             report.say("Nothing looks wrong: no collapse, no saturation, no divergence, and the best was not lost.")
-        if over := evaluation.more["over_the_run"]:
+        if over := evaluation.more.get("over_the_run"):
             report.say(
                 f"Measured on the way ({over['measure']}): best {over['best']:.4g} after {over['best_at']:,} images, "
                 f"final {over['final']:.4g}."

@@ -118,7 +118,6 @@ def reader_for(data: ImageData, runtime: Runtime, seed: int) -> tuple[DigitReade
     except SfumatoError:
         reader = train_reader(data, runtime, seed)
         with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
             tensors = {name: value.cpu().contiguous() for name, value in reader.state_dict().items()}
             write_bytes(path, save(tensors))
     return reader, right(reader)
@@ -197,7 +196,6 @@ def make(sources: Sequence[str], out: Path, seed: int = 0) -> list[str]:
     reader = train_reader(_together(sets), choose("cpu", "fp32"), seed, SHIPPED_IMAGES, careful=True)
     about = {"data": " ".join(f"{data.name} {data.fingerprint}" for data in sets), "seed": str(seed)}
     tensors = {name: value.half().contiguous() for name, value in reader.state_dict().items()}
-    out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / FILE, save(tensors, about))
     load_network(reader, "digit reader", out / FILE)
     said = [f"{data.name}: {reader.right(data.test):.2%}" for data in sets]

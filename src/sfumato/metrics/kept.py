@@ -36,7 +36,6 @@ def kept(compute: Callable[[], Numbers], *of: object) -> Numbers:
             }
     found = compute()
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"digest": _digest(found), "numbers": found})
     return found
 

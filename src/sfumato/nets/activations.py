@@ -33,7 +33,6 @@ def unit_mean_activation(encoder: Encoder) -> dict[str, Tensor]:
     factors = _known_activations(encoder, kept)
     if factors is None:
         factors = _mean_activations(encoder)
-        kept.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(kept, save(factors))
     from torchvision.models.squeezenet import Fire
 

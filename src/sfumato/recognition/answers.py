@@ -161,7 +161,6 @@ class Yolo:
 
     def add(self, found: Prediction) -> None:
         label = self.path / _label(self.places[found.values["file"]])
-        label.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(self._line(item, found.size) for item in found.values["objects"])
         write_bytes(label, text.encode())
 

@@ -18,7 +18,7 @@ from ..data.pictures import ENDINGS, WRITERS, Colour, write_picture, writer
 from ..data.reader import is_tree, open_files
 from ..errors import SfumatoError
 from ..family import OpenRun
-from ..files import write_atomically
+from ..files import resolved, write_atomically
 from ..memory import exhausted, taking
 from ..terminal import warn
 from ..version import __version__
@@ -129,7 +129,7 @@ def _targets(sources: Sequence[Source], source: Path, out: Path | None, masks: b
         if masks and out.suffix.lower() != ".png":
             raise SfumatoError(f"--mask: needs an --out that ends in .png, not {out}")
         writer(out)
-        if out.resolve() == source.resolve():
+        if resolved(out) == resolved(source):
             raise SfumatoError(f"{out}: is the picture itself: give another --out")
         return {one.said: out for one in sources}
     if out.suffix.lower() in (*WRITERS, *CLIPS) or out.is_file():
@@ -165,7 +165,6 @@ def _read_pictures(
             except SfumatoError as error:
                 leave_out(LeftOut(file, str(error)))
                 return
-            target.parent.mkdir(parents=True, exist_ok=True)
             if wanted.masks:
                 _write_mask(found, target, reader.palette)
             else:

@@ -127,7 +127,6 @@ class Report:
 
     def write_pictures(self, folder: Path) -> None:
         """Every figure as `folder/<name>.png`, every film as `folder/<name>.webp`."""
-        folder.mkdir(parents=True, exist_ok=True)
         for block in self.blocks:
             if isinstance(block, Picture):
                 write_bytes(folder / f"{block.name}.png", block.content)

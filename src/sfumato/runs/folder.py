@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ..engine.state import BEFORE, LAST, WEIGHTS, has_state
 from ..errors import SfumatoError
-from ..files import check_place, make_folder, write_json
+from ..files import check_place, make_folder, resolved, write_json
 from ..metrics.table import Evaluation
 from .lock import owned
 from .manifest import Manifest, manifest_json, read_manifest
@@ -84,7 +84,7 @@ class RunFolder:
 
     def check_links(self) -> None:
         """Raises SfumatoError if a link leads out of the folder: what is written there would land elsewhere."""
-        home = self.path.resolve()
+        home = resolved(self.path)
         for folder, folders, files in os.walk(self.path):
             for entry in (Path(folder, name) for name in (*folders, *files)):
                 if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(home):

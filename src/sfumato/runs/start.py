@@ -10,6 +10,7 @@ from typing import Any
 from ..engine.checkpoint import check_shapes, load_agreeing
 from ..engine.system import System
 from ..errors import SfumatoError
+from ..files import resolved
 from ..strict import short
 from .catalog import Entry, configured
 from .folder import RunFolder
@@ -19,7 +20,7 @@ SHOWN = 400  # characters of a list of layers
 
 def check_start(source: str, folder: RunFolder, entry: Entry) -> None:
     """Raises SfumatoError unless `source`, a whole path, is a run that a new one in `folder` may begin with."""
-    if Path(source) == folder.path.resolve():
+    if Path(source) == resolved(folder.path):
         raise SfumatoError(f"{source}: a run cannot begin with its own weights: take another folder for the new run")
     system = RunFolder(source).manifest().system
     if system != entry.name:

@@ -193,5 +193,4 @@ def write_survey(data: ImageData, found: Survey, out: Path) -> None:
         content = report.html().encode()
     else:
         raise SfumatoError(f"{out}: must end in .png or .html")
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, content)

@@ -15,7 +15,7 @@ from ..data.sources import HeldOut, located, path_of
 from ..engine.fields import build, to_json
 from ..engine.runtime import Runtime, awaited, choose, largest_over_processes, together
 from ..errors import SfumatoError
-from ..files import FULL
+from ..files import FULL, resolved
 from ..terminal import warn
 from ..version import __version__
 from .catalog import Entry, configured, find, open_for, settled
@@ -75,7 +75,7 @@ def train(
         there = bool(largest_over_processes(runtime.process == 0 and folder.is_run, runtime.device))
         if there and not _restarts():
             raise SfumatoError(f"{folder.path}: holds a run already: go on with `sfumato resume {folder.path}`")
-        start = None if start_from is None else str(Path(start_from).expanduser().resolve())
+        start = None if start_from is None else str(resolved(Path(start_from).expanduser()))
         if start and not there:  # one that is there has the weights in its checkpoint
             check_start(start, folder, entry)
         held = HeldOut(tuple(split), holdout, seed)

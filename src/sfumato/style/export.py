@@ -40,7 +40,6 @@ def export(system: System, folder: Path, origin: Mapping[str, str], where: str) 
     for part, module in (("encoder", restyler.encoder), ("decoder", restyler.decoder)):
         halves = {name: _half(name, value) for name, value in module.state_dict().items()}
         paths.append(folder / f"sfumato-{part}.safetensors")
-        paths[-1].parent.mkdir(parents=True, exist_ok=True)
         write_bytes(paths[-1], save(halves, said))
     return paths
 

@@ -18,7 +18,7 @@ from ..data.jobs import as_pngs, jobs, read_file
 from ..data.pictures import to_picture, write_picture, writer
 from ..engine.runtime import choose
 from ..errors import SfumatoError
-from ..files import json_of
+from ..files import json_of, resolved
 from ..reports.events import Events
 from ..terminal import console, warn
 from ..version import __version__
@@ -95,7 +95,7 @@ def stylize_files(
     """
     if watch and isinstance(options, NetworkOptions):
         raise SfumatoError(f"watch {watch}: there is nothing to watch without --method gatys or --preset fine")
-    if out.resolve() in {path.resolve() for path in (*styles, *masks)}:
+    if resolved(out) in map(resolved, (*styles, *masks)):
         raise SfumatoError(f"{out}: is a style or a mask: give another --out")
     clip = open_clip(content, out) if is_clip(content) else None
     work = [] if clip else list(jobs(content, out))
@@ -136,7 +136,6 @@ def _restyle_pictures(
             continue
         if alpha is not None:
             alpha = sized(alpha, styles.options.content_size, styles.options.crop)
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_picture(result, target, alpha, recipe)
         restyled += 1
         yield target

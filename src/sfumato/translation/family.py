@@ -79,7 +79,8 @@ class Translators(Family):
             "faint", labelled_rows(rows),
             "What is finer than a blur of 3 pixels, enlarged 32 times: in the translations, and in their inputs.",
         )  # fmt: skip
-        report.table(*probe_table(evaluation.more["probe"]))
+        if probe := evaluation.more.get("probe"):
+            report.table(*probe_table(probe))
 
     def translator(self, run: OpenRun, to: str, size: int | None = None) -> Translation:
         return Translation(run, to, size)

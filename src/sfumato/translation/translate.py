@@ -116,7 +116,6 @@ def _translate_pictures(
             continue
         finally:
             bar.advance(everything)
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_picture(result, target, alpha, note)
         written += 1
         yield target

@@ -276,4 +276,6 @@ def test_a_conversion_writes_nothing_over_and_nothing_half(tmp_path: Path) -> No
     (tmp_path / "bare").mkdir()
     with pytest.raises(SfumatoError, match="no boxes found"):
         convert(tmp_path / "bare", tmp_path / "out", "coco")
+    with pytest.raises(SfumatoError, match="nowhere: neither a folder nor an archive"):
+        convert(tmp_path / "nowhere", tmp_path / "out", "coco")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bare", "set"]

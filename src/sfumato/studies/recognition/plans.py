@@ -7,6 +7,7 @@ from typing import Any
 from ...data.dataset import ImageData
 from ...data.sources import open_data
 from ...errors import SfumatoError
+from ...files import resolved
 from ...nets.encoders import EFFICIENTNET
 from ...runs.catalog import find
 from ..plan import Plan, Settings, Setup
@@ -29,7 +30,7 @@ def prepare(settings: Settings) -> Setup:
     if len(data.classes) < 2 or data.test.labels is None:
         raise SfumatoError(f"data {source[0]!r}: the first data set must have classes, as faces has")
     data = replace(data, left_out=tuple(item for part in opened for item in part.left_out))
-    weights = str(features.resolve()) if features is not None and network != EFFICIENTNET else ""
+    weights = str(resolved(features)) if features is not None and network != EFFICIENTNET else ""
     made = plans(tuple(zip(source, (data, boxed, masked), strict=True)), network, weights, settings.full)
     options = "" if features is None else f" --features {'FILE' if weights else network}"
     return Setup(data, made, " ".join(part.name for part in opened), (boxed, masked), options)
