@@ -21,7 +21,7 @@ from sfumato.engine.checkpoint import (
 )
 from sfumato.engine.clock import Clock
 from sfumato.engine.descend import reset
-from sfumato.engine.state import Damaged, read_state, sealed
+from sfumato.engine.state import BEFORE, Damaged, read_state, sealed
 from sfumato.errors import SfumatoError
 from sfumato.files import write_atomically
 
@@ -98,6 +98,13 @@ def test_the_last_two_saves_are_kept(folder: Path) -> None:
     assert kept(folder) == [128, 192]
     save_checkpoint(folder, trained(), Clock(192, stage=0), {})  # again, at the same instant
     assert kept(folder) == [128, 192]
+
+
+def test_nothing_is_thrown_away_while_the_save_before_cannot_be_read(folder: Path) -> None:
+    save_checkpoint(folder, trained(), Clock(128, stage=0), {})
+    (folder / BEFORE).write_bytes(b"?")
+    save_checkpoint(folder, trained(), Clock(128, stage=0), {})
+    assert kept(folder) == [64, 128]
 
 
 @pytest.mark.parametrize("file", ["state.json", "checkpoints/000000000128.safetensors"])

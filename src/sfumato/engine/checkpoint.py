@@ -26,7 +26,7 @@ from ..files import write_bytes
 from .clock import Clock
 from .loop import stage_at
 from .runtime import gather, place
-from .state import FORMAT, LAST, WEIGHTS, Group, State, last_state, weights_kept, weights_name, write_state
+from .state import FORMAT, LAST, WEIGHTS, Group, State, last_state, weights_name, write_state
 from .system import System
 
 BEST = "best.safetensors"
@@ -50,10 +50,12 @@ def save_checkpoint(folder: Path, system: System, clock: Clock, log: dict[str, A
     schedules = {key: schedule.state() for key, schedule in system.schedules.items()}
     name, digest = weights_name(clock.images), hashlib.blake2b(content).hexdigest()
     write_bytes(folder / WEIGHTS / name, content)
-    write_state(folder, State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log))
-    kept = {*weights_kept(folder), BEST}
+    state = State(FORMAT, clock.images, clock.stage, name, digest, _groups_of(system), schedules, log)
+    kept = write_state(folder, state)
+    if kept is None:  # nothing is thrown away that may still be spoken of
+        return
     for old in (folder / WEIGHTS).iterdir():
-        if old.name not in kept and old.suffix in (".safetensors", ".part"):
+        if old.name not in {*kept, BEST} and old.suffix in (".safetensors", ".part"):
             old.unlink(missing_ok=True)
 
 

@@ -64,26 +64,24 @@ def has_state(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (LAST, BEFORE))
 
 
-def write_state(folder: Path, state: State) -> None:
-    """Writes state.json after keeping the one before it, if that is of another instant and sound."""
+def write_state(folder: Path, state: State) -> set[str] | None:
+    """Writes state.json after keeping the one before it, if that is of another instant and sound. Returns the names of
+    the weights that both speak of; None if those of the one before cannot be told."""
     try:
-        known = read_state(folder / LAST)
+        before = read_state(folder / LAST)
     except SfumatoError:
-        known = None
-    if known is not None and known.images != state.images:
+        before = None
+    if before is not None and before.images != state.images:
         write_bytes(folder / BEFORE, (folder / LAST).read_bytes())
+    else:
+        before = None
     write_json(folder / LAST, sealed(asdict(state)))
-
-
-def weights_kept(folder: Path) -> set[str]:
-    """The names of the files that a state speaks of."""
-    names = set[str]()
-    for name in (LAST, BEFORE):
+    if before is None and (folder / BEFORE).is_file():
         try:
-            names.add(read_state(folder / name).weights)
+            before = read_state(folder / BEFORE)
         except SfumatoError:
-            continue
-    return names
+            return None
+    return {state.weights} | ({before.weights} if before else set())
 
 
 def last_state(folder: Path, whole: bool = True, told: bool = False) -> State:

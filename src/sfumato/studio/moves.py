@@ -19,12 +19,14 @@ from ..data.pictures import read_picture, to_bytes, to_picture, to_tensor
 from ..data.sources import SOURCES, state_of
 from ..engine.fields import Field, build
 from ..errors import SfumatoError
-from ..metrics.digit_reader import CONFIDENT, DIGITS, READ, shipped_reader
+from ..metrics.digit_reader import DIGITS, READ, shipped_reader
 from ..nets.styles import PER_SIDE
 from ..runs.catalog import CATALOG, describe, find, systems
 from ..runs.open import Run
 from ..runs.open import open as open_run
 from ..seeds import derive
+from ..strict import content_of
+from ..strict import decode as decoded
 
 KEPT = 3  # runs
 CODES = 64  # of pictures
@@ -35,7 +37,9 @@ DIRECTIONS = 6
 DRAWN = 256  # images that directions are found with,
 PIXELS = 2_000_000  # or as many as have so many pixels together
 MARGIN = 0.08  # of the plane around the codes
-SHOWN = 512  # codes
+SHOWN = 1_000  # codes
+MANY = 100_000  # training images, above which data are not opened for their labels
+PLANE = "plane.json"  # of a model that is handed on
 FEW = ("images", "batch_size", "learning_rate", "loss", "bottleneck", "widths", "objective", "resolution", "classes",
        "latent", "hidden", "width", "backbone", "frozen", "style_weight", "content_weight")  # fmt: skip
 Picture = dict[str, Any]
@@ -196,25 +200,45 @@ def about(advance: Any, path: str) -> dict[str, Any]:
 
 
 def plane(advance: Any, path: str) -> dict[str, Any]:
-    """The codes that the run remembers, as points of its plane, with what a reader takes their pictures for (-1
-    where it is not sure, or there is none that reads such), and where they lie."""
+    """Codes as points of the run's plane, with their labels, and where they lie: of test images, where its data are at
+    hand and small, else those that the run remembers, with what a reader takes their pictures for (-1: none reads
+    such)."""
+    kept = Path(path) / PLANE
+    if kept.is_file():
+        return decoded(content_of(kept), dict[str, Any], str(kept))
     there = opened(path)
-    mean, axes = there.plane
-    known = there.known[-SHOWN:]
-    points = _placed(known, mean, axes)
-    with torch.inference_mode(), there.run.runtime.autocast():
-        pictures = there.run.system.make(known.view(len(known), *there.run.system.code_shape))  # pyright: ignore
+    run, (mean, axes) = there.run, there.plane
+    codes, labels, classes = _tested(run) or (there.known[-SHOWN:], None, list(DIGITS))
+    points = _placed(codes, mean, axes)
+    if labels is None:
+        labels, classes = (_read(there, codes), classes) if _is_read(there) else ([-1] * len(codes), [])
     low, high = points.quantile(torch.tensor([0.01, 0.99]), 0)
     room = MARGIN * (high - low).clamp_min(1e-3)
     return {
         "points": points.tolist(),
-        "labels": _read(there, pictures.float()),
-        "classes": list(DIGITS) if _is_read(there) else [],
+        "labels": labels,
+        "classes": classes,
         "low": (low - room).tolist(),
         "high": (high + room).tolist(),
         "exact": there.known.shape[1] == 2,
         "length": there.known.shape[1],
     }
+
+
+def _tested(run: Run) -> tuple[Tensor, list[int], list[str]] | None:
+    """Codes (n, k) of test images, their labels, and the names of those."""
+    if run.manifest.data.train > MANY or run.config.resolution > RAW or not run.classes:
+        return None
+    try:
+        test = run.data.test
+    except SfumatoError:
+        return None
+    if test.labels is None:
+        return None
+    rows = test.spread(min(SHOWN, len(test)))
+    with torch.inference_mode(), run.runtime.autocast():
+        codes = run.system.encode(test.images(rows))  # pyright: ignore[reportCallIssue] - what encodes
+    return codes.flatten(1).float(), test.labels[rows].tolist(), list(run.classes)
 
 
 def _placed(codes: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
@@ -226,11 +250,11 @@ def _is_read(there: Opened) -> bool:
     return there.run.manifest.data.name in ("mnist", "digits") and there.run.config.channels == READ[0]
 
 
-def _read(there: Opened, pictures: Tensor) -> list[int]:
-    if not _is_read(there):
-        return [-1] * len(pictures)
-    best, names = shipped_reader().probabilities(pictures.cpu()).max(1)
-    return torch.where(best >= CONFIDENT / 1.5, names, -1).tolist()
+def _read(there: Opened, codes: Tensor) -> list[int]:
+    """What a reader takes the pictures of codes for."""
+    with torch.inference_mode(), there.run.runtime.autocast():
+        pictures = there.run.system.make(codes).float().cpu()
+    return shipped_reader().probabilities(pictures).argmax(1).tolist()
 
 
 def decode(
@@ -267,7 +291,7 @@ def encode(advance: Any, path: str, name: str, content: bytes) -> Picture:
         there.codes.popitem(last=False)
     error = float((made - image).square().mean().clamp_min(1e-10))
     x, y = _placed(code.flatten(1), *there.plane)[0].tolist()
-    label = _read(there, image)[0]
+    label = int(shipped_reader().probabilities(image).argmax(1)) if _is_read(there) else -1
     return shown(
         torch.cat([made[0], image[0]], 2), x=x, y=y, label=label, code=code.flatten()[:CODE].tolist(),
         psnr=-10 * math.log10(error),
@@ -342,10 +366,10 @@ def _styled(
     return system.paint(styles, fixed if noise else [torch.zeros_like(values) for values in fixed])
 
 
-def findings(advance: Any, path: str) -> list[dict[str, str]]:
+def findings(advance: Any, path: str) -> dict[str, Any]:
     """What the run's doctor says of it so far."""
     run = open_run(path, "cpu")
-    return [asdict(words) for words in run.entry.family.findings(run.system, run.history)]
+    return {"found": [asdict(words) for words in run.entry.family.findings(run.system, run.history)]}
 
 
 HANDLERS = {handler.__name__: handler for handler in (catalog, check, about, plane, decode, encode, draw, findings)}
