@@ -412,6 +412,7 @@ def application(studio: Studio) -> Starlette:
                 {"key": row.key, "of": row.of, "value": row.value, "n": row.n, "role": row.role}
                 for row in evaluation.rows
             ]
+            said["names"] = {of: {"en": words.en, "zh": words.zh} for of, words in evaluation.names.items()}
             said["note"] = {"en": evaluation.note.en, "zh": evaluation.note.zh}
             said["findings"] = evaluation.more.get("findings", [])
         said["report"] = (path / "report.html").is_file()

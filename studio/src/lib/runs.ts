@@ -8,7 +8,7 @@ export interface Curve {
   points: (readonly [number, number])[]
 }
 
-const ASIDE = new Set(['images', 'epoch', 'seconds', 'network', 'data'])
+const ASIDE = new Set(['images', 'epoch', 'seconds', 'network', 'data', 'of'])
 const STATES: Record<Run['state'], [string, string]> = {
   queued: ['waits for its turn', '排队中'],
   starting: ['starting', '启动中'],
