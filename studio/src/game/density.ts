@@ -34,7 +34,10 @@ export function dataDensity({ centres, spread }: Modes): Float32Array {
 }
 
 const WIDTH = Math.ceil((3 * BLUR) / PIXEL)
-const KERNEL = Array.from({ length: 2 * WIDTH + 1 }, (_, place) => Math.exp(-(((place - WIDTH) * PIXEL) ** 2) / 2 / BLUR ** 2))
+const KERNEL = Array.from({ length: 2 * WIDTH + 1 }, (_, place) => {
+  const apart = (place - WIDTH) * PIXEL
+  return Math.exp(-(apart ** 2) / 2 / BLUR ** 2)
+})
 const TOTAL = KERNEL.reduce((sum, weight) => sum + weight)
 
 /** The density of points (x, y, ...): a histogram, blurred along one side and then the other. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { best, dataDensity, leastLoss, madeDensity, PIXEL } from './density'
-import { Game } from './game'
+import { Game, LOOKED } from './game'
 import { Mlp, Optimizer } from './network'
 import { discriminatorLoss, generatorLoss, OBJECTIVES } from './objectives'
 import { covered, DATA, draw, modesOf, ring } from './points'
@@ -143,7 +143,8 @@ describe('after 2,000 steps', { timeout: 60_000 }, () => {
     const places = [0, 1, 2, 3, 4, 5].map(() => {
       for (let step = 0; step < 100; step++) game.play()
       const made = game.made()
-      const middle = [0, 1].map((side) => made.reduce((sum, value, place) => sum + (place % 2 === side ? value : 0), 0) / 2000)
+      const along = (side: number) => made.filter((_, place) => place % 2 === side)
+      const middle = [0, 1].map((side) => along(side).reduce((sum, value) => sum + value / LOOKED, 0))
       return [...middle, game.look().modes]
     })
     const moved = places.slice(1).map(([x, y], before) => Math.hypot(x - places[before][0], y - places[before][1]))

@@ -1,4 +1,4 @@
-/** A generator and a discriminator that play on the plane. A seed decides the whole game: looking on changes nothing. */
+/** A generator and a discriminator that play on the plane. A seed decides the game: looking on changes nothing. */
 
 import { best, dataDensity, leastLoss, madeDensity, pixels } from './density'
 import { Mlp, Optimizer } from './network'

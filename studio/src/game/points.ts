@@ -1,4 +1,4 @@
-/** Points of the plane around several centres, as `sfumato.data.points` has them: ring and grid with the same numbers. */
+/** Points of the plane around several centres: ring and grid with the numbers of `sfumato.data.points`. */
 
 export const DATA = ['ring', 'grid', 'moons'] as const
 export type Data = (typeof DATA)[number]

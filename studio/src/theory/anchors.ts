@@ -1,4 +1,4 @@
-/** Anchor boxes as `sfumato.ops.anchors`: laid over a map, and assigned to an object. Shares of a square image's side. */
+/** Anchor boxes as `sfumato.ops.anchors`: laid over a map, assigned to objects. Shares of a square image's side. */
 
 export type Box = readonly [left: number, top: number, right: number, bottom: number]
 
@@ -47,7 +47,9 @@ export function assign(objects: readonly Box[], anchors: readonly Box[], thresho
   while (free.size && waiting.size) {
     let [best, anchor, object] = [-1, -1, -1]
     for (const place of free) {
-      for (const own of waiting) if (overlaps[place][own] > best) [best, anchor, object] = [overlaps[place][own], place, own]
+      for (const own of waiting) {
+        if (overlaps[place][own] > best) [best, anchor, object] = [overlaps[place][own], place, own]
+      }
     }
     assigned[anchor] = object
     free.delete(anchor)

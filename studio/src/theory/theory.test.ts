@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest'
 
 import { assign, laid, MAPS, overlap, priorSides, type Box } from './anchors'
-import { bestForward, bestReverse, block, gaussian, jensenShannon, kullbackLeibler, peaks, wasserstein } from './divergences'
+import { block, gaussian, jensenShannon, kullbackLeibler, wasserstein } from './divergences'
+import { bestForward, bestReverse, peaks } from './divergences'
 import { mapSide, receptiveField, STACKS, ways } from './field'
 
 describe('divergences', () => {
   it('agree with closed forms for Gaussians', () => {
     const [m, s] = [1.5, 0.7]
     expect(kullbackLeibler(gaussian(m, s), gaussian(0, 1))).toBeCloseTo(Math.log(1 / s) + (s * s + m * m) / 2 - 0.5, 8)
-    for (const shift of [0, 0.5, 3, 8]) expect(wasserstein(gaussian(-4, 1), gaussian(shift - 4, 1))).toBeCloseTo(shift, 5)
+    for (const shift of [0, 0.5, 3, 8]) {
+      expect(wasserstein(gaussian(-4, 1), gaussian(shift - 4, 1))).toBeCloseTo(shift, 5)
+    }
   })
   it('agree with closed forms for blocks, and JS ends at log 2', () => {
     for (const shift of [0, 0.25, 0.8, 1, 4]) {
@@ -61,7 +64,8 @@ describe('anchors', () => {
   it('overlap and are assigned as Dive into Deep Learning prints it', () => {
     const objects: Box[] = [[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]]
     const anchors: Box[] = [
-      [0, 0.1, 0.2, 0.3], [0.15, 0.2, 0.4, 0.4], [0.63, 0.05, 0.88, 0.98], [0.66, 0.45, 0.8, 0.8], [0.57, 0.3, 0.92, 0.9],
+      [0, 0.1, 0.2, 0.3], [0.15, 0.2, 0.4, 0.4], [0.63, 0.05, 0.88, 0.98], [0.66, 0.45, 0.8, 0.8],
+      [0.57, 0.3, 0.92, 0.9],
     ]
     const printed = [[0.0536, 0], [0.1417, 0], [0, 0.5657], [0, 0.2059], [0, 0.7459]]
     anchors.forEach((anchor, row) =>
