@@ -58,6 +58,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, USUAL if port is None else port))
+        listening.listen()  # whoever has read the address may come
     except OSError as error:
         listening.close()
         if port is None:

@@ -2,8 +2,9 @@
 
 import type { Frame } from './live.svelte'
 
-/** Draws a frame; a part of it if `left` and `width` say which columns. */
-export async function paint(canvas: HTMLCanvasElement, frame: Frame, left = 0, width = frame.width): Promise<void> {
+/** Draws a frame; a part of it if `left` and `width` say which columns. Nothing if the canvas has gone with its page. */
+export async function paint(canvas: HTMLCanvasElement | null, frame: Frame, left = 0, width = frame.width): Promise<void> {
+  if (!canvas) return
   canvas.width = width
   canvas.height = frame.height
   const context = canvas.getContext('2d')!
