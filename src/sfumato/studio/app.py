@@ -27,12 +27,13 @@ from .children import Child
 from .live import SOCKETS, Client
 from .shelf import Shelf, Tail, id_of, said_of
 from .trainings import ROWS, Trainings
-from .uploads import Pictures, read_body
+from .uploads import CLIP, PNG, Pictures, read_body
 
 STATIC = Path(__file__).parent / "static"
 SHIPPED = Path(__file__).parent.parent / "weights" / "shipped" / "studio"
 OURS = "shipped-"  # with which the ids of shipped models begin
 MOVES = ("about", "plane", "decode", "encode", "draw", "findings")
+WORK = ("stylize", "restyle_clip", "translate", "predict", "project")
 MOVE_LIMIT, WORK_LIMIT = 60.0, 120.0  # seconds without a word
 JOBS = 8  # that wait or are under way
 LARGEST_JSON = 2**20  # bytes
@@ -102,8 +103,9 @@ class Studio:
 
     async def _prepare(self) -> None:
         """The moves child is started at once: it knows the catalog."""
-        with suppress(SfumatoError):
-            self.catalog = await self.moves.ask({"do": "catalog"}, MOVE_LIMIT)
+        while not self.catalog and self.moves.state != "failed":
+            with suppress(SfumatoError):
+                self.catalog = await self.moves.ask({"do": "catalog"}, MOVE_LIMIT)
         await self.tell({"event": "state", **self.state()})
 
     async def _look(self) -> None:
@@ -139,8 +141,9 @@ class Studio:
     # ---- what is asked
 
     def state(self) -> dict[str, Any]:
+        waiting = "failed" if self.moves.state == "failed" else "starting"
         return {
-            "version": __version__, "ready": self.moves.state if not self.catalog else "ready", "offline": self.offline,
+            "version": __version__, "ready": "ready" if self.catalog else waiting, "offline": self.offline,
             "runs": one_line(str(self.shelf.root)), "data": one_line(str(self.data)) if self.data else "",
         }  # fmt: skip
 
@@ -195,7 +198,7 @@ class Studio:
                     message[name] = [self.pictures.content(item).content for item in value]
                 else:
                     message[name] = self.pictures.content(value).content
-        if message["do"] == "stylize":
+        if message["do"] in ("stylize", "restyle_clip"):
             options = message.get("options") or {}
             if not isinstance(options, dict) or "run" in options or "weights_file" in options:
                 raise SfumatoError("options: must be those of the method, without paths")
@@ -230,14 +233,16 @@ class Studio:
         """With ids in the place of pictures."""
         size = made.get("width", 0), made.get("height", 0)
         return {
-            name: self.pictures.keep(value, *size, "image/png") if isinstance(value, bytes) else value
+            name: self.pictures.keep(value, *size, CLIP if name == "clip" else PNG)
+            if isinstance(value, bytes)
+            else value
             for name, value in made.items()
         }
 
     def begin(self, message: dict[str, Any]) -> Job:
         """Raises SfumatoError if too many wait."""
-        if message.get("do") not in ("stylize", "translate", "predict", "project"):
-            raise SfumatoError("do: must be stylize, translate, predict or project")
+        if message.get("do") not in WORK:
+            raise SfumatoError(f"do: must be one of {', '.join(WORK)}")
         open_ = [job for job in self.jobs.values() if job.state in ("waiting", "running")]
         if len(open_) >= JOBS:
             raise SfumatoError(f"{JOBS} pictures are waiting already: let one end, or cancel one")
@@ -442,6 +447,8 @@ def application(studio: Studio) -> Starlette:
 
     async def upload(request: Request) -> Response:
         content = await asyncio.wait_for(read_body(request.stream()), SLOW)
+        if "clip" in request.query_params:  # which the child judges when it reads it
+            return JSONResponse({"id": studio.pictures.keep(content, 0, 0), "width": 0, "height": 0}, 201)
         name, width, height = await asyncio.to_thread(studio.pictures.keep_upload, content)
         return JSONResponse({"id": name, "width": width, "height": height}, 201)
 

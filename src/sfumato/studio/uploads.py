@@ -15,7 +15,9 @@ LARGEST = 32 * 2**20  # bytes of a file
 PIXELS = 40_000_000  # of a picture
 KEPT = 200 * 2**20  # bytes of all
 AGE = 30 * 60.0  # seconds
-Type = Literal["image/png", "image/jpeg", "application/octet-stream"]
+Type = Literal["image/png", "video/mp4", "application/octet-stream"]
+PNG: Type = "image/png"
+CLIP: Type = "video/mp4"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..data.clips import ClipWork, frames, open_clip, write_clip
 from ..data.paintings import MANNERS, painting
 from ..data.photographs import photographs
 from ..data.pictures import read_layers, to_picture
@@ -18,6 +21,7 @@ from ..errors import SfumatoError
 from ..files import json_of
 from ..runs.open import open as open_run
 from ..runs.stylize import network_of
+from ..style.clips import restyle_frames
 from ..style.options import options_for
 from ..style.restyle import Styles, mask_of, sized
 from ..version import __version__
@@ -64,6 +68,29 @@ def stylize(
     if alpha is not None:
         result.putalpha(sized(alpha, (options or {}).get("content_size"), bool((options or {}).get("crop"))))
     return _made(result, {"method": "stylize", "options": dict(options or {})})
+
+
+def restyle_clip(
+    advance: Advance, content: bytes, styles: Sequence[bytes], masks: Sequence[bytes] = (),
+    options: Mapping[str, Any] | None = None, run: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """A clip in the style of others, as an MP4; `advance` is told frames."""
+    ready = _styles(styles, masks, options or {}, run)
+
+    def lay(picture: Image.Image, before: Image.Image | None) -> Image.Image:
+        return ready.lay(picture, before=before)
+
+    with TemporaryDirectory() as place:
+        path, out = Path(place, "clip.mp4"), Path(place, "made.mp4")
+        path.write_bytes(content)
+        clip = open_clip(path, out)
+        done = ClipWork(out, {"digest": ready.digest()})
+        for count in restyle_frames(frames(clip), lay, done, ready.options.coherence):
+            advance(count, clip.frames or count)
+        if not done.done:
+            raise SfumatoError("clip: holds no frame that can be read")
+        write_clip(clip, done, out)
+        return {"clip": out.read_bytes(), "frames": done.done}
 
 
 def translate(advance: Advance, path: str, content: bytes, to: str = "b", side: int | None = None) -> dict[str, Any]:
@@ -160,4 +187,6 @@ def _jpeg(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-HANDLERS = {handler.__name__: handler for handler in (examples, example, stylize, translate, predict, project)}
+HANDLERS = {
+    handler.__name__: handler for handler in (examples, example, stylize, restyle_clip, translate, predict, project)
+}

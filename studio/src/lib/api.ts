@@ -41,4 +41,5 @@ export const getBytes = async (path: string): Promise<ArrayBuffer> => (await ask
 export const post = async <T>(path: string, body: unknown = {}): Promise<T> =>
   (await ask('POST', path, JSON.stringify(body), { 'Content-Type': 'application/json' })).json()
 export const remove = async (path: string): Promise<void> => void (await ask('DELETE', path))
-export const upload = async (content: Blob): Promise<Given> => (await ask('POST', '/api/pictures', content)).json()
+export const upload = async (content: Blob, clip = false): Promise<Given> =>
+  (await ask('POST', `/api/pictures${clip ? '?clip' : ''}`, content)).json()
