@@ -709,3 +709,28 @@ def test_two_pages_are_live_at_once_and_the_ninth_is_refused(server: Server, bro
     ninth.page.get_by_text("8 pages are open already").wait_for()
     for tab in (*tabs, ninth):
         tab.context.close()
+
+
+@pytest.mark.parametrize(("preset", "low", "high"), [("collapse", 0, 3), ("balanced", 7, 8)])
+def test_the_game_collapses_and_balances(tab: Tab, preset: str, low: int, high: int) -> None:
+    page = tab.go(f"game/{preset}")
+    page.get_by_role("button", name="500 steps").wait_for()
+    page.get_by_role("button", name="Begin anew").click()
+    if page.get_by_role("button", name="Pause").count():
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Begin anew").click()
+    for step in range(1, 5):
+        page.get_by_role("button", name="500 steps").click()
+        page.get_by_role("row", name=f"Step {500 * step}", exact=True).wait_for()
+    found = re.search(r"Modes hit\s+(\d) of 8", page.inner_text("main"))
+    assert found
+    assert low <= int(found[1]) <= high
+
+
+def test_the_page_is_small() -> None:
+    import gzip
+
+    folder = Path(sfumato.__file__).parent / "studio" / "static"
+    start = [(folder / name).read_bytes() for name in ("index.html", "studio.js", "studio.css")]
+    assert sum(map(len, start)) <= 250_000
+    assert sum(len(gzip.compress(content)) for content in start) <= 80_000
