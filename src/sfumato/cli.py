@@ -761,18 +761,31 @@ def export(
     run: Run,
     /,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder for the two files of weights.")],
+    out: Annotated[
+        Path, Parameter(name=["--out", "-o"], help="A file for other programs, .onnx or .pt2 (PyTorch's); or a folder.")
+    ],
 ) -> None:
-    """Write the encoder and the decoder of an `encoder` run as the two small files that the package ships."""
+    """Take a model elsewhere: as ONNX, compared with PyTorch on the spot (extra `export`), or as a small folder that
+    `sfumato` opens like a run; of an encoder or a brush, the two files that `stylize` ships with."""
     from .runs.open import open as open_run
-    from .style.export import export as export_system
+    from .runs.portable import FORMATS
+    from .runs.portable import export as export_parts
+    from .style.export import exports, export as export_pair
 
     opened = open_run(run, "cpu")
-    manifest = opened.manifest
-    origin = {name: str(getattr(manifest, name)) for name in ("system", "sfumato", "seed")}
-    origin |= {"data": manifest.data.name, "fingerprint": manifest.data.fingerprint}
-    for path in export_system(opened.system, out, origin, str(run)):
-        tell(path)
+    if out.suffix in FORMATS:
+        for made in export_parts(opened, out):
+            tell(f"{made.path}  largest difference from PyTorch {made.difference:.1e}")
+        return
+    if exports(opened.system):
+        manifest = opened.manifest
+        origin = {name: str(getattr(manifest, name)) for name in ("system", "sfumato", "seed")}
+        origin |= {"data": manifest.data.name, "fingerprint": manifest.data.fingerprint}
+        tell(*export_pair(opened.system, out, origin, str(run)))
+        return
+    from .runs.model import write_model
+
+    tell(*write_model(opened.manifest, opened.system, out))
 
 
 @app.command

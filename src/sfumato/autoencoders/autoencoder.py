@@ -21,6 +21,7 @@ from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Natural, Positive, ShareInside, Units, check
 from ..engine.plateau import Plateau
+from ..engine.portable import Portable
 from ..engine.system import Scalars, Stage, System, Wishes
 from ..errors import SfumatoError
 from ..ops.codes import draw_like
@@ -173,6 +174,14 @@ class Autoencoder(System):
             raise SfumatoError(f"labels: {type(self).__name__} is told no classes")
         device = next(self.parameters()).device
         return self.decode(latents.to(device).view(-1, *self.code_shape)).float()
+
+    def portable(self) -> Sequence[Portable]:
+        images, codes = torch.rand(2, *self.image_shape), torch.randn(2, *self.code_shape)
+        shapes = {"images": f"(n, *{self.image_shape}) in [0, 1]", "codes": f"(n, *{self.code_shape})"}
+        return [
+            Portable("encoder", self.encode, (self.encoder,), {"images": images}, ("codes",), shapes),
+            Portable("decoder", self.decode, (self.decoder,), {"codes": codes}, ("images",), shapes),
+        ]
 
     def _logits(self, codes: Tensor) -> Tensor:
         return self.decoder(codes).float().view(-1, *self.image_shape)

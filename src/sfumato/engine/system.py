@@ -13,6 +13,7 @@ from ..errors import SfumatoError
 from .clock import Clock
 from .eager import do_without_compiler
 from .plateau import Plateau
+from .portable import Portable
 from .runtime import Runtime
 
 Scalars = dict[str, Tensor]
@@ -143,6 +144,10 @@ class System(nn.Module, ABC):
 
         Raises SfumatoError if the system makes no images of such."""
         raise SfumatoError(f"{type(self).__name__}: draws no images of its own: it has nothing to make them from")
+
+    def portable(self) -> Sequence[Portable]:
+        """The parts of it that other programs can compute: images in [0, 1] in and out. None by default."""
+        return ()
 
     def label_of(self, wishes: Wishes | None) -> int | None:
         """The class that is asked for. Raises SfumatoError if the system cannot be asked for one."""

@@ -22,6 +22,7 @@ from ..engine.clock import Clock
 from ..engine.descend import descend
 from ..engine.ema import Average
 from ..engine.fields import MAX_UNITS, Amount, Bounds, Count, Layers, Natural, Positive, ShareBelow1, Units, check
+from ..engine.portable import Portable
 from ..engine.system import Scalars, Stage, System, Wishes
 from ..errors import SfumatoError
 from ..nets.equalised import MinibatchDeviation
@@ -273,6 +274,17 @@ class Adversarial(System):
     def in_turn(self, count: int) -> Tensor | None:
         """Each class in turn, (count,); None of a system that is told none."""
         return torch.arange(count) % self.config.classes if self.conditional else None
+
+    def portable(self) -> Sequence[Portable]:
+        def images(latents: Tensor, labels: Tensor | None = None) -> Tensor:
+            return (self.drawn(latents, labels).clamp(-1, 1) + 1) / 2
+
+        given = {"latents": torch.randn(2, self.config.latent)}
+        about = {"latents": f"(n, {self.config.latent}), normal", "images": f"(n, *{self.config.shape}) in [0, 1]"}
+        if self.conditional:
+            given["labels"] = torch.tensor([0, self.config.classes - 1])
+            about["labels"] = f"(n,), classes from 0 to {self.config.classes - 1}"
+        return [Portable("", images, (self.maker,), given, ("images",), about)]
 
     def label_of(self, wishes: Wishes | None) -> int | None:
         label = super().label_of(wishes)

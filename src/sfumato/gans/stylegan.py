@@ -121,7 +121,7 @@ class Synthesis(nn.Module):
         return [cast(Tensor, layer.noise) for layer in self.layers]
 
     def forward(self, styles: Tensor, noise: Noise, side: int, share: float) -> Tensor:
-        maps = self.constant.expand(len(styles), -1, -1, -1)
+        maps = self.constant.expand(styles.shape[0], -1, -1, -1)
         found = []
         for place in range(PER_SIDE * (self.ladder.index(side) + 1)):
             maps = self.layers[place](maps, styles[:, place], None if noise is None else noise[place])

@@ -135,7 +135,7 @@ class Synthesis(nn.Module):
 
     def forward(self, styles: Tensor, noise: Noise) -> Tensor:
         given = [None] * len(self.layers) if noise is None else noise
-        maps = self.layers[0](self.constant.expand(len(styles), -1, -1, -1), styles[:, 0], given[0])
+        maps = self.layers[0](self.constant.expand(styles.shape[0], -1, -1, -1), styles[:, 0], given[0])
         images = self.colours[0](maps, styles[:, 1]) if self.how == "skip" else None
         for block, place in enumerate(range(1, len(self.layers), PER_SIDE)):
             entered = maps

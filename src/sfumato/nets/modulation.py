@@ -41,7 +41,7 @@ def _scaled(maps: Tensor, weights: Tensor, styles: Tensor, wide: Tensor | None, 
 
 
 def _grouped(maps: Tensor, weights: Tensor, styles: Tensor, wide: Tensor | None, up: bool) -> Tensor:
-    count = len(maps)
+    count = maps.shape[0]
     own = weights * styles[:, None, :, None, None]
     if wide is not None:
         own = own * wide[..., None, None, None]

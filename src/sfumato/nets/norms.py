@@ -17,6 +17,6 @@ class InstanceNorm(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         if maps.shape[2] * maps.shape[3] == 1:
             return torch.zeros_like(maps)
-        if maps.device.type != "cpu":
+        if maps.device.type != "cpu" or torch.compiler.is_exporting():
             return F.instance_norm(maps, eps=EPS)
         return torch.cat([F.batch_norm(image, None, None, training=True, eps=EPS) for image in maps.split(1)])

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ..data.batches import Batch
 from ..engine.clock import Clock
 from ..engine.fields import Bounds, Share, ShareAbove0, ShareBelow1
+from ..engine.portable import Portable
 from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.efficientnet import EfficientNetLite0
@@ -171,6 +172,16 @@ class FineTuned(Recognizer):
         """Logits (b, k); of a network that is not in training by the temperature that was fitted."""
         logits = self.classifier(images)
         return logits if self.training else logits / self.fitted.get("temperature", 1.0)
+
+    def portable(self) -> Sequence[Portable]:
+        about = {"images": "(n, 3, h, w) in [0, 1]", "probabilities": f"(n, {self.config.classes})"}
+        side = self.config.resolution
+        images = {"images": torch.rand(2, 3, side, side)}
+
+        def named(images: Tensor) -> Tensor:
+            return self(images).softmax(1)
+
+        return [Portable("", named, (self.classifier,), images, ("probabilities",), about)]
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
         """One batch, cut and recoloured; one step against the cross entropy, of the last layer alone at first."""

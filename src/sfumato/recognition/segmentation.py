@@ -18,6 +18,7 @@ from ..data.pictures import Fit
 from ..data.sources import Target
 from ..engine.clock import Clock
 from ..engine.fields import Bounds, Share, ShareAbove0
+from ..engine.portable import Portable
 from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.backbones import Backbone, BackboneName
@@ -80,6 +81,15 @@ class Segmenter(Recognizer):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (b, k, h, w) of images of any size."""
         return enlarged(self.head(self.backbone(images)), images.shape[-2:])
+
+    def portable(self) -> Sequence[Portable]:
+        about = {
+            "images": "(n, 3, h, w) in [0, 1]",
+            "logits": f"(n, {self.config.classes}, h, w): the largest is the class",
+        }
+        side = self.config.crop
+        images = {"images": torch.rand(2, 3, side, side)}
+        return [Portable("", self.forward, (self.backbone, self.head), images, ("logits",), about, {"images": LEAST})]
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
         """One batch, cut and recoloured; one step against the cross entropy of its pixels."""

@@ -25,6 +25,7 @@ from ..data.pictures import Fit
 from ..data.sources import Target
 from ..engine.clock import Clock
 from ..engine.fields import Bounds, ShareInside
+from ..engine.portable import Portable
 from ..engine.system import Scalars
 from ..errors import SfumatoError
 from ..nets.backbones import BackboneName, build_backbone, double
@@ -36,6 +37,7 @@ from ..ops.anchors import (
     fitted_sides,
     laid,
     prior_sides,
+    shifted,
     targets,
 )
 from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
@@ -178,9 +180,13 @@ class SSD(Recognizer):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (b, a, 1 + k), offsets (b, a, 4) and the anchors (a, 4) of images."""
         maps = self.maps(images)
+        shapes = [(values.shape[-2], values.shape[-1]) for values in maps]
+        return *self.said(maps), self.anchors(shapes, images.device)
+
+    def said(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits and offsets of what is seen in maps."""
         logits = _flat((head(values) for head, values in zip(self.naming, maps, strict=True)), self.config.classes + 1)
-        offset = _flat((head(values) for head, values in zip(self.moving, maps, strict=True)), 4)
-        return logits, offset, self.anchors([(values.shape[-2], values.shape[-1]) for values in maps], images.device)
+        return logits, _flat((head(values) for head, values in zip(self.moving, maps, strict=True)), 4)
 
     def anchors(self, shapes: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
         """(a, 4): those of maps of these heights and widths."""
@@ -204,6 +210,21 @@ class SSD(Recognizer):
         """What is in each of `images`, as sure as `score`."""
         logits, offset, anchors = self(images)
         return detect(logits.float(), offset.float(), anchors, score)
+
+    def portable(self) -> Sequence[Portable]:
+        anchors = self.anchors(self.map_shapes(), torch.device("cpu"))
+
+        def found(images: Tensor) -> tuple[Tensor, Tensor]:
+            logits, offset = self.said(self.maps(images))
+            return logits.softmax(2), shifted(anchors, offset)
+
+        about = {
+            "images": f"(n, 3, {self.config.resolution}, {self.config.resolution}) in [0, 1]",
+            "chances": f"(n, anchors, {self.config.classes + 1}), first that of no object",
+            "boxes": "(n, anchors, 4): left, top, right, bottom, as shares of the sides; overlaps are left to suppress",
+        }
+        images = {"images": torch.rand(2, 3, self.config.resolution, self.config.resolution)}
+        return [Portable("", found, (self.maps, self.naming, self.moving), images, ("chances", "boxes"), about)]
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
         """One batch; one step against what its anchors should say."""
@@ -255,7 +276,7 @@ def fit_anchors(config: Config, boxes: Tensor) -> Config:
 
 def _flat(maps: Iterator[Tensor], numbers: int) -> Tensor:
     """(b, a, numbers) of predictions (b, anchors · numbers, h, w), map after map."""
-    return torch.cat([values.permute(0, 2, 3, 1).reshape(len(values), -1, numbers) for values in maps], 1)
+    return torch.cat([values.permute(0, 2, 3, 1).reshape(values.shape[0], -1, numbers) for values in maps], 1)
 
 
 def anchor_losses(logits: Tensor, offset: Tensor, wanted: Targets, kind: str) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,11 @@ from .brush import BrushSystem
 from .encoder import DistilledEncoder
 
 
+def exports(system: System) -> bool:
+    """Whether it has the two files."""
+    return isinstance(system, DistilledEncoder | BrushSystem)
+
+
 def export(system: System, folder: Path, origin: Mapping[str, str], where: str) -> list[Path]:
     """Writes `sfumato-encoder.safetensors` and `sfumato-decoder.safetensors` of an `encoder` or `brush` system into
     `folder`.

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..data.pictures import Fit
 from ..engine.fields import Bounds, Count, Positive, check
+from ..engine.portable import Portable
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
 from ..nets.decoder import LAYERS, Decoder
@@ -104,8 +105,12 @@ class Brush(Restyler):
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         """A pass at half the size, one at full size over the photograph mixed with it, and the painting's colours."""
         _, given = prepared(content, style, torch.zeros(len(content), dtype=torch.int64))
+        return transported(self.passes(given, style), style, FLOOR)
+
+    def passes(self, given: Tensor, style: Tensor) -> Tensor:
+        """The two passes over what is `prepared`."""
         draft = self.once(*(F.interpolate(part, scale_factor=0.5, mode="area") for part in (given, style)))
-        return transported(self.once(mixed(given, draft), style).clamp(0, 1), style, FLOOR)
+        return self.once(mixed(given, draft), style).clamp(0, 1)
 
 
 def prepared(content: Tensor, style: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
@@ -170,6 +175,16 @@ class StyleSystem(System):
     @abstractmethod
     def judge(self, output: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """The content loss and the style loss that this system minimises, of pictures in [0, 1]."""
+
+    def portable(self) -> Sequence[Portable]:
+        side = self.config.crop
+        given = {"content": torch.rand(2, 3, side, side), "style": torch.rand(2, 3, side, side)}
+        about = dict.fromkeys((*given, "image"), "(n, 3, h, w) in [0, 1], sides multiples of 8")
+        sized = dict.fromkeys(given, 2 * MULTIPLE)
+        if not isinstance(self.restyler, Brush):
+            return [Portable("", self.restyler.forward, (self.restyler,), given, ("image",), about, sized)]
+        about["content"] += ", in the style's colours and with noise along its edges; the image is to get them again"
+        return [Portable("", self.restyler.passes, (self.restyler,), given, ("image",), about, sized)]
 
     def stages(self) -> Sequence[Stage]:
         """One stage: random squares of `crop` pixels, batches that are all of one size."""

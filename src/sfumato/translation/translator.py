@@ -5,7 +5,7 @@ step is fed pairs of batches, one of each side, that have nothing to do with one
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast, get_args
 
@@ -17,6 +17,7 @@ from ..engine.annealing import set_rate
 from ..engine.clock import Clock
 from ..engine.ema import Average
 from ..engine.fields import MAX_UNITS, Bounds, Count, Natural, Positive, Share, check
+from ..engine.portable import Portable
 from ..engine.system import Stage, System
 from ..errors import SfumatoError
 from ..nets.players import WIDEST
@@ -146,7 +147,23 @@ class Translator(System):
         for optimizer in self.optimizers.values():
             set_rate(optimizer, config.learning_rate * min(1.0, left))
 
+    def portable(self) -> Sequence[Portable]:
+        side, channels = self.config.resolution, self.config.channels
+        return [
+            Portable(
+                f"to-{to}", _through(self.maker_of(to)), (self.maker_of(to),), {other: torch.rand(2, channels, side, side)},
+                (to,), {other: f"(n, {channels}, h, w) of side {other} in [0, 1]", to: f"the same, of side {to}"},
+                {other: parts.stride} if (parts := self.parts_to(to)) else {},
+            )
+            for other, to in zip(SIDES, reversed(SIDES), strict=True)
+        ]  # fmt: skip
+
     @torch.no_grad()
     def translate(self, images: Tensor, to: Side) -> Tensor:
         """Images (n, c, h, w) in [-1, 1] of the other side as ones of side `to`, of the same shape."""
         return self.maker_of(to)(images.to(next(self.parameters()).device)).float()
+
+
+def _through(maker: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Images in [0, 1] to images in [0, 1]."""
+    return lambda images: (maker(images * 2 - 1).clamp(-1, 1) + 1) / 2
