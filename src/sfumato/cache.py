@@ -3,6 +3,16 @@
 import os
 from pathlib import Path
 
+from .errors import SfumatoError
+
+OFFLINE = "SFUMATO_OFFLINE"  # the variable that, set to anything, forbids to fetch
+
+
+def check_online(what: str) -> None:
+    """Raises SfumatoError if nothing may be fetched."""
+    if os.environ.get(OFFLINE):
+        raise SfumatoError(f"{what}: is not here, and {OFFLINE} forbids to fetch it")
+
 
 def cache_folder(name: str) -> Path:
     """The folder of one kind of files, e.g. `~/.cache/sfumato/mnist`; `SFUMATO_CACHE` sets another root."""

@@ -61,6 +61,25 @@ def opened(path: Path) -> BufferedReader:
     return path.open("rb")
 
 
+def opened_inside(folder: Path, inner: Path) -> BufferedReader:
+    """`folder / inner`, opened for reading, if no link leads there from `folder`, whoever changes what meanwhile. An
+    OSError else, and as `opened` raises it."""
+    if os.open not in os.supports_dir_fd:
+        return opened(folder / inner)
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in inner.parent.parts:
+            above, place = place, os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+            os.close(above)
+        file = os.fdopen(os.open(inner.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place), "rb")
+    finally:
+        os.close(place)
+    if not S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a file", str(folder / inner))
+    return file
+
+
 def check_place(path: Path) -> None:
     """Raises SfumatoError if what is at `path` is no file that can be written to."""
     if os.path.lexists(path) and not path.is_file():

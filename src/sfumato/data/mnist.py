@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import torch
 
-from ..cache import cache_folder
+from ..cache import cache_folder, check_online
 from ..errors import SfumatoError
 from ..terminal import warn
 from .dataset import ImageData, InMemory, Split, fingerprint
@@ -70,6 +70,7 @@ def fetch_mnist(name: str) -> Path:
         faults = []
         for mirror in MIRRORS[name]:
             if not (folder / f"{file}.gz").exists():
+                check_online(f"{name}: {file}.gz")
                 warn(f"fetching {file}.gz from {urlsplit(mirror).hostname}: {size:,} bytes")
             try:
                 pooch.retrieve(f"{mirror}{file}.gz", f"md5:{md5}", f"{file}.gz", folder, progressbar=False)

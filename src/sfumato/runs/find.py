@@ -13,7 +13,18 @@ from .folder import RunFolder
 from .lock import owner_of
 from .manifest import NAME, Manifest, read_manifest
 
-RESULTS = (LAST, BEFORE, "evaluation.json", "metrics.jsonl", "lock")  # files that must lie in the folder themselves
+# Files that must lie in the folder themselves.
+OWN = (
+    NAME,
+    LAST,
+    BEFORE,
+    "model.safetensors",
+    "plane.json",
+    "evaluation.json",
+    "metrics.jsonl",
+    "measures.jsonl",
+    "lock",
+)
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,7 @@ def look_at(folder: Path) -> Found:
     """The run in `folder`."""
     manifest = None
     try:
-        for name in (NAME, *RESULTS):
-            if (folder / name).is_symlink():
-                raise SfumatoError(f"{folder / name}: a link: a run's files lie in its folder")
+        check_files(folder)
         manifest = read_manifest(folder)
         images = last_state(folder, whole=False).images if has_state(folder) else 0
         total = manifest.config.get("images")
@@ -74,6 +83,13 @@ def look_at(folder: Path) -> Found:
     ended = run.is_finished or (type(total) is int and 0 < total <= images)
     state = "running" if owner else "finished" if ended else "stopped"
     return Found(folder, state, manifest, images=images, rows=rows, samples=samples, owner=owner)
+
+
+def check_files(folder: Path) -> None:
+    """Raises SfumatoError if what a run is read from is a link, which leads anywhere."""
+    for name in OWN:
+        if (folder / name).is_symlink():
+            raise SfumatoError(f"{folder / name}: a link: a run's files lie in its folder")
 
 
 def _rows(path: Path) -> int:

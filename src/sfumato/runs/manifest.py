@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -87,6 +88,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise SfumatoError(f"{folder}: not a run folder: it holds no {NAME}")
     values = decode(content_of(path, MAX_BYTES), dict[str, Any], str(path))
     return convert(migrated(values, str(path)), Manifest, str(path))
+
+
+def whole_number(config: Mapping[str, Any], name: str) -> int:
+    """The field `name` of a manifest's `config`; 0 if it has none, or something else there."""
+    value = config.get(name)
+    return value if type(value) is int and value >= 0 else 0
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def load_model(folder: Path, build: Callable[[], System]) -> System:
     values = read_weights(path)
     with torch.device("meta"):
         system = build()
-    owed = {name: value.shape for name, value in system.state_dict().items() if not _is_spare(system, name)}
-    wrong = [name for name in owed.keys() | values.keys() if owed.get(name) != _shape(values.get(name))]
+    owed = {name: value for name, value in system.state_dict().items() if not _is_spare(system, name)}
+    wrong = [name for name in owed.keys() | values.keys() if _form(owed.get(name)) != _form(values.get(name))]
     if wrong:
         raise SfumatoError(f"{path}: does not fit its config.json: {len(wrong)} weights differ, {sorted(wrong)[0]!r}")
     system = build()
@@ -59,8 +59,9 @@ def _is_spare(system: System, name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in system.spare)
 
 
-def _shape(value: Tensor | None) -> torch.Size | None:
-    return None if value is None else value.shape
+def _form(value: Tensor | None) -> tuple[torch.Size, bool] | None:
+    """Shape, and whether it holds real numbers."""
+    return None if value is None else (value.shape, value.is_floating_point())
 
 
 def _halved(name: str, value: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from .catalog import Entry, configured, find, open_for, settled
 from .folder import RunFolder
 from .length import with_length
 from .manifest import DataRecord, Manifest
+from .model import is_model
 from .open import Run, opening
 from .start import check_start
 from .training import Training, Watch
@@ -163,6 +164,8 @@ def resume(
     folder = RunFolder(run)
     with together(str(folder.path)):
         known = _joining(folder)
+        if is_model(folder.path):
+            raise SfumatoError(f"{folder.path}: a model, without what training needs: nothing to go on with")
         runtime = choose(device or known.device, precision or known.precision, threads)
         if runtime.processes != known.processes:
             raise SfumatoError(

@@ -1,33 +1,38 @@
 """The studio's server: the page, what it asks for, and who answers. Imports no torch."""
 
 import asyncio
-import json
 import mimetypes
+import re
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from ..errors import SfumatoError
-from ..files import json_of, opened
 from ..memory import exhausted
-from ..runs.find import Found
+from ..runs.find import Found, check_files, look_at
 from ..runs.folder import RunFolder
+from ..runs.manifest import Manifest, whole_number
+from ..strict import decode
+from ..style.options import PATHS
 from ..version import __version__
 from ..visible import one_line
-from .children import Child
+from .children import Child, Gone
+from .frames import text_of
 from .live import SOCKETS, Client
 from .shelf import Shelf, Tail, id_of, said_of
 from .trainings import ROWS, Trainings
-from .uploads import CLIP, PNG, Pictures, read_body
+from .uploads import CLIP, PNG, Bodies, Pictures, judged
 
 STATIC = Path(__file__).parent / "static"
 SHIPPED = Path(__file__).parent.parent / "weights" / "shipped" / "studio"
@@ -75,6 +80,7 @@ class Studio:
         self.jobs: dict[str, Job] = {}
         self.found: list[tuple[str, Found]] = []
         self.catalog: dict[str, Any] = {}
+        self.bodies = Bodies()
         self._working = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
@@ -102,34 +108,41 @@ class Studio:
     # ---- what goes on by itself
 
     async def _prepare(self) -> None:
-        """The moves child is started at once: it knows the catalog."""
+        """The moves child is started at once, and again if it dies: it knows the catalog."""
         while not self.catalog and self.moves.state != "failed":
-            with suppress(SfumatoError):
+            try:
                 self.catalog = await self.moves.ask({"do": "catalog"}, MOVE_LIMIT)
+            except Gone:
+                await asyncio.sleep(PAUSE)
         await self.tell({"event": "state", **self.state()})
 
     async def _look(self) -> None:
         """Looks at the runs, starts what waits, and tells the pages what is new."""
         before = ""
         while True:
-            with suppress(SfumatoError, OSError):
+            try:
                 self.found = await asyncio.to_thread(self.shelf.runs)
                 self.trainings.tend([found for _, found in self.found])
                 rows = self.rows()
-                if (now := json_of(rows)) != before:
+                if (now := text_of(rows)) != before:
                     before = now
                     await self.tell({"event": "runs", "runs": rows})
                 for client in list(self.clients):
                     await self._tell_rows(client)
+            except (SfumatoError, OSError):
+                pass
+            except Exception:
+                traceback.print_exc()  # a bug: it is said, and the rest goes on
+            self.pictures.tidy()
             await asyncio.sleep(PAUSE)
 
     async def _tell_rows(self, client: Client) -> None:
         for name, tails in list(client.watched.items()):
+            try:
+                path = self.place(name)
+            except SfumatoError:
+                continue
             if tails is None:
-                try:
-                    path = self.shelf.path(name)
-                except SfumatoError:
-                    continue
                 tails = client.watched[name] = (Tail(path / "metrics.jsonl"), Tail(path / "measures.jsonl"))
             rows, measures = [await asyncio.to_thread(tail.read) for tail in tails]
             if rows is not None or measures is not None:
@@ -163,7 +176,7 @@ class Studio:
         return [*shipped(), *listed]
 
     def place(self, name: object) -> Path:
-        """Of a run or a shipped model. Raises SfumatoError if there is none of that id."""
+        """Of a run or a shipped model. Raises SfumatoError if there is none of that id, or it is made of links."""
         if not isinstance(name, str):
             raise SfumatoError("run: must be an id")
         if name.startswith(OURS):
@@ -171,20 +184,22 @@ class Studio:
             if found is None:
                 raise SfumatoError("run: there is none of that id")
             return found
-        return self.shelf.path(name)
+        path = self.shelf.path(name)
+        check_files(path)
+        return path
 
     async def move(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """What a page asks for at once."""
-        asked = {name: value for name, value in said.items() if name not in ("seq", "canvas", "run")}
+        asked = {name: value for name, value in said.items() if name not in ("seq", "canvas")}
         do = asked.get("do")
         if do == "preview":
             message = self.filled({**asked, "do": "stylize", "side": PREVIEW})
             return await self.work.ask(message, WORK_LIMIT)
         if do not in MOVES:
             raise SfumatoError(f"do: must be one of preview, {', '.join(MOVES)}")
-        asked["path"] = str(self.place(said.get("run")))
+        asked["path"] = str(self.place(asked.pop("run", None)))
         if do == "encode":
-            asked["content"] = self.pictures.content(asked.get("name")).content
+            asked["content"] = self.pictures.picture(asked.get("name"))
         return await self.moves.ask(asked, MOVE_LIMIT)
 
     def filled(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -195,17 +210,20 @@ class Studio:
                 if isinstance(value, list):
                     if len(value) > JOBS:
                         raise SfumatoError(f"{name}: {JOBS} at most")
-                    message[name] = [self.pictures.content(item).content for item in value]
-                else:
+                    message[name] = [self.pictures.picture(item) for item in value]
+                elif name == "content" and message["do"] == "restyle_clip":
                     message[name] = self.pictures.content(value).content
+                else:
+                    message[name] = self.pictures.picture(value)
+        run = message.pop("run", None)
         if message["do"] in ("stylize", "restyle_clip"):
             options = message.get("options") or {}
-            if not isinstance(options, dict) or "run" in options or "weights_file" in options:
+            if not isinstance(options, dict) or any(name in options for name in PATHS):
                 raise SfumatoError("options: must be those of the method, without paths")
-            if message.get("run"):
-                message["run"] = str(self.place(message["run"]))
-        elif message.get("run"):
-            message["path"] = str(self.place(message.pop("run")))
+            if run:
+                message["run"] = str(self.place(run))
+        else:
+            message["path"] = str(self.place(run))  # whatever a page calls a path is none
         return message
 
     async def do(self, job: Job) -> None:
@@ -274,25 +292,22 @@ class Studio:
             for path in sorted(self.data.iterdir()):
                 fits = path.is_dir() or path.suffix.lower() in (".zip", ".tar")
                 if fits and not path.name.startswith(".") and not path.is_symlink():
-                    own.append({"name": f"./{path.name}", "about": "", "fetched": False, "path": str(path)})
+                    own.append({"name": f"./{one_line(path.name)}", "about": "", "fetched": False, "path": str(path)})
         return [*named, *own]
 
 
+@cache
 def models() -> list[Path]:
     return sorted(path.parent for path in SHIPPED.glob("*/config.json"))
 
 
+@cache
 def shipped() -> list[dict[str, Any]]:
     """The models that come with the package, as runs."""
     listed = []
     for path in models():
-        manifest = RunFolder(path).manifest()
-        listed.append({
-            "id": OURS + path.name, "name": path.name, "state": "finished", "fault": "", "system": manifest.system,
-            "preset": manifest.preset, "data": manifest.data.name, "classes": list(manifest.data.classes),
-            "images": manifest.config.get("images", 0), "total": manifest.config.get("images", 0), "samples": [],
-            "shipped": True,
-        })  # fmt: skip
+        said = said_of(OURS + path.name, look_at(path))
+        listed.append({**said, "images": said["total"], "state": "finished", "shipped": True})
     return listed
 
 
@@ -302,41 +317,39 @@ def cores() -> int:
     return usable_cores()
 
 
+def answer(values: Any, status: int = 200) -> Response:
+    return Response(text_of(values), status, media_type="application/json")
+
+
 def application(studio: Studio) -> Starlette:
     """The routes. What is refused is a line of text with 4xx."""
 
-    def route(path: str, method: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+    def route(path: str, method: str, made: Callable[[Request], Awaitable[Response]]) -> Route:
         async def guarded(request: Request) -> Response:
             try:
-                return await answer(request)
+                return await made(request)
             except SfumatoError as error:
-                return JSONResponse({"line": one_line(str(error))}, 422)
+                return answer({"line": str(error)}, 422)
             except ClientDisconnect:
                 return PlainTextResponse("", 499)
             except TimeoutError:
-                return JSONResponse({"line": f"body: did not come within {SLOW:.0f} seconds"}, 408)
+                return answer({"line": f"body: did not come within {SLOW:.0f} seconds"}, 408)
             except OSError as error:
-                return JSONResponse({"line": one_line(exhausted(error) or str(error.strerror))}, 500)
+                return answer({"line": exhausted(error) or str(error.strerror)}, 500)
 
         return Route(path, guarded, methods=[method])
 
     async def body(request: Request) -> dict[str, Any]:
-        content = await asyncio.wait_for(read_body(request.stream(), LARGEST_JSON), SLOW)
-        try:
-            said = json.loads(content)
-        except ValueError:
-            raise SfumatoError("body: must be JSON") from None
-        if not isinstance(said, dict):
-            raise SfumatoError("body: must be an object")
-        return said
+        content = await asyncio.wait_for(studio.bodies.read(request.stream(), LARGEST_JSON), SLOW)
+        return decode(content, dict[str, Any], "body")
 
     async def state(request: Request) -> Response:
-        return JSONResponse(studio.state())
+        return answer(studio.state())
 
     async def systems(request: Request) -> Response:
         if not studio.catalog:
-            return JSONResponse({"line": "getting ready"}, 503)
-        return JSONResponse({
+            return answer({"line": "getting ready"}, 503)
+        return answer({
             name: {key: value for key, value in row.items() if key != "fields"}
             for name, row in studio.catalog["systems"].items()
         })  # fmt: skip
@@ -345,13 +358,13 @@ def application(studio: Studio) -> Starlette:
         row = studio.catalog.get("systems", {}).get(request.path_params["system"])
         if row is None or request.path_params["preset"] not in row["fields"]:
             raise SfumatoError("system: there is none of that name and preset")
-        return JSONResponse(row["fields"][request.path_params["preset"]])
+        return answer(row["fields"][request.path_params["preset"]])
 
     async def data(request: Request) -> Response:
-        return JSONResponse([{**row, "path": bool(row["path"])} for row in studio.sources()])
+        return answer([{**row, "path": bool(row["path"])} for row in studio.sources()])
 
     async def runs(request: Request) -> Response:
-        return JSONResponse(json.loads(json_of(studio.rows())))
+        return answer(studio.rows())
 
     async def train(request: Request) -> Response:
         said = await body(request)
@@ -368,13 +381,13 @@ def application(studio: Studio) -> Starlette:
         )
         every = max(known["batch_size"], known["images"] // ROWS)
         studio.trainings.train(path, system, preset, sources, fields, every)
-        return JSONResponse({"id": id_of(name)}, 201)
+        return answer({"id": id_of(name)}, 201)
 
     async def stop(request: Request) -> Response:
         path = waiting(request)
         found = next((found for _, found in studio.found if found.path == path), None)
-        studio.trainings.stop(path, found.owner if found else "", request.path_params["how"] == "kill")
-        return JSONResponse({})
+        studio.trainings.stop(path, found.owner if found else "", request.url.path.endswith("/kill"))
+        return answer({})
 
     def waiting(request: Request) -> Path:
         """Of a run, also one that has no folder yet."""
@@ -389,27 +402,35 @@ def application(studio: Studio) -> Starlette:
         images = said.get("images")
         if images is not None and (type(images) is not int or images < 1):
             raise SfumatoError(f"images {str(images)[:40]!r}: must be a whole number, 1 at least")
-        manifest = RunFolder(path).manifest()
-        total = images or int(manifest.config.get("images", 0))
-        every = max(int(manifest.config.get("batch_size", 1)), total // ROWS)
+        config = (await readable(path)).config
+        every = max(whole_number(config, "batch_size"), (images or whole_number(config, "images")) // ROWS, 1)
         studio.trainings.resume(path, images, every)
-        return JSONResponse({})
+        return answer({})
 
     async def delete(request: Request) -> Response:
-        await asyncio.to_thread(studio.shelf.delete, request.path_params["run"])
-        return JSONResponse({})
+        path = waiting(request)
+        if not studio.trainings.forget(path) or path.is_dir():
+            await asyncio.to_thread(studio.shelf.delete, request.path_params["run"])
+        return answer({})
 
     async def restore(request: Request) -> Response:
         await asyncio.to_thread(studio.shelf.restore, request.path_params["run"])
-        return JSONResponse({})
+        return answer({})
+
+    async def readable(path: Path) -> Manifest:
+        """Of a run that is not broken."""
+        found = await asyncio.to_thread(look_at, path)
+        if found.manifest is None or found.fault:
+            raise SfumatoError(found.fault)
+        return found.manifest
 
     async def details(request: Request) -> Response:
         path = studio.place(request.path_params["run"])
         folder = RunFolder(path)
-        manifest = await asyncio.to_thread(folder.manifest)
+        manifest = await readable(path)
         said: dict[str, Any] = {
             "config": manifest.config, "seed": manifest.seed, "device": manifest.device,
-            "precision": manifest.precision, "reading": one_line(manifest.data.reading),
+            "precision": manifest.precision, "reading": manifest.data.reading,
         }  # fmt: skip
         if folder.is_finished:
             evaluation = await asyncio.to_thread(folder.evaluation)
@@ -421,60 +442,59 @@ def application(studio: Studio) -> Starlette:
             said["note"] = {"en": evaluation.note.en, "zh": evaluation.note.zh}
             said["findings"] = evaluation.more.get("findings", [])
         said["report"] = (path / "report.html").is_file()
-        return JSONResponse(json.loads(json_of(said)))
+        return answer(said)
 
     async def sample(request: Request) -> Response:
-        path = studio.shelf.path(request.path_params["run"])
-        return await inside(path, f"samples/{request.path_params['images']:012d}.png", "image/png")
+        images = request.path_params["images"]
+        if not re.fullmatch(r"[0-9]{1,12}", images):
+            raise SfumatoError("sample: must be a number of images")
+        return await inside(request, f"samples/{int(images):012d}.png", "image/png")
 
     async def report(request: Request) -> Response:
-        path = studio.shelf.path(request.path_params["run"])
-        response = await inside(path, "report.html", "text/html; charset=utf-8")
+        response = await inside(request, "report.html", "text/html; charset=utf-8")
         response.headers["content-security-policy"] = SANDBOX
         return response
 
-    async def inside(folder: Path, name: str, kind: str) -> Response:
-        """A file of a run, which no link may lead to."""
-        path = folder / name
-        if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
-            return JSONResponse({"line": f"{name}: is not there"}, 404)
-
-        def content() -> bytes:
-            with opened(path) as file:
-                return file.read()
-
-        return Response(await asyncio.to_thread(content), media_type=kind)
+    async def inside(request: Request, name: str, kind: str) -> Response:
+        """A file of a run."""
+        try:
+            content = await asyncio.to_thread(studio.shelf.content, request.path_params["run"], name)
+        except OSError:
+            return answer({"line": f"{name}: is not there"}, 404)
+        return Response(content, media_type=kind)
 
     async def upload(request: Request) -> Response:
-        content = await asyncio.wait_for(read_body(request.stream()), SLOW)
+        content = await asyncio.wait_for(studio.bodies.read(request.stream()), SLOW)
         if "clip" in request.query_params:  # which the child judges when it reads it
-            return JSONResponse({"id": studio.pictures.keep(content, 0, 0), "width": 0, "height": 0}, 201)
-        name, width, height = await asyncio.to_thread(studio.pictures.keep_upload, content)
-        return JSONResponse({"id": name, "width": width, "height": height}, 201)
+            return answer({"id": studio.pictures.keep(content, 0, 0, CLIP), "width": 0, "height": 0}, 201)
+        return await kept(content)
+
+    async def kept(content: bytes) -> Response:
+        width, height = await asyncio.to_thread(judged, content)
+        return answer({"id": studio.pictures.keep(content, width, height), "width": width, "height": height}, 201)
 
     async def picture(request: Request) -> Response:
-        kept = studio.pictures.content(request.path_params["picture"])
+        found = studio.pictures.content(request.path_params["picture"])
         named = {"content-disposition": 'attachment; filename="sfumato.png"'} if "save" in request.query_params else {}
-        return Response(kept.content, media_type=kept.type, headers=named)
+        return Response(found.content, media_type=found.type, headers=named)
 
     async def examples(request: Request) -> Response:
-        return JSONResponse(await studio.work.ask({"do": "examples"}, WORK_LIMIT))
+        return answer(await studio.work.ask({"do": "examples"}, WORK_LIMIT))
 
     async def example(request: Request) -> Response:
         said = await body(request)
-        made = await studio.work.ask({"do": "example", "name": str(said.get("name"))[:64]}, WORK_LIMIT)
-        name, width, height = await asyncio.to_thread(studio.pictures.keep_upload, made["bytes"])
-        return JSONResponse({"id": name, "width": width, "height": height}, 201)
+        made = await studio.work.ask({"do": "example", "name": said.get("name")}, WORK_LIMIT)
+        return await kept(made["bytes"])
 
     async def begin(request: Request) -> Response:
-        return JSONResponse({"id": studio.begin(await body(request)).name}, 202)
+        return answer({"id": studio.begin(await body(request)).name}, 202)
 
     async def cancel(request: Request) -> Response:
         job = studio.jobs.get(request.path_params["job"])
         if job is None or job.task is None:
             raise SfumatoError("work: there is none of that id")
         job.task.cancel()
-        return JSONResponse({})
+        return answer({})
 
     async def model(request: Request) -> Response:
         """A file of a shipped model, for what the page computes itself."""
@@ -485,13 +505,13 @@ def application(studio: Studio) -> Starlette:
             or name not in ("model.safetensors", "plane.json", "config.json")
             or not (path / name).is_file()
         ):
-            return JSONResponse({"line": "model: is not there"}, 404)
+            return answer({"line": "model: is not there"}, 404)
         return FileResponse(path / name, media_type="application/octet-stream", headers={"cache-control": "no-cache"})
 
     async def live(socket: WebSocket) -> None:
         await socket.accept()
         if len(studio.clients) >= SOCKETS:
-            await socket.send_text(json.dumps({"fault": f"{SOCKETS} pages are open already: close one"}))
+            await socket.send_text(text_of({"fault": f"{SOCKETS} pages are open already: close one"}))
             await socket.close(1013)
             return
         client = Client(socket, studio.move)
@@ -516,8 +536,9 @@ def application(studio: Studio) -> Starlette:
             route("/api/runs/{run}", "DELETE", delete),
             route("/api/runs/{run}/restore", "POST", restore),
             route("/api/runs/{run}/resume", "POST", resume),
-            route("/api/runs/{run}/{how:str}", "POST", stop),
-            route("/api/runs/{run}/samples/{images:int}", "GET", sample),
+            route("/api/runs/{run}/stop", "POST", stop),
+            route("/api/runs/{run}/kill", "POST", stop),
+            route("/api/runs/{run}/samples/{images}", "GET", sample),
             route("/api/runs/{run}/report", "GET", report),
             route("/api/pictures", "POST", upload),
             route("/api/pictures/{picture}", "GET", picture),

@@ -10,12 +10,16 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import MISSING, field, make_dataclass
+from functools import cache
 from importlib import import_module
-from typing import IO, Any
+from inspect import Parameter, signature
+from typing import IO, Any, get_type_hints
 
 from .. import threads as _threads  # noqa: F401 - before torch: how threads wait
 from ..errors import SfumatoError
 from ..memory import exhausted
+from ..strict import convert
 from .frames import Message, packed, receive
 
 KINDS = ("moves", "work")
@@ -36,10 +40,10 @@ class Requests:
 
     def _read(self) -> None:
         while (message := receive(self.pipe)) is not None:
-            if "cancel" in message:
-                self.cancelled.add(message["cancel"])
-            else:
+            if "do" in message:
                 self.waiting.put(message)
+            else:
+                self.cancelled.add(message["cancel"])
         self.waiting.put(None)
         # Nobody is there to answer to, whatever is under way.
         os._exit(0)
@@ -71,7 +75,9 @@ def _answer(
 
     try:
         advance(0, 0)
-        return {"id": number, "result": handlers[asked.pop("do")](advance=advance, **asked)}
+        do = asked.pop("do")
+        values = convert(asked, asked_of(handlers[do]), do)
+        return {"id": number, "result": handlers[do](advance, **vars(values))}
     except Cancelled:
         return {"id": number, "fault": "cancelled"}
     except SfumatoError as error:
@@ -83,6 +89,17 @@ def _answer(
 
         traceback.print_exc()
         return {"id": number, "fault": f"a bug of ours: {type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+
+
+@cache
+def asked_of(handler: Callable[..., Any]) -> type[Any]:
+    """What a handler takes behind `advance`, as a dataclass that values are read into."""
+    kinds = get_type_hints(handler, include_extras=True)
+    _, *given = signature(handler).parameters.values()
+    return make_dataclass(handler.__name__, [
+        (item.name, kinds[item.name], field(default=MISSING if item.default is Parameter.empty else item.default))
+        for item in given
+    ], kw_only=True)  # fmt: skip
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ class Gone(SfumatoError):
 class Waiting:
     answer: "asyncio.Future[Any]"
     advance: Advance
-    heard: float  # when it last said something
+    begun: bool = False  # whether the child is at it
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Child:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: dict[int, Waiting] = field(default_factory=dict)
     deaths: int = 0
+    heard: float = 0.0  # when it last said something, or was asked something after it had nothing to do
     _count: int = 0
     _reader: "asyncio.Task[None] | None" = None
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -81,7 +82,7 @@ class Child:
 
     async def ask(self, message: Message, limit: float, advance: Advance = lambda *_: None) -> Any:
         """What it answers. A task that is cancelled while it waits cancels the request. Raises SfumatoError with its
-        words, Gone if it died or said nothing for `limit` seconds, in which case it is replaced."""
+        words, Gone if it died or said nothing, to anybody, for `limit` seconds, in which case it is replaced."""
         await self.start()
         process = self.process
         assert process
@@ -89,11 +90,13 @@ class Child:
         self._count += 1
         loop = asyncio.get_running_loop()
         number, answer = self._count, loop.create_future()
-        self.waiting[number] = waiting = Waiting(answer, advance, loop.time())
+        if not self.waiting:
+            self.heard = loop.time()
+        self.waiting[number] = waiting = Waiting(answer, advance)
         try:
             process.stdin.write(packed({**message, "id": number}))
             await process.stdin.drain()
-            while (left := waiting.heard + limit - loop.time()) > 0:
+            while (left := self.heard + limit - loop.time()) > 0:
                 await asyncio.wait({answer}, timeout=left)
                 if answer.done():
                     return answer.result()
@@ -102,40 +105,47 @@ class Child:
         except (BrokenPipeError, ConnectionResetError):
             raise Gone(f"{self.kind}: ended, and is started anew") from None
         except asyncio.CancelledError:
-            await self._cancel(number, answer)
+            await self._cancel(number, waiting)
             raise
         finally:
             self.waiting.pop(number, None)
 
-    async def _cancel(self, number: int, answer: "asyncio.Future[Any]") -> None:
-        """Asks it to stop; after GRACE it is ended."""
-        if self.process is None or self.process.stdin is None or answer.done():
+    async def _cancel(self, number: int, waiting: Waiting) -> None:
+        """Asks it to stop; after GRACE it is ended, if it is at that and not at what others wait for."""
+        if self.process is None or self.process.stdin is None or waiting.answer.done():
             return
         with suppress(OSError):
             self.process.stdin.write(packed({"cancel": number}))
+        if not waiting.begun:
+            return
         with suppress(SfumatoError):
             try:
-                await asyncio.wait_for(asyncio.shield(answer), GRACE)
+                await asyncio.wait_for(asyncio.shield(waiting.answer), GRACE)
             except TimeoutError:
+                self.deaths -= 1  # one that was asked for
                 self.kill()
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout
-        with suppress(asyncio.IncompleteReadError, ConnectionResetError):
+        try:
             while True:
                 (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
                 self._take(unpacked(await process.stdout.readexactly(length)))
-        code = await process.wait()
-        await self._lost(process, code)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            pass
+        except SfumatoError:
+            self.kill("said what is no message")
+        self._lost(process, await process.wait())
 
     def _take(self, message: Message) -> None:
+        self.heard = asyncio.get_running_loop().time()
         if message["id"] == 0:
             self.ready.set()
             return
         waiting = self.waiting.get(message["id"])
         if waiting is None:
             return
-        waiting.heard = asyncio.get_running_loop().time()
+        waiting.begun = True
         if "progress" in message:
             waiting.advance(*message["progress"])
         elif not waiting.answer.done():
@@ -145,7 +155,7 @@ class Child:
             else:
                 waiting.answer.set_result(message["result"])
 
-    async def _lost(self, process: asyncio.subprocess.Process, code: int) -> None:
+    def _lost(self, process: asyncio.subprocess.Process, code: int) -> None:
         if process is not self.process:
             return
         self.process = None

@@ -1,5 +1,5 @@
 """Messages through a pipe: a length of 4 bytes, and so many bytes of MessagePack, which holds values and runs
-nothing."""
+nothing. Messages to a page: JSON."""
 
 import struct
 from typing import IO, Any
@@ -7,6 +7,8 @@ from typing import IO, Any
 import msgspec
 
 from ..errors import SfumatoError
+from ..files import json_of
+from ..visible import one_line
 
 LENGTH = struct.Struct("<I")
 LARGEST = 2**29  # bytes of a message
@@ -15,15 +17,27 @@ _decoder = msgspec.msgpack.Decoder(Message)
 
 
 def packed(message: Message) -> bytes:
-    """Raises SfumatoError for one that is too large."""
-    content = msgspec.msgpack.encode(message)
+    """Raises SfumatoError for one that is too large, or holds what cannot be passed on."""
+    try:
+        content = msgspec.msgpack.encode(message)
+    except (OverflowError, UnicodeEncodeError):
+        raise SfumatoError("a number of more than 64 bits, or a name that is no UTF-8: cannot be passed on") from None
     if len(content) > LARGEST:
         raise SfumatoError(f"{len(content):,} bytes: too large a picture to be passed on")
     return LENGTH.pack(len(content)) + content
 
 
 def unpacked(content: bytes) -> Message:
-    return _decoder.decode(content)
+    """Raises SfumatoError for what is no message."""
+    try:
+        return _decoder.decode(content)
+    except msgspec.DecodeError:
+        raise SfumatoError("what came through a pipe is no message") from None
+
+
+def text_of(values: Any) -> str:
+    """JSON for a page, without anything that cannot be seen."""
+    return one_line(json_of(values))
 
 
 def receive(pipe: IO[bytes]) -> Message | None:

@@ -8,7 +8,6 @@ Written as plain ASGI: Starlette's own middleware does not see sockets.
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -18,6 +17,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OURS = "x-sfumato"  # a header that no form of another site can send
 TOKEN = "x-sfumato-token"  # noqa: S105 - the header's name
 LOGIN = "/api/login"
+LIVE = "/live"  # the one socket
+ONCE = (b"host", b"origin", b"sec-fetch-site")  # headers that must not come twice
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "worker-src 'self'; font-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
@@ -52,7 +53,7 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if scope["type"] == "websocket":
-            if self._fault(scope, headers, socket=True):
+            if self._fault(scope, headers, socket=True) or scope["path"] != LIVE:
                 await receive()
                 await send({"type": "websocket.close", "code": 1008})  # before it was accepted: HTTP 403
                 return
@@ -80,8 +81,8 @@ class Guard:
     def _fault(self, scope: Scope, headers: dict[str, str], socket: bool = False) -> str:
         """Why this must not be answered; nothing if it may."""
         host, origin = headers.get("host", ""), headers.get("origin")
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or host not in self.hosts:
+        names = [name for name, _ in scope["headers"]]
+        if host not in self.hosts or any(names.count(name) > 1 for name in ONCE):
             return "host: not the address that this studio was started on"
         changes = socket or scope["method"] not in ("GET", "HEAD")
         if origin != f"http://{host}" and (changes or origin is not None):
@@ -98,11 +99,10 @@ class Guard:
         return ""
 
     def _known(self, cookie: str) -> bool:
-        try:
-            found = SimpleCookie(cookie).get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and secrets.compare_digest(found.value.encode(), self.session.encode())
+        """Read by hand: other servers on this machine share our cookies, and theirs may be anything."""
+        pairs = (pair.strip().partition("=") for pair in cookie.split(";"))
+        given = (value for name, _, value in pairs if name == self.cookie)
+        return any(secrets.compare_digest(value.encode(), self.session.encode()) for value in given)
 
     async def _log_in(self, scope: Scope, headers: dict[str, str], send: Send) -> None:
         """Trades a token for the cookie."""

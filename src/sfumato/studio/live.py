@@ -2,21 +2,20 @@
 and the newest waits: none is queued, and the last is always answered."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import SfumatoError
-from ..files import json_of
-from ..visible import one_line
-from .frames import LENGTH
+from ..strict import decode
+from .frames import LENGTH, text_of
 
 CANVASES = 16  # of one page
 SOCKETS = 8
 WATCHED = 12  # runs
+PATIENCE = 5.0  # seconds that a page may take to read what it is sent
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
@@ -29,24 +28,24 @@ class Client:
         self._newest: dict[str, dict[str, Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
+        self._stuck = False
 
     async def run(self) -> None:
         """Until the page is closed."""
         try:
             while True:
                 self._hear(await self.socket.receive_text())
-        except (WebSocketDisconnect, RuntimeError, KeyError):
+        except (WebSocketDisconnect, RuntimeError):
             pass
+        except KeyError:  # bytes, and no text
+            await self._close(1003)
         finally:
-            for task in list(self._tasks.values()):
-                task.cancel()
+            self._newest.clear()  # what is under way ends by itself: a child is not ended because a page is closed
 
     def _hear(self, text: str) -> None:
         try:
-            said = json.loads(text)
-        except ValueError:
-            return
-        if not isinstance(said, dict):
+            said = decode(text, dict[str, Any], "message")
+        except SfumatoError:
             return
         if isinstance(said.get("watch"), list):
             names = [name for name in said["watch"][:WATCHED] if isinstance(name, str)]
@@ -66,23 +65,34 @@ class Client:
                 try:
                     made = await self.answer(said)
                 except SfumatoError as error:
-                    await self.send({**about, "fault": one_line(str(error))})
+                    await self.send({**about, "fault": str(error)})
                     continue
                 content = made.pop("bytes", b"")
-                head = json_of({**about, **_without_bytes(made)}).encode()
-                await self._send(LENGTH.pack(len(head)) + head + content)
+                head = text_of({**about, **_without_bytes(made)}).encode()
+                await self._send(self.socket.send_bytes(LENGTH.pack(len(head)) + head + content))
         finally:
             self._tasks.pop(canvas, None)
 
     async def send(self, message: dict[str, Any]) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            async with self._sending:
-                await self.socket.send_text(json_of(message))
+        await self._send(self.socket.send_text(text_of(message)))
 
-    async def _send(self, content: bytes) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):
+    async def _send(self, sending: Coroutine[Any, Any, None]) -> None:
+        """Whoever does not read gets nothing more: others do not wait for him."""
+        try:
             async with self._sending:
-                await self.socket.send_bytes(content)
+                if self._stuck:
+                    sending.close()
+                else:
+                    await asyncio.wait_for(sending, PATIENCE)
+        except TimeoutError:
+            self._stuck = True
+            self._tasks["\n"] = asyncio.create_task(self._close(1013))  # once it reads again: it may come back
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+
+    async def _close(self, code: int) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self.socket.close(code)
 
 
 def _without_bytes(made: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,7 +43,9 @@ MANY = 100_000  # training images, above which data are not opened for their lab
 PLANE = "plane.json"  # of a model that is handed on
 FEW = ("images", "batch_size", "learning_rate", "loss", "bottleneck", "widths", "objective", "resolution", "classes",
        "latent", "hidden", "width", "backbone", "frozen", "style_weight", "content_weight")  # fmt: skip
+AROUND = 9  # neighbours a side
 Picture = dict[str, Any]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 @dataclass
@@ -51,6 +54,11 @@ class Opened:
 
     run: Run
     codes: "OrderedDict[str, Tensor]" = field(default_factory=OrderedDict)
+
+    @property
+    def system(self) -> Any:
+        """Whose traits say what can be asked of it."""
+        return self.run.system
 
     @cached_property
     def plane(self) -> tuple[Tensor, Tensor]:
@@ -67,7 +75,7 @@ class Opened:
 
     @cached_property
     def known(self) -> Tensor:
-        return self.run.system.codes.known().flatten(1).float().cpu()  # pyright: ignore - what encodes has codes
+        return self.system.codes.known().flatten(1).float().cpu()
 
     @cached_property
     def centre(self) -> Tensor:
@@ -77,7 +85,7 @@ class Opened:
     def directions(self) -> Tensor:
         """(n, k): along which what is drawn changes most: of the covariance of latents and pixels, the left singular
         vectors, each as long as latents deviate along it; where there are styles, of w."""
-        run, system = self.run, self.run.system
+        run, system = self.run, self.system
         config = run.config
         count = max(32, min(DRAWN, PIXELS // (config.channels * config.resolution**2)))
         generator = torch.Generator().manual_seed(0)
@@ -89,7 +97,7 @@ class Opened:
                 for part in latents.split(32)
             ])  # fmt: skip
             if system.styled:
-                latents = system.styles_of(latents, labels).cpu()  # pyright: ignore - styled
+                latents = system.styles_of(latents, labels).cpu()
         latents = latents.flatten(1).float()
         spread = latents - latents.mean(0)
         pixels = F.avg_pool2d(images, max(1, config.resolution // 32)).flatten(1)
@@ -112,6 +120,14 @@ def opened(path: str) -> Opened:
             _stamps.pop(_runs.popitem(last=False)[0])
     _runs.move_to_end(path)
     return _runs[path]
+
+
+def coded(path: str) -> Opened:
+    """The same of a system that has codes. Raises SfumatoError for others."""
+    there = opened(path)
+    if not there.system.encodes:
+        raise SfumatoError(f"{there.run.system_name}: has no codes")
+    return there
 
 
 def shown(image: Tensor, **more: Any) -> Picture:
@@ -142,11 +158,16 @@ def catalog(advance: Any) -> dict[str, Any]:
             "name": name,
             "about": source.about,
             "offers": list(source.offers),
-            "fetched": state_of(name).startswith("not here"),
+            "fetched": _is_away(name),
         }
         for name, source in SOURCES.items()
     ]
     return {"systems": found, "sources": sources}
+
+
+def _is_away(name: str) -> bool:
+    """Whether the data of that name would be fetched."""
+    return state_of(name).startswith("not here")
 
 
 def _shown_field(item: Field) -> dict[str, Any]:
@@ -182,9 +203,8 @@ def _is_path(name: str) -> bool:
 def about(advance: Any, path: str) -> dict[str, Any]:
     """What a page must know of a run before it plays with it."""
     there = opened(path)
-    run, system = there.run, there.run.system
+    run, system = there.run, there.system
     config = run.config
-    styled = system.styled
     return {
         "system": run.system_name,
         "data": run.manifest.data.name,
@@ -194,8 +214,8 @@ def about(advance: Any, path: str) -> dict[str, Any]:
         "resolution": getattr(config, "resolution", 0),
         "numbers": sum(value.numel() for value in system.parameters()),
         "latent": system.latents(2).shape[1:].numel() if system.draws else 0,
-        "layers": system.layers if styled else 0,  # pyright: ignore[reportAttributeAccessIssue] - styled
-        "sides": PER_SIDE if styled else 0,
+        "layers": system.layers if system.styled else 0,
+        "sides": PER_SIDE if system.styled else 0,
     }
 
 
@@ -206,9 +226,9 @@ def plane(advance: Any, path: str) -> dict[str, Any]:
     kept = Path(path) / PLANE
     if kept.is_file():
         return decoded(content_of(kept), dict[str, Any], str(kept))
-    there = opened(path)
-    run, (mean, axes) = there.run, there.plane
-    codes, labels, classes = _tested(run) or (there.known[-SHOWN:], None, list(DIGITS))
+    there = coded(path)
+    mean, axes = there.plane
+    codes, labels, classes = _tested(there) or (there.known[-SHOWN:], None, list(DIGITS))
     points = _placed(codes, mean, axes)
     if labels is None:
         labels, classes = (_read(there, codes), classes) if _is_read(there) else ([-1] * len(codes), [])
@@ -225,9 +245,10 @@ def plane(advance: Any, path: str) -> dict[str, Any]:
     }
 
 
-def _tested(run: Run) -> tuple[Tensor, list[int], list[str]] | None:
-    """Codes (n, k) of test images, their labels, and the names of those."""
-    if run.manifest.data.train > MANY or run.config.resolution > RAW or not run.classes:
+def _tested(there: Opened) -> tuple[Tensor, list[int], list[str]] | None:
+    """Codes (n, k) of test images, their labels, and the names of those. Fetches nothing."""
+    run, owed = there.run, [name for name in there.run.manifest.data.source if name in SOURCES]
+    if run.manifest.data.train > MANY or run.config.resolution > RAW or not run.classes or any(map(_is_away, owed)):
         return None
     try:
         test = run.data.test
@@ -237,7 +258,7 @@ def _tested(run: Run) -> tuple[Tensor, list[int], list[str]] | None:
         return None
     rows = test.spread(min(SHOWN, len(test)))
     with torch.inference_mode(), run.runtime.autocast():
-        codes = run.system.encode(test.images(rows))  # pyright: ignore[reportCallIssue] - what encodes
+        codes = there.system.encode(test.images(rows))
     return codes.flatten(1).float(), test.labels[rows].tolist(), list(run.classes)
 
 
@@ -258,34 +279,37 @@ def _read(there: Opened, codes: Tensor) -> list[int]:
 
 
 def decode(
-    advance: Any, path: str, x: float, y: float, mix: Sequence[Sequence[Any]] = (), sigma: float = 0.0, seed: int = 0
-) -> Picture:
+    advance: Any, path: str, x: float, y: float, mix: Sequence[tuple[str, float]] = (), sigma: float = 0.0,
+    seed: Seed = 0,
+) -> Picture:  # fmt: skip
     """The picture at a point of the plane. `mix`: instead of it, codes of given pictures, each with a weight.
     `sigma`: of noise on the code, times the deviation of codes."""
-    there = opened(path)
+    there = coded(path)
     mean, axes = there.plane
     code = mean + x * axes[0] + y * axes[1]
+    if any(name not in there.codes for name, _ in mix):
+        raise SfumatoError("picture: its code is not here any more; give it again")
     if mix:
         code = torch.stack([weight * there.codes[name] for name, weight in mix]).sum(0)
         x, y = _placed(code[None], mean, axes)[0].tolist()
     if sigma:
         noise = torch.randn(len(code), generator=torch.Generator().manual_seed(seed))
         code = code + sigma * there.known.std(0) * noise
-    system = there.run.system
+    system = there.system
     with torch.inference_mode(), there.run.runtime.autocast():
-        image = system.make(code.view(1, *system.code_shape))[0].float()  # pyright: ignore - what encodes has codes
+        image = system.make(code.view(1, *system.code_shape))[0].float()
     return shown(image, x=x, y=y)
 
 
 def encode(advance: Any, path: str, name: str, content: bytes) -> Picture:
     """The code of a picture, kept by `name`; what comes back of it, with the picture as it was seen at its right."""
-    there = opened(path)
-    config, system = there.run.config, there.run.system
+    there = coded(path)
+    config, system = there.run.config, there.system
     picture = read_picture(io.BytesIO(content), config.channels, config.resolution, config.fit)
     image = to_tensor(picture)[None].float() / 255
     with torch.inference_mode(), there.run.runtime.autocast():
-        code = system.encode(image).float()  # pyright: ignore[reportCallIssue] - what encodes
-        made = system.make(code).float()  # pyright: ignore[reportArgumentType]
+        code = system.encode(image).float()
+        made = system.make(code).float()
     there.codes[name] = code.flatten().clone()
     while len(there.codes) > CODES:
         there.codes.popitem(last=False)
@@ -299,15 +323,17 @@ def encode(advance: Any, path: str, name: str, content: bytes) -> Picture:
 
 
 def draw(
-    advance: Any, path: str, seed: int = 0, label: int | None = None, toward: int | None = None, share: float = 0.0,
-    moves: Sequence[float] = (), around: int = 0, spread: float = 0.3, psi: float = 1.0, mix: int | None = None,
-    level: int = 0, noise: bool = True,
+    advance: Any, path: str, seed: Seed = 0, label: int | None = None, toward: Seed | None = None, share: float = 0.0,
+    moves: Sequence[float] = (), around: Annotated[int, Meta(ge=0, le=AROUND)] = 0, spread: float = 0.3,
+    psi: float = 1.0, mix: Seed | None = None, level: Annotated[int, Meta(ge=0)] = 0, noise: bool = True,
 ) -> Picture:  # fmt: skip
     """The picture of a seed; `share` of the way `toward` that of another; moved by so many deviations along the first
     directions. `around`: a square of so many neighbours a side, `spread` away, instead. Of systems with styles: `psi`,
     the truncation; `mix`, a seed that gives the styles from `level` on; `noise` of the pixels."""
     there = opened(path)
-    system = there.run.system
+    system = there.system
+    if system.conditional and not 0 <= (label or 0) < there.run.config.classes:
+        raise SfumatoError(f"label {label}: there are {there.run.config.classes} classes")
     latent = _latent(there, seed)
     if toward is not None:
         latent = _between(there, latent, _latent(there, toward), share)
@@ -320,7 +346,8 @@ def draw(
         others[0] = latent[0]
         latent = others
     labels = torch.full((len(latent),), label or 0) if system.conditional else None
-    shift = (torch.tensor(moves) @ there.directions[: len(moves)]) if any(moves) else 0.0
+    there_are = there.directions[: len(moves)] if any(moves) else torch.zeros(0)
+    shift = torch.tensor(moves[: len(there_are)]) @ there_are if len(there_are) else 0.0
     with torch.inference_mode(), there.run.runtime.autocast():
         if system.styled:
             images = _styled(there, latent, labels, shift, psi, mix, level, noise)
@@ -356,7 +383,7 @@ def _styled(
     there: Opened, latent: Tensor, labels: Tensor | None, shift: Tensor | float, psi: float, mix: int | None,
     level: int, noise: bool,
 ) -> Tensor:  # fmt: skip
-    system: Any = there.run.system
+    system = there.system
     styles = system.everywhere(system.styles_of(latent, labels)).clone()
     if mix is not None:
         other = system.everywhere(system.styles_of(_latent(there, mix), None if labels is None else labels[:1]))

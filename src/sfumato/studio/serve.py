@@ -1,12 +1,16 @@
 """`sfumato studio`: listens on the loopback, prints one address, and opens it. Imports no torch."""
 
 import asyncio
+import os
 import socket
+import warnings
 import webbrowser
 from pathlib import Path
 
 import uvicorn
+from PIL import Image
 
+from ..cache import OFFLINE
 from ..errors import SfumatoError
 from ..files import in_words, make_folder
 from ..terminal import tell, warn
@@ -16,6 +20,7 @@ from .guard import Guard
 BODY = 2**20  # bytes of a message on a socket
 USUAL = 8765  # the port, if it is free
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+BACKLOG = 2048  # who may wait to be let in
 WAIT = 1  # seconds that open requests are given at the end
 
 
@@ -27,14 +32,17 @@ def serve(
     names that the page is reached by. Raises SfumatoError if it cannot listen, or a folder cannot be."""
     if data is not None and not data.is_dir():
         raise SfumatoError(f"{data}: not a folder")
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is refused by us
     make_folder(runs)
     listening = _listen(host, port)
     number = listening.getsockname()[1]
+    if offline:
+        os.environ[OFFLINE] = "1"  # for the children and the trainings too
     studio = Studio(runs, data, device, offline)
-    guard = Guard(application(studio), number, (*names, *(() if host in LOOPBACK else (host,))))
+    shown = f"[{host}]" if ":" in host else host
+    guard = Guard(application(studio), number, (*names, shown))
     if host not in LOOPBACK:
         warn(f"studio: listens on {host}: whoever reaches this machine and has the address below can use it")
-    shown = f"[{host}]" if ":" in host else host
     tell(f"http://{shown}:{number}/#token={guard.token}")
     if show:
         webbrowser.open(f"http://{shown}:{number}/#token={guard.once}")
@@ -58,7 +66,10 @@ def _listen(host: str, port: int | None) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, USUAL if port is None else port))
-        listening.listen()  # whoever has read the address may come
+        listening.listen(BACKLOG)  # from now on nobody else has the port, and whoever has read the address may come
+    except OverflowError:
+        listening.close()
+        raise SfumatoError(f"port {port}: must lie between 0 and 65535") from None
     except OSError as error:
         listening.close()
         if port is None:

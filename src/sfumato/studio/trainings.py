@@ -42,6 +42,11 @@ class Training:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def ended_well(self) -> bool:
+        """Or because somebody asked for it."""
+        return self.process is not None and self.process.returncode in (0, *ENDED, -signal.SIGTERM, -signal.SIGKILL)
+
 
 class Trainings:
     """`root`: the folder of runs."""
@@ -67,8 +72,7 @@ class Trainings:
         self._put(run, ["resume", str(run), f"--log-every={every}", *more])
 
     def _put(self, run: Path, words: Sequence[str]) -> None:
-        if any(training.run == run for training in self.queue) or self._runs(run):
-            raise SfumatoError(f"{run.name}: is in the queue, or being trained")
+        self.forget(run)
         if len(self.queue) >= WAITING:
             raise SfumatoError(f"queue: {WAITING} trainings wait already")
         folder = self.root / LOGS
@@ -76,11 +80,13 @@ class Trainings:
             raise SfumatoError(f"{LOGS}: a link: remove it")
         make_folder(folder)
         log = folder / f"{id_of(str(run.relative_to(self.root)))}.log"
-        self.begun.pop(run, None)
         self.queue.append(Training(run, [sys.executable, "-m", "sfumato", *words], log))
 
-    def _runs(self, run: Path) -> bool:
-        return run in self.begun and self.begun[run].running
+    def forget(self, run: Path) -> bool:
+        """How its training ended; whether there was one. Raises SfumatoError if it has not ended."""
+        if any(training.run == run for training in self.queue) or (run in self.begun and self.begun[run].running):
+            raise SfumatoError(f"{run.name}: is in the queue, or being trained")
+        return self.begun.pop(run, None) is not None
 
     def tend(self, found: Sequence[Found]) -> None:
         """Starts the next one if nothing is trained under the root, whoever began it."""
@@ -88,15 +94,20 @@ class Trainings:
         if busy or not self.queue or any(run.state == "running" for run in found):
             return
         training = self.queue.pop(0)
+        self.begun[training.run] = training
+        training.log.unlink(missing_ok=True)  # it may be a link
         with training.log.open("wb") as log:
-            training.process = subprocess.Popen(  # noqa: S603 - a list of our own words, and no shell
-                training.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, env={**os.environ, "OMP_WAIT_POLICY": "passive", "NO_COLOR": "1"},
-            )  # fmt: skip
+            try:
+                training.process = subprocess.Popen(  # noqa: S603 - a list of our own words, and no shell
+                    training.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    start_new_session=True, env={**os.environ, "OMP_WAIT_POLICY": "passive", "NO_COLOR": "1"},
+                )  # fmt: skip
+            except OSError as error:
+                log.write(f"sfumato: cannot be started ({error.strerror})".encode())
+                return
         if sys.platform != "win32":
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, training.process.pid, NICE)
-        self.begun[training.run] = training
 
     def state(self, run: Path, found: Found | None) -> tuple[State | str, str]:
         """How a run stands as far as the studio knows, and of one that failed, why."""
@@ -107,9 +118,7 @@ class Trainings:
             return (found.state, found.fault) if found else ("failed", "")
         if training.running:
             return ("running" if found and found.state == "running" else "starting"), ""
-        assert training.process
-        code = training.process.returncode
-        if code in (0, *ENDED, -signal.SIGTERM) and found:
+        if found and training.ended_well:
             return found.state, found.fault
         return "failed", self.last_words(training)
 
@@ -142,8 +151,8 @@ class Trainings:
 
     def waiting(self) -> list[Training]:
         """Those that are not on disk yet: in the queue, starting, or failed before they had a folder."""
-        begun = [training for training in self.begun.values() if not training.run.is_dir()]
-        return [*self.queue, *begun]
+        begun = (training for training in self.begun.values() if training.running or not training.ended_well)
+        return [*self.queue, *(training for training in begun if not training.run.is_dir())]
 
     def left(self) -> list[Training]:
         """Those that go on when the studio ends."""
@@ -160,7 +169,8 @@ def pid_of(owner: str) -> int | None:
         os.kill(int(words[1]), 0)
     except OSError:
         return None
-    return int(words[1]) if any(b"sfumato" in word for word in command) else None
+    ours = any(b"sfumato" in word for word in command) and any(word in command for word in (b"train", b"resume"))
+    return int(words[1]) if ours else None
 
 
 def option(name: str, value: Any) -> list[str]:

@@ -13,6 +13,7 @@ from ..errors import SfumatoError
 
 LARGEST = 32 * 2**20  # bytes of a file
 PIXELS = 40_000_000  # of a picture
+TOGETHER = 80 * 2**20  # bytes of files that are being sent
 KEPT = 200 * 2**20  # bytes of all
 AGE = 30 * 60.0  # seconds
 Type = Literal["image/png", "video/mp4", "application/octet-stream"]
@@ -38,43 +39,61 @@ class Pictures:
     def keep(self, content: bytes, width: int, height: int, kind: Type = "application/octet-stream") -> str:
         name = secrets.token_hex(8)
         self._kept[name] = Kept(content, width, height, time.monotonic(), kind)
-        self._tidy()
+        self.tidy()
         return name
-
-    def keep_upload(self, content: bytes) -> tuple[str, int, int]:
-        """A picture as somebody sent it, judged by its header. Raises SfumatoError."""
-        if not content:
-            raise SfumatoError("picture: an empty file")
-        width, height = picture_size(io.BytesIO(content))
-        if width * height > PIXELS:
-            raise SfumatoError(f"picture: {width}×{height} pixels: more than {PIXELS // 1_000_000} megapixels")
-        return self.keep(content, width, height), width, height
 
     def content(self, name: object) -> Kept:
         """Raises SfumatoError if it is not there any more, or never was."""
-        self._tidy()
+        self.tidy()
         if not isinstance(name, str) or name not in self._kept:
             raise SfumatoError("picture: not here any more; give it again")
         self._kept.move_to_end(name)
         return self._kept[name]
 
-    def _tidy(self) -> None:
+    def picture(self, name: object) -> bytes:
+        """The same of one that may be read as a picture: a clip was not judged as one."""
+        kept = self.content(name)
+        if kept.type == CLIP:
+            raise SfumatoError("picture: was given as a clip")
+        return kept.content
+
+    def tidy(self) -> None:
         size = sum(len(kept.content) for kept in self._kept.values())
         now = time.monotonic()
         for name, kept in list(self._kept.items()):
-            if size <= KEPT and now - kept.since <= AGE:
-                continue
-            if len(self._kept) > 1:
+            if now - kept.since > AGE or (size > KEPT and len(self._kept) > 1):
                 size -= len(self._kept.pop(name).content)
 
 
-async def read_body(chunks: AsyncIterator[bytes], largest: int = LARGEST) -> bytes:
-    """The whole body of a request, counted while it comes: what a header says of its length is nobody's word. Raises
-    SfumatoError for one that is too large."""
-    parts, size = [], 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > largest:
-            raise SfumatoError(f"body: more than {largest // 2**20} MB")
-        parts.append(chunk)
-    return b"".join(parts)
+def judged(content: bytes) -> tuple[int, int]:
+    """Width and height of a picture as somebody sent it, from its header. Raises SfumatoError."""
+    if not content:
+        raise SfumatoError("picture: an empty file")
+    width, height = picture_size(io.BytesIO(content))
+    if width * height > PIXELS:
+        raise SfumatoError(f"picture: {width}×{height} pixels: more than {PIXELS // 1_000_000} megapixels")
+    return width, height
+
+
+class Bodies:
+    """The bodies of requests that are being received."""
+
+    def __init__(self) -> None:
+        self._size = 0  # bytes of all
+
+    async def read(self, chunks: AsyncIterator[bytes], largest: int = LARGEST) -> bytes:
+        """A whole body, counted while it comes: what a header says of its length is nobody's word. Raises SfumatoError
+        for one that is too large, or too much together with others."""
+        content = bytearray()
+        try:
+            async for chunk in chunks:
+                if len(content) + len(chunk) > largest:
+                    raise SfumatoError(f"body: more than {largest // 2**20} MB")
+                if self._size + len(chunk) > TOGETHER:
+                    raise SfumatoError("body: too much is being sent at once; send it again")
+                self._size += len(chunk)
+                content += chunk
+            return bytes(content)
+        finally:
+            self._size -= len(content)
+            content.clear()  # an error would keep it in its frames for a while

@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -31,6 +32,7 @@ KEPT = 3  # styles that are ready
 STEPS = 100  # of a projection's two parts
 QUALITY = 88
 Advance = Callable[[int, int], None]
+Side = Annotated[int, Meta(ge=8, le=4096)]  # pixels
 
 
 def examples(advance: Advance) -> list[dict[str, str]]:
@@ -53,7 +55,7 @@ def example(advance: Advance, name: str) -> dict[str, Any]:
 
 def stylize(
     advance: Advance, content: bytes, styles: Sequence[bytes], masks: Sequence[bytes] = (),
-    options: Mapping[str, Any] | None = None, side: int | None = None, run: str = "",
+    options: Mapping[str, Any] | None = None, side: Side | None = None, run: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """A picture in the style of others, as `sfumato.stylize` has it. `side`: made small first, so many pixels on its
     longer side, and answered as a JPEG."""
@@ -93,7 +95,9 @@ def restyle_clip(
         return {"clip": out.read_bytes(), "frames": done.done}
 
 
-def translate(advance: Advance, path: str, content: bytes, to: str = "b", side: int | None = None) -> dict[str, Any]:
+def translate(
+    advance: Advance, path: str, content: bytes, to: Literal["a", "b"] = "b", side: Side | None = None
+) -> dict[str, Any]:
     """A picture as one of the other side, and that back again."""
     picture, alpha = _read(content)
     if side is not None and max(picture.size) > side:
@@ -107,7 +111,9 @@ def translate(advance: Advance, path: str, content: bytes, to: str = "b", side: 
     return {**_made(made, {"method": "translate", "to": to}), "back": _png(back)}
 
 
-def predict(advance: Advance, path: str, content: bytes, score: float = 0.5) -> dict[str, Any]:
+def predict(
+    advance: Advance, path: str, content: bytes, score: Annotated[float, Meta(ge=0, le=1)] = 0.5
+) -> dict[str, Any]:
     """What is in a picture: words, values, and of masks the class of each pixel as a palette picture."""
     picture, _ = _read(content)
     run = open_run(path, "cpu")
@@ -118,7 +124,9 @@ def predict(advance: Advance, path: str, content: bytes, score: float = 0.5) -> 
     return found
 
 
-def project(advance: Advance, path: str, content: bytes, steps: int = STEPS) -> dict[str, Any]:
+def project(
+    advance: Advance, path: str, content: bytes, steps: Annotated[int, Meta(ge=1, le=1000)] = STEPS
+) -> dict[str, Any]:
     """What a styled system makes of a picture: by one style, and by one for each layer."""
     from ..data.pictures import read_picture, to_tensor
     from ..gans import projection

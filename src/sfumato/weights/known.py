@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
-from ..cache import cache_folder
+from ..cache import cache_folder, check_online
 from ..errors import SfumatoError
 from ..terminal import warn
 
@@ -106,6 +106,7 @@ def fetch_weights(name: str) -> Path:
     if not path.is_file():
         from torch.hub import download_url_to_file
 
+        check_online(f"the weights of {name}")
         warn(f"fetching the weights of {name} from {urlsplit(url).hostname}: {size:.0f} MB")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
