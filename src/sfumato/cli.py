@@ -770,7 +770,8 @@ def export(
     from .runs.open import open as open_run
     from .runs.portable import FORMATS
     from .runs.portable import export as export_parts
-    from .style.export import exports, export as export_pair
+    from .style.export import export as export_pair
+    from .style.export import exports
 
     opened = open_run(run, "cpu")
     if out.suffix in FORMATS:

@@ -76,13 +76,11 @@ def test_a_folder_without_exported_files_is_named(trained: Callable[..., Run], t
         trained("run", start=str(tmp_path))
 
 
-def test_only_encoders_and_brushes_can_be_exported(
-    toy: ImageData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sfumato.train("stacked", run=tmp_path / "run", opened=toy, images=16, batch_size=8)
-    with pytest.raises(SystemExit):
-        export(tmp_path / "run", tmp_path / "out")
-    assert "run: is a run of stacked; encoder and brush runs can be exported" in capsys.readouterr().err
+def test_other_runs_become_a_folder_that_opens_like_one(toy: ImageData, tmp_path: Path) -> None:
+    run = sfumato.train("stacked", run=tmp_path / "run", opened=toy, images=16, batch_size=8)
+    export(tmp_path / "run", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "model.safetensors"]
+    assert (sfumato.open(tmp_path / "out").sample(4) - run.sample(4)).abs().max() < 1e-2
     picture = torch.rand(3, 32, 32)
     with pytest.raises(SfumatoError, match="run: is not a run of a style system"):
         sfumato.stylize(picture, picture, run=tmp_path / "run")

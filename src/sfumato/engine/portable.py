@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Portable:
-    """`compute`: from the tensors of `inputs` to those of `outputs`, a batch first. `inputs`: examples, by name. `sized`:
-    the inputs whose height and width may be others, and the number that both must be a multiple of. `networks`: what
-    `compute` uses. `about`: in words, what goes in and what comes out."""
+    """`compute`: from the tensors of `inputs` to those of `outputs`, a batch first. `inputs`: examples, by name.
+    `sized`: the inputs whose height and width may be others, and the number that both must be a multiple of.
+    `networks`: what `compute` uses. `about`: in words, what goes in and what comes out."""
 
     name: str
     compute: Callable[..., Tensor | tuple[Tensor, ...]]

@@ -148,11 +148,12 @@ class Translator(System):
             set_rate(optimizer, config.learning_rate * min(1.0, left))
 
     def portable(self) -> Sequence[Portable]:
-        side, channels = self.config.resolution, self.config.channels
+        channels, side = self.config.channels, self.config.resolution
+        images = torch.rand(2, channels, side, side)
         return [
             Portable(
-                f"to-{to}", _through(self.maker_of(to)), (self.maker_of(to),), {other: torch.rand(2, channels, side, side)},
-                (to,), {other: f"(n, {channels}, h, w) of side {other} in [0, 1]", to: f"the same, of side {to}"},
+                f"to-{to}", _through(self.maker_of(to)), (self.maker_of(to),), {other: images}, (to,),
+                {other: f"(n, {channels}, h, w) of side {other} in [0, 1]", to: f"the same, of side {to}"},
                 {other: parts.stride} if (parts := self.parts_to(to)) else {},
             )
             for other, to in zip(SIDES, reversed(SIDES), strict=True)
