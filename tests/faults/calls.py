@@ -130,7 +130,7 @@ SCENARIOS = (
     Scenario("train", ("train", "stacked", *TRAINING, "--run", "{}/run"), lambda _: None, _going_on, _trained),
     Scenario("resume", ("resume", "{}/run", "--images", "192", *OFTEN), _stopped, None, _trained),
     Scenario("sample", ("sample", "{}/gan", "-o", "{}/out/sheet.png", "--count", "4"), _network),
-    Scenario("stylize", ("stylize", "{}/data", "{}/data/left/a-left.png", "-o", "{}/out", "--precision", "fp32"),
+    Scenario("stylize", ("stylize", "{}/data/left", "{}/data/right/a-right.png", "-o", "{}/out", "--precision", "fp32"),
              _photograph),
     Scenario("predict", ("predict", "{}/namer", "{}/data", "-o", "{}/out/out.csv"), _namer),
     Scenario("data check", ("data", "check", "{}/data", "-o", "{}/out/check.png"), _photograph),

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sfumato.errors import SfumatoError
+from sfumato.memory import exhausted
 
 ROOT, CORPUS = Path(__file__).parents[2], Path(__file__).parent / "corpus"
 QUICK, FULL = 16, 2000
@@ -312,6 +313,8 @@ def answer(read: Callable[[Path], object], folder: Path) -> str:
     except Hung:
         return f"hangs for {PATIENCE} s"
     except BaseException as error:
+        if exhausted(error):  # what a command says then is a line
+            return ""
         at = traceback.extract_tb(error.__traceback__)
         at = [frame for frame in at if "sfumato" in frame.filename] or at
         return f"raises {type(error).__name__}: {str(error)[:100]!r} at {at[-1].filename}:{at[-1].lineno}"

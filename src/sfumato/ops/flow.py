@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from .strokes import blurred
 
 NOISE = 1.0  # deviation of what frames are blurred by, in pixels
+NARROWEST = 2  # pixels: narrower frames have no gradient
 SIDE = 384  # pixels on the longer side of the frames that motion is found in
 
 
@@ -24,6 +25,8 @@ def optical_flow(first: Tensor, second: Tensor) -> Tensor:
     height, width = first.shape[1:]
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    if min(size) < NARROWEST:
+        return torch.zeros(2, height, width)
     small = (
         F.interpolate(frame.mean(0, keepdim=True)[None].float().cpu(), size=size, mode="area")
         for frame in (first, second)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DPI = 150
 PAGE = 7.0  # inches
+LONGEST = 120  # characters of a word in a figure
 SPACE = 0.07  # between images, of their width
 SMALL = 48  # pixels, below which each is drawn as a square
 INK = "#22303c"
@@ -198,8 +199,8 @@ def reliability_diagram(confidence: Sequence[float], accuracy: Sequence[float], 
 
 
 def plain(word: str) -> str:
-    """A user's word as matplotlib shall draw it: a dollar is a dollar, and no formula begins."""
-    return word.replace("$", r"\$")
+    """A user's word as matplotlib shall draw it, in seconds: cut short, and a dollar is a dollar, no formula begins."""
+    return (word if len(word) <= LONGEST else f"{word[:LONGEST]}…").replace("$", r"\$")
 
 
 def captioned(images: Tensor, words: Sequence[str], columns: int = 6) -> bytes:

@@ -1,4 +1,4 @@
-"""Taking a model elsewhere: ONNX files, compared with PyTorch on the spot, and PyTorch's own `.pt2` (extra `export`)."""
+"""Taking a model elsewhere: ONNX files, compared with PyTorch on the spot, and its own `.pt2` (extra `export`)."""
 
 import io
 import tempfile
