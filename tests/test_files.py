@@ -16,7 +16,16 @@ from PIL import Image
 from sfumato.data.clips import ClipWork
 from sfumato.data.pictures import WRITERS, write_picture
 from sfumato.errors import SfumatoError
-from sfumato.files import FULL, append_line, json_of, resolved, write_atomically, write_bytes, write_json
+from sfumato.files import (
+    FULL,
+    append_line,
+    json_of,
+    opened_inside,
+    resolved,
+    write_atomically,
+    write_bytes,
+    write_json,
+)
 from sfumato.reports.films import write_film
 
 resource = pytest.importorskip("resource")
@@ -174,3 +183,22 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(out, write)
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert (out / "in" / "file").read_text() == "new"
+
+
+def test_a_file_inside_a_folder_is_reached_by_no_link(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "run" / "samples").mkdir(parents=True)
+    (home / "run" / "samples" / "a").write_text("inside")
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "a").write_text("outside")
+    (home / "link").symlink_to(home / "run")
+    (home / "run" / "link").symlink_to(tmp_path / "samples")
+    (home / "run" / "samples" / "link").symlink_to("a")
+    os.mkfifo(home / "run" / "pipe")
+    (tmp_path / "way").symlink_to(home)  # on the way to the folder itself links are followed
+    for folder in (home, tmp_path / "way"):
+        with opened_inside(folder, Path("run/samples/a")) as file:
+            assert file.read() == b"inside"
+    for inner in ("link/samples/a", "run/link/a", "run/samples/link", "run/pipe", "run/samples", "run/none", "none/a"):
+        with pytest.raises(OSError, match=""):
+            opened_inside(home, Path(inner))

@@ -20,7 +20,7 @@ from sfumato.studio.shelf import TRASH, id_of
 from sfumato.studio.trainings import Training
 
 from ..runs.test_manifest import OLD
-from .test_uploads import NO_PICTURES, jpeg
+from .test_uploads import NO_PICTURES, jpeg, png
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx
@@ -341,6 +341,26 @@ def test_an_upload_comes_back_as_bytes_that_nobody_runs(page: Page) -> None:
     assert response.headers["content-disposition"] == 'attachment; filename="sfumato.png"'
     assert "more than 32 MB" in page.line(page.client.post("/api/pictures", content=iter([bytes(2**20)] * 40)))
     assert page.get("/api/state").status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_clip_is_judged_by_who_reads_it_and_read_as_nothing_else(page: Page) -> None:
+    """Else a bomb would come in by that way."""
+    bomb = png(13_000, 13_000)
+    page.line(page.client.post("/api/pictures", content=bomb))
+    name = page.client.post("/api/pictures?clip", content=bomb).json()["id"]
+    given = page.studio.pictures.keep(jpeg(), 40, 20)
+    for work in (
+        {"do": "stylize", "content": name, "styles": [given]},
+        {"do": "stylize", "content": given, "styles": [name]},
+        {"do": "restyle_clip", "content": name, "styles": [given], "masks": [name]},
+        {"do": "predict", "content": name, "run": "shipped-plane"},
+    ):
+        assert page.line(page.post("/api/work", work)) == "picture: was given as a clip"
+    assert page.post("/api/work", {"do": "restyle_clip", "content": name, "styles": [given]}).status_code == 202
+    while not page.work.asked:
+        page.get("/api/state")
+    assert page.work.asked == [{"do": "restyle_clip", "content": bomb, "styles": [jpeg()]}]
 
 
 def test_moves_name_runs_by_ids(page: Page, root: Path) -> None:
