@@ -200,5 +200,5 @@ def test_a_file_inside_a_folder_is_reached_by_no_link(tmp_path: Path) -> None:
         with opened_inside(folder, Path("run/samples/a")) as file:
             assert file.read() == b"inside"
     for inner in ("link/samples/a", "run/link/a", "run/samples/link", "run/pipe", "run/samples", "run/none", "none/a"):
-        with pytest.raises(OSError, match=""):
+        with pytest.raises(OSError, match=r"link|pipe|samples|none|a"):
             opened_inside(home, Path(inner))

@@ -113,7 +113,7 @@ class Tab:
         return self.page
 
     def ready(self) -> Any:
-        self.wait("fetch('/api/state').then(got => got.json()).then(said => said.ready === 'ready')")
+        self.wait("fetch('/api/state').then(got => got.ok && got.json()).then(said => said.ready === 'ready')")
         return self.page
 
     def wait(self, there: str) -> None:
