@@ -225,6 +225,7 @@ def test_last_words_are_few_and_visible(trainings: Trainings) -> None:
     ["", "another process", "process x on y", f"process 1 on {socket.gethostname()}", "process 99999999 on there",
      f"process {os.getpid()} on {socket.gethostname()}", f"process -1 on {socket.gethostname()}",
      f"process 0 on {socket.gethostname()}", f"process {'9' * 30} on {socket.gethostname()}"],
+    ids=range(9),  # its own process has another number in each worker of the suite
 )  # fmt: skip
 def test_no_process_of_others_is_ended(trainings: Trainings, owner: str) -> None:
     assert pid_of(owner) is None
