@@ -28,13 +28,26 @@ if "WORLD_SIZE" in os.environ:  # torch writes twenty lines of addresses where a
 if TYPE_CHECKING:
     from sfumato.autoencoders.codes import Codes
     from sfumato.errors import SfumatoError
+    from sfumato.runs.bring import bring_in
     from sfumato.runs.catalog import systems
     from sfumato.runs.open import Run, open
     from sfumato.runs.stylize import stylize
     from sfumato.runs.train import resume, train
     from sfumato.studies.registry import study
 
-__all__ = ["Codes", "Run", "SfumatoError", "__version__", "open", "resume", "study", "stylize", "systems", "train"]
+__all__ = [
+    "Codes",
+    "Run",
+    "SfumatoError",
+    "__version__",
+    "bring_in",
+    "open",
+    "resume",
+    "study",
+    "stylize",
+    "systems",
+    "train",
+]
 
 _HOMES = {
     "SfumatoError": "sfumato.errors",
@@ -43,6 +56,7 @@ _HOMES = {
     "open": "sfumato.runs.open",
     "train": "sfumato.runs.train",
     "resume": "sfumato.runs.train",
+    "bring_in": "sfumato.runs.bring",
     "stylize": "sfumato.runs.stylize",
     "systems": "sfumato.runs.catalog",
     "study": "sfumato.studies.registry",

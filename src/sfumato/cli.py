@@ -789,6 +789,26 @@ def export(
     tell(*write_model(opened.manifest, opened.system, out))
 
 
+@app.command(name="import")
+def bring(
+    files: Annotated[list[Path], Parameter(help="A checkpoint; of pytorch-adain and pytorch-cyclegan, the two files.")],
+    /,
+    *,
+    run: Annotated[Path, Parameter(name="--run", help="The folder to make.")],
+    peer: Annotated[
+        Literal["pytorch-adain", "pytorch-dcgan", "pytorch-cyclegan", "stylegan2-pytorch", "torchvision"] | None,
+        Parameter(name="--as", help="Whose it is; by default it is told by names and shapes."),
+    ] = None,
+    classes: Annotated[
+        Path | None, Parameter(help="The names of what a classifier tells apart: a file with a line each.")
+    ] = None,
+) -> None:
+    """Bring in a model that others trained, to be used like a run: no code in it is run, nothing approximated."""
+    from .runs.bring import bring_in, names_in
+
+    tell(bring_in(files, run=run, peer=peer, classes=names_in(classes) if classes else ()))
+
+
 @app.command
 def study(
     name: Annotated[str, Parameter(help=registry.in_words())],

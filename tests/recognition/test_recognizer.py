@@ -272,6 +272,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     ("build", "words"),
     [
         (lambda: finetune.Config(network="resnet19"), "network 'resnet19'"),
+        (lambda: finetune.Config(network="resnet18", rectified=True), "rectified: is for SqueezeNets"),
         (lambda: finetune.Config(network="googlenet"), "network 'googlenet'"),
         (lambda: finetune.Config(network="vit_b_16"), "reads images of 224 only"),
         (lambda: finetune.Config(resolution=16), "resolution 16"),

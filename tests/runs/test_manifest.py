@@ -108,6 +108,15 @@ def test_wgan_lost_fields_that_did_nothing() -> None:
         assert migrated(values, "here")["config"] == old["config"]
 
 
+def test_what_did_as_much_before_is_filled_in() -> None:
+    config = {"network": "squeezenet1_0", "patience": 3}
+    (old, new) = (
+        migrated({"format": number, "system": "finetune", "config": config}, "here") for number in (3, FORMAT)
+    )
+    assert (old["config"]["rectified"], old["config"]["patience"]) == (False, 3)
+    assert new["config"] == config
+
+
 def test_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(SfumatoError, match="not a run folder: it holds no config"):
         read_manifest(tmp_path)

@@ -194,6 +194,7 @@ class StyleGAN2(Styled):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        self.spare = (*self.spare, "path_mean", "signs", "strength")
         self.register_buffer("path_mean", torch.zeros(()))
         self.register_buffer("signs", torch.zeros(()))  # of logits for real images, since the controller last looked
         self.register_buffer("strength", torch.zeros(()))  # share of images that each augmentation changes

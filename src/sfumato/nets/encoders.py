@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import SfumatoError
+from ..weights.known import IMAGENET_MEAN, IMAGENET_STD
 from ..weights.load import load_network
 from . import efficientnet
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 EncoderName = Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"]  # under which pictures are styled
 EFFICIENTNET: Literal["efficientnet_lite0"] = "efficientnet_lite0"
 Padding = Literal["zeros", "reflect"]

@@ -54,6 +54,9 @@ class Config(RecognitionConfig):
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"  # of each image; focal: hard ones weigh more
     balance: Share = 0.0  # how much more images of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
     smoothing: ShareBelow1 = 0.0  # share of each label that is spread over all classes: answers become less sure
+    rectified: bool = (
+        False  # a ReLU behind the last layer of a SqueezeNet, as torchvision has it; logits cannot be negative
+    )
     standardised: bool = True  # bring what the new layer reads to mean 0 and deviation 1: answers are less sure
 
     def __post_init__(self) -> None:
@@ -69,6 +72,8 @@ class Config(RecognitionConfig):
             fixed = self.network.startswith(FIXED)
             if fixed and self.resolution != SIDE:
                 raise SfumatoError(f"resolution {self.resolution}: {self.network} reads images of {SIDE} only")
+        if self.rectified and not self.network.startswith("squeezenet"):
+            raise SfumatoError(f"rectified: is for SqueezeNets, not for {self.network}")
 
 
 PRESETS = {
@@ -86,11 +91,11 @@ PRESETS = {
 class Classifier(nn.Module):
     """`network` has a new last layer, at `place`; the rest is as it was, and so are the names of its weights."""
 
-    def __init__(self, name: str, classes: int, standardised: bool) -> None:
+    def __init__(self, name: str, classes: int, standardised: bool, rectified: bool = False) -> None:
         super().__init__()
         self.name = name
         self.units = InputUnits(name)
-        self.network = _ours() if name == OURS else _theirs(name)
+        self.network = _ours() if name == OURS else _theirs(name, rectified)
         layers = [item for item in self.network.named_modules() if isinstance(item[1], nn.Linear | nn.Conv2d)]
         self.place, last = layers[-1]
         head = (
@@ -122,13 +127,13 @@ def _ours() -> nn.Module:
     return nn.Sequential(OrderedDict(layers))
 
 
-def _theirs(name: str) -> nn.Module:
+def _theirs(name: str, rectified: bool) -> nn.Module:
     if name == EFFICIENTNET:
         return EfficientNetLite0()
     from torchvision import models
 
     network = models.get_model(name)
-    if isinstance(network, models.SqueezeNet):
+    if isinstance(network, models.SqueezeNet) and not rectified:
         network.classifier[2] = nn.Identity()  # a ReLU behind the last layer: logits must be able to be negative
     return network
 
@@ -140,7 +145,7 @@ class FineTuned(Recognizer):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.classifier = Classifier(config.network, config.classes, config.standardised)
+        self.classifier = Classifier(config.network, config.classes, config.standardised, config.rectified)
         new = list(self.classifier.head.parameters())
         ids = {id(part) for part in new}
         self.learn([part for part in self.classifier.parameters() if id(part) not in ids], new)

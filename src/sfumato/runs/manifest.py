@@ -12,13 +12,20 @@ from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
 from ..visible import one_line
 
-FORMAT = 3
+FORMAT = 4
 NAME = "config.json"
 COLOUR = re.compile("#[0-9a-f]{6}")
 MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 SEGMENTING = {"patience": 0, "loss": "cross_entropy"}
 ADDED: dict[str, dict[str, Any]] = {
-    "finetune": {"patience": 0, "loss": "cross_entropy", "balance": 0.0, "smoothing": 0.0, "standardised": False},
+    "finetune": {
+        "patience": 0,
+        "loss": "cross_entropy",
+        "balance": 0.0,
+        "smoothing": 0.0,
+        "standardised": False,
+        "rectified": False,
+    },
     "ssd": {
         "patience": 0,
         "anchors": "usual",
@@ -30,7 +37,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "fcn": SEGMENTING,
     "unet": SEGMENTING,
     "deeplab": SEGMENTING,
-}  # fields that systems got with format 3, and what did as much before
+}  # fields that systems got with formats 3 and 4, and what did as much before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +111,8 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
     """config.json of any format that ever was, in today's. Raises SfumatoError for one that is not known yet.
 
-    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 2 recognition systems
-    lack the fields of ADDED."""
+    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 3 recognition systems
+    lack fields of ADDED."""
     found = values.get("format", 1)
     if type(found) is not int or not 1 <= found <= FORMAT:
         raise SfumatoError(f"{where}: format {shown(found)}, but this Sfumato reads formats 1 to {FORMAT}")
@@ -115,6 +122,6 @@ def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
         if values.get("system") == "wgan" and isinstance(config, dict):
             values["config"] = {name: value for name, value in config.items() if name not in ("beta1", "beta2")}
     config = values.get("config")
-    if found < 3 and isinstance(config, dict):
+    if found < 4 and isinstance(config, dict):
         values = {**values, "config": {**ADDED.get(str(values.get("system")), {}), **config}}
     return {**values, "format": FORMAT}

@@ -1,5 +1,5 @@
-"""A model, what is handed on of a run: a folder of config.json and model.safetensors, the weights in 16 bits without
-those that only training needs. It is opened like a run; it cannot be trained on."""
+"""A model, what is handed on of a run, or was brought in: a folder of config.json and model.safetensors, the weights
+without those that only training needs. It is opened like a run; it cannot be trained on."""
 
 import json
 from collections.abc import Callable
@@ -25,14 +25,15 @@ def is_model(folder: Path) -> bool:
     return (folder / NAME).is_file()
 
 
-def write_model(manifest: Manifest, system: System, folder: Path) -> list[Path]:
-    """Writes the model of a run with this manifest into `folder`. Names of folders stay behind. Raises SfumatoError for
-    numbers that do not fit into 16 bits."""
+def write_model(manifest: Manifest, system: System, folder: Path, halved: bool = True) -> list[Path]:
+    """Writes the model of a run with this manifest into `folder`, `halved`: in 16 bits. Names of folders stay behind.
+    Raises SfumatoError for numbers that do not fit into these."""
     sources = tuple(Path(source).name for source in manifest.data.source)
     known = replace(manifest, data=replace(manifest.data, source=sources), start_from=None)
-    kept = {name: value for name, value in system.state_dict().items() if not _is_spare(system, name)}
+    kept = {name: value for name, value in system.state_dict().items() if not is_spare(system, name)}
+    bits = _halved if halved else lambda _, value: value.contiguous()
     about = json.dumps({"system": manifest.system, "fingerprint": manifest.data.fingerprint, "seed": manifest.seed})
-    content = save({name: _halved(name, value) for name, value in kept.items()}, {"sfumato": about})
+    content = save({name: bits(name, value) for name, value in kept.items()}, {"sfumato": about})
     RunFolder(folder).write_manifest(known)
     write_bytes(folder / NAME, content)
     return [folder / "config.json", folder / NAME]
@@ -45,7 +46,7 @@ def load_model(folder: Path, build: Callable[[], System]) -> System:
     values = read_weights(path)
     with torch.device("meta"):
         system = build()
-    owed = {name: value for name, value in system.state_dict().items() if not _is_spare(system, name)}
+    owed = {name: value for name, value in system.state_dict().items() if not is_spare(system, name)}
     wrong = [name for name in owed.keys() | values.keys() if _form(owed.get(name)) != _form(values.get(name))]
     if wrong:
         raise SfumatoError(f"{path}: does not fit its config.json: {len(wrong)} weights differ, {sorted(wrong)[0]!r}")
@@ -55,7 +56,8 @@ def load_model(folder: Path, build: Callable[[], System]) -> System:
     return system
 
 
-def _is_spare(system: System, name: str) -> bool:
+def is_spare(system: System, name: str) -> bool:
+    """Whether only training needs the weight of that name."""
     return any(fnmatchcase(name, pattern) for pattern in system.spare)
 
 

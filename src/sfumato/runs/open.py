@@ -121,6 +121,8 @@ class Run:
     def data(self) -> ImageData:
         """The data that the run was trained on, opened again."""
         if self._data is None:
+            if not self.manifest.data.source:
+                raise SfumatoError(f"{self.path}: was brought in, and knows no data: give some with --data")
             with opening(self.path, self.manifest.data.source):
                 known = self.manifest.data
                 held = HeldOut(known.split, known.holdout, self.manifest.seed)

@@ -88,6 +88,7 @@ class Translator(System):
         self.average_a, self.average_b = (
             Average(network, config.half_life) if config.half_life else None for network in (self.to_a, self.to_b)
         )
+        self.spare = ("critic_?.*", "pool_?", "given_?", *(("to_?.*",) if config.half_life else ()))
         self.optimizers["generators"] = self.optimizer([*self.to_a.parameters(), *self.to_b.parameters()])
         for side in SIDES:
             self.optimizers[f"critic_{side}"] = self.optimizer([*self.critic_of(side).parameters()])

@@ -15,6 +15,7 @@ from ..errors import SfumatoError
 from ..terminal import warn
 
 SHIPPED = Path(__file__).parent / "shipped"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images of torchvision's networks
 
 
 @dataclass(frozen=True)

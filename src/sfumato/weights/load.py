@@ -1,6 +1,8 @@
 """Weights that were trained elsewhere, or by us, read without running code and put into a network."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -13,18 +15,28 @@ from .known import find
 ADAPTERS = {"efficientnet_lite0": efficientnet_lite0.renamed}
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a safetensors or torch file. Raises SfumatoError if it holds none."""
+def read_weights(path: Path, within: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The tensors in a safetensors or torch file. `within`: where a torch file may hold them by their names; then
+    those, and the tensors beside them. Raises SfumatoError if it holds none."""
     if not path.is_file():
         raise SfumatoError(f"weights {str(path)!r}: there is no such file")
     try:
         safe = path.suffix == ".safetensors"
-        values = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        values: dict[str, Any] = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        inner = next((name for name in within if isinstance(values.get(name), dict)), None)
+        if inner is not None:
+            values = {**values[inner], **{name: value for name, value in values.items() if isinstance(value, Tensor)}}
         fine = isinstance(values, dict) and all(
             isinstance(name, str) and isinstance(value, Tensor) and bool(value.isfinite().all())
             for name, value in values.items()
         )
-    except Exception:  # both readers, and odd kinds of tensors, answer with whatever they stumble over
+    except Exception as error:  # both readers, and odd kinds of tensors, answer with whatever they stumble over
+        if "Unsupported global" in str(error):
+            raise SfumatoError(
+                f"weights {str(path)!r}: a pickle that runs code, which is not done here; where you trust it, take "
+                "x = torch.load(FILE, weights_only=False), then torch.save(x.state_dict(), NEW), or of a dictionary "
+                "the entry that holds the weights"
+            ) from None
         raise SfumatoError(f"weights {str(path)!r}: not a file of weights") from None
     if not fine:
         raise SfumatoError(f"weights {str(path)!r}: not a file of finite weights")

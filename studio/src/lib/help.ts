@@ -158,6 +158,7 @@ export const help: Record<string, string> = {
   'how much more images of rare classes weigh: 0 nothing, 1 so that all classes weigh alike'
     : '稀有类别的图像加权多少：0 不加权，1 使各类别权重相同',
   'share of each label that is spread over all classes: answers become less sure': '标签平滑：每个标签分摊给全部类别的比例，使置信度降低',
+  'a ReLU behind the last layer of a SqueezeNet, as torchvision has it; logits cannot be negative': 'SqueezeNet 最后一层之后的 ReLU，如 torchvision 所用；logits 不能为负',
   'bring what the new layer reads to mean 0 and deviation 1: answers are less sure': '将新层的输入化为均值 0、标准差 1：使置信度降低',
   'SSD: lay boxes of fixed shapes over maps of several scales, and let each say what it holds and how to move.'
     : 'SSD：在几个尺度的特征图上铺设固定形状的框，由每个框说出其中有什么、该如何移动。',
