@@ -34,7 +34,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_a_run_is_measured_on_the_way_and_examined(toy: ImageData, tmp_path: Path) -> None:
+def test_a_run_is_measured_on_the_way_and_examined(
+    toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfumato.runs.training.CREDIT", 1e6)  # seconds: on a busy machine too
     run = sfumato.train("gan", run=tmp_path / "run", opened=toy, measure_every=40, **FIELDS)
     assert [row["images"] for row in run.measures()] == [40, 80, 120, 160]
     evaluation = run.evaluation

@@ -161,5 +161,5 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SfumatoError, match="not the weights of the FID's Inception network"):
         Inception(tmp_path / "other.pth")
     torch.save({"a": print}, tmp_path / "code.pth")
-    with pytest.raises(SfumatoError, match="not a file of weights"):
+    with pytest.raises(SfumatoError, match="a pickle that runs code"):
         Inception(tmp_path / "code.pth")

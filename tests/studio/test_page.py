@@ -113,6 +113,7 @@ class Tab:
         return self.page
 
     def ready(self) -> Any:
+        self.wait("document.querySelector('main *') !== null")  # it is logged in
         self.wait("fetch('/api/state').then(got => got.ok && got.json()).then(said => said.ready === 'ready')")
         return self.page
 
