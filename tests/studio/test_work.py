@@ -15,9 +15,9 @@ from sfumato.data.photographs import photographs
 from sfumato.errors import SfumatoError
 from sfumato.strict import convert
 from sfumato.studio import work
-from sfumato.studio.app import SHIPPED
+from sfumato.studio.app import PREVIEW, SHIPPED
 from sfumato.studio.child import Cancelled, asked_of
-from sfumato.studio.work import HANDLERS, KEPT, PREVIEW, example, examples, predict, project, stylize, translate
+from sfumato.studio.work import HANDLERS, KEPT, example, examples, predict, project, stylize, translate
 
 from .made import first, made
 from .test_uploads import NO_PICTURES, jpeg

@@ -72,9 +72,7 @@ def _program(part: Portable) -> Any:
     for name in part.inputs:
         axes: dict[int, Any] = {0: batch}
         if step := part.sized.get(name):
-            axes |= {
-                axis: step * torch.export.Dim(f"_{name}_{axis}", min=1, max=4096 // step) for axis in (-2 % 4, -1 % 4)
-            }
+            axes |= {axis: step * torch.export.Dim(f"_{name}_{axis}", min=1, max=4096 // step) for axis in (2, 3)}
         shapes[name] = axes
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -25,6 +25,7 @@ from ..runs.folder import RunFolder
 from ..runs.manifest import Manifest, whole_number
 from ..strict import decode
 from ..style.options import PATHS
+from ..threads import usable_cores
 from ..version import __version__
 from ..visible import one_line
 from .children import Child, Gone
@@ -45,7 +46,7 @@ LARGEST_JSON = 2**20  # bytes
 SLOW = 20.0  # seconds that a body may take
 PAUSE = 0.5  # seconds between two looks at the folder of runs
 SANDBOX = "sandbox allow-scripts"
-PREVIEW = 256
+PREVIEW = 256  # pixels on the longer side
 GIVEN = ("content", "styles", "masks")  # of a job: ids of pictures
 
 
@@ -70,12 +71,13 @@ class Job:
 class Studio:
     """`runs`: the folder that runs lie under. `data`: the folder whose content may be trained on, if any."""
 
-    def __init__(self, runs: Path, data: Path | None = None, device: str = "auto", offline: bool = False) -> None:
-        self.shelf, self.trainings = Shelf(runs), Trainings(Shelf(runs).root, device)
+    def __init__(self, runs: Path, data: Path | None = None, offline: bool = False) -> None:
+        self.shelf = Shelf(runs)
+        self.trainings = Trainings(self.shelf.root)
         self.data, self.offline = data.resolve() if data else None, offline
         self.pictures = Pictures()
         self.moves = Child("moves")
-        self.work = Child("work", threads=max(1, cores() - 1), nice=5)
+        self.work = Child("work", threads=max(1, usable_cores() - 1), nice=5)
         self.clients: set[Client] = set()
         self.jobs: dict[str, Job] = {}
         self.found: list[tuple[str, Found]] = []
@@ -168,7 +170,7 @@ class Studio:
             listed.append({**said_of(name, found), "state": state, "fault": one_line(why), "shipped": False})
         for training in self.trainings.waiting():
             state, why = self.trainings.state(training.run, None)
-            name = id_of(str(training.run.relative_to(self.shelf.root)))
+            name = self.shelf.id(training.run)
             if all(name != row["id"] for row in listed):
                 listed.append({"id": name, "name": training.run.name, "state": state, "fault": why, "images": 0,
                                "total": 0, "samples": [], "system": training.command[4].partition(":")[0],
@@ -311,12 +313,6 @@ def shipped() -> list[dict[str, Any]]:
     return listed
 
 
-def cores() -> int:
-    from ..threads import usable_cores
-
-    return usable_cores()
-
-
 def answer(values: Any, status: int = 200) -> Response:
     return Response(text_of(values), status, media_type="application/json")
 
@@ -393,7 +389,7 @@ def application(studio: Studio) -> Starlette:
         """Of a run, also one that has no folder yet."""
         name = request.path_params["run"]
         for training in studio.trainings.waiting():
-            if id_of(str(training.run.relative_to(studio.shelf.root))) == name:
+            if studio.shelf.id(training.run) == name:
                 return training.run
         return studio.shelf.path(name)
 

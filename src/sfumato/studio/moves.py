@@ -20,6 +20,7 @@ from ..data.pictures import read_picture, to_bytes, to_picture, to_tensor
 from ..data.sources import SOURCES, state_of
 from ..engine.fields import Field, build
 from ..errors import SfumatoError
+from ..gans.drawing import great_circle
 from ..metrics.digit_reader import DIGITS, READ, shipped_reader
 from ..nets.styles import PER_SIDE
 from ..runs.catalog import CATALOG, describe, find, systems
@@ -372,11 +373,7 @@ def _between(there: Opened, first: Tensor, second: Tensor, share: float) -> Tens
     """Straight between codes; between vectors of noise along their great circle, which keeps their length."""
     if there.run.system.encodes:
         return torch.lerp(first, second, share)
-    cosine = F.cosine_similarity(first, second).clamp(-1, 1)
-    angle = cosine.acos()
-    if angle < 1e-4:
-        return first
-    return (((1 - share) * angle).sin() * first + (share * angle).sin() * second) / angle.sin()
+    return great_circle(first, second, torch.tensor([share]))
 
 
 def _styled(
@@ -395,7 +392,7 @@ def _styled(
 
 def findings(advance: Any, path: str) -> dict[str, Any]:
     """What the run's doctor says of it so far."""
-    run = open_run(path, "cpu")
+    run = opened(path).run
     return {"found": [asdict(words) for words in run.entry.family.findings(run.system, run.history)]}
 
 

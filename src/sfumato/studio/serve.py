@@ -26,7 +26,7 @@ WAIT = 1  # seconds that open requests are given at the end
 
 def serve(
     runs: Path, data: Path | None = None, host: str = "127.0.0.1", port: int | None = None, names: tuple[str, ...] = (),
-    device: str = "auto", offline: bool = False, show: bool = True,
+    offline: bool = False, show: bool = True,
 ) -> None:  # fmt: skip
     """Until it is interrupted. `port`: by default the usual one, or any if that is taken; 0, any. `names`: other
     names that the page is reached by. Raises SfumatoError if it cannot listen, or a folder cannot be."""
@@ -38,7 +38,7 @@ def serve(
     number = listening.getsockname()[1]
     if offline:
         os.environ[OFFLINE] = "1"  # for the children and the trainings too
-    studio = Studio(runs, data, device, offline)
+    studio = Studio(runs, data, offline)
     shown = f"[{host}]" if ":" in host else host
     guard = Guard(application(studio), number, (*names, shown))
     if host not in LOOPBACK:

@@ -48,7 +48,7 @@ class Shelf:
         """Every run under the root with its id. Hidden folders are passed over."""
         if not self.root.is_dir():
             return []
-        found = [(self._id(run.path), run) for run in runs_under(self.root) if not self._is_hidden(run.path)]
+        found = [(self.id(run.path), run) for run in runs_under(self.root) if not self._is_hidden(run.path)]
         self._known = {name: run.path for name, run in found}
         return found
 
@@ -72,7 +72,8 @@ class Shelf:
             raise SfumatoError(f"{file}: more than {LARGEST // 2**20} MB")
         return content
 
-    def _id(self, path: Path) -> str:
+    def id(self, path: Path) -> str:
+        """Of the run in `path`, under the root, there or to be."""
         return id_of(str(path.relative_to(self.root)))
 
     def _is_hidden(self, path: Path) -> bool:
@@ -125,7 +126,7 @@ class Shelf:
                 raise SfumatoError("run: not in the trash any more")
             entry = max(there)
             place = self._place(entry)
-            if place is None or id_of(str(place.relative_to(self.root))) != name:
+            if place is None or self.id(place) != name:
                 raise SfumatoError("run: the trash does not say where it lay")
             if os.path.lexists(place):
                 raise SfumatoError(f"run: another {place.name} lies where it lay")

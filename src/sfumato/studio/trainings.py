@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +35,6 @@ class Training:
     command: list[str]
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
-    since: float = field(default_factory=time.time)
 
     @property
     def running(self) -> bool:
@@ -51,8 +49,8 @@ class Training:
 class Trainings:
     """`root`: the folder of runs."""
 
-    def __init__(self, root: Path, device: str = "auto") -> None:
-        self.root, self.device = root, device
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.queue: list[Training] = []
         self.begun: dict[Path, Training] = {}
 

@@ -27,7 +27,6 @@ from ..style.options import options_for
 from ..style.restyle import Styles, mask_of, sized
 from ..version import __version__
 
-PREVIEW = 256  # pixels on the longer side
 KEPT = 3  # styles that are ready
 STEPS = 100  # of a projection's two parts
 QUALITY = 88
