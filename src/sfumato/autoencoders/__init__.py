@@ -3,5 +3,6 @@
 SYSTEMS = {
     "stacked": ("StackedAutoencoder", ("digits",)),
     "denoising": ("DenoisingAutoencoder", ("digits",)),
+    "vae": ("VariationalAutoencoder", ("digits",)),
     "convolutional": ("ConvolutionalAutoencoder", ("digits",)),
 }

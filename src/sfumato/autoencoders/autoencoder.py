@@ -25,7 +25,7 @@ from ..engine.portable import Portable
 from ..engine.system import Scalars, Stage, System, Wishes
 from ..errors import SfumatoError
 from ..ops.codes import draw_like
-from ..ops.losses import binary_cross_entropy
+from ..ops.losses import binary_cross_entropy, edge_error, log_cosh
 from ..ops.penalties import sum_of_norms
 
 MAX_RESOLUTION = 2048
@@ -41,7 +41,9 @@ class AutoencoderConfig:
     resolution: Annotated[int, Bounds(1, MAX_RESOLUTION)] = 28  # side of the square images, in pixels
     channels: Literal[1, 3] = 1  # 1 for grey, 3 for RGB
     bottleneck: Units = 2  # numbers in a code
-    loss: Literal["bce", "mse"] = "bce"  # what is minimised, per pixel: binary cross-entropy or squared error
+    loss: Literal["bce", "mse", "log_cosh"] = "bce"  # minimised, per pixel: cross-entropy, squared or log cosh error
+    edge_weight: Amount = 0.0  # of the squared error of differences between neighbouring pixels, added to the loss
+    noise: Amount = 0.0  # standard deviation of the noise added to the input
     learning_rate: Positive = 1e-3  # of Adam
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: cosine falls to 0 over the whole run
     warmup: Natural = 6_400  # images over which the rate climbs (cosine only)
@@ -84,6 +86,7 @@ class Autoencoder(System):
     """Subclasses build `encoder` (images to codes) and `decoder` (codes to flat or shaped logits)."""
 
     draws = encodes = True
+    prior = False  # codes are drawn from a distribution that was settled before, not from one fitted to codes
     config: AutoencoderConfig
     encoder: nn.Sequential
     decoder: nn.Sequential
@@ -128,8 +131,11 @@ class Autoencoder(System):
         return self.decode(self.encode(images))
 
     def corrupt(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """What the encoder sees of `images` in training; here, the images themselves."""
-        return images
+        """What the encoder sees of `images` in training: with noise, `images` + noise · N(0, 1), not clipped."""
+        if not self.config.noise:
+            return images
+        noise = torch.randn(images.shape, generator=generator, device=None if generator else images.device)
+        return images + self.config.noise * noise.to(images.device)
 
     def transmit(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """What the decoder sees of `codes` in training; here, the codes themselves."""
@@ -141,21 +147,36 @@ class Autoencoder(System):
             config = self.config
             anneal(self.optimizers["network"], config.learning_rate, clock.before, config.warmup, config.images)
         batch = next(batches)
-        codes = self.encode(self.corrupt(batch.images))
-        logits = self._logits(self.transmit(codes))
-        if self.config.loss == "bce":
-            loss = binary_cross_entropy(logits, batch.images)
-        else:
-            loss = F.mse_loss(logits.sigmoid(), batch.images)
-        scalars = {self.config.loss: loss.detach()}
+        loss, scalars, codes = self.objective(batch.images)
         if self.config.norm_penalty:
             loss = loss + self.config.norm_penalty * sum_of_norms(self.parameters())
-            scalars["objective"] = loss.detach()
+            scalars = {**scalars, "objective": loss.detach()}
         descend(loss, self.optimizers["network"], self.config.clip or None)
         if self.config.schedule == "plateau":
             self.schedules["network"].follow(loss, len(batch), batch.ends_epoch)
         self.codes.follow(codes)
         return scalars
+
+    def objective(self, images: Tensor) -> tuple[Tensor, Scalars, Tensor]:
+        """What is minimised of a batch, what is logged of it, and its codes."""
+        codes = self.encode(self.corrupt(images))
+        logits = self._logits(self.transmit(codes))
+        if self.config.loss == "bce":
+            loss = binary_cross_entropy(logits, images)
+        elif self.config.loss == "mse":
+            loss = F.mse_loss(logits.sigmoid(), images)
+        else:
+            loss = log_cosh(logits.sigmoid() - images).mean()
+        scalars = {self.config.loss: loss.detach()}
+        if self.config.edge_weight:
+            edges = edge_error(logits.sigmoid(), images)
+            loss = loss + self.config.edge_weight * edges
+            scalars = {**scalars, "edges": edges.detach(), "objective": loss.detach()}
+        return loss, scalars, codes
+
+    def bounds(self, images: Tensor, draws: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """What a system with a likelihood knows of (n, c, h, w) `images`, in nats, by measure: here, nothing."""
+        return {}
 
     @torch.no_grad()
     def sample(self, count: int, wishes: Wishes | None = None, generator: torch.Generator | None = None) -> Tensor:

@@ -94,6 +94,7 @@ PRESETS = {
     "mnist": MNIST,
     "fashion-mnist": MNIST,
     "digits": replace(MNIST, batch_size=64, images=140_000),
+    "denoising": replace(MNIST, noise=0.4),
 }  # fmt: skip
 
 

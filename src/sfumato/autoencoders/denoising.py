@@ -9,8 +9,7 @@ trained end to end instead of a stack, both as in the course experiment. The noi
 from dataclasses import dataclass
 from math import prod
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..engine.fields import Amount
 from ..nets.mlp import Activation, mlp_autoencoder
@@ -39,8 +38,3 @@ class DenoisingAutoencoder(Autoencoder):
     def build(self) -> tuple[nn.Sequential, nn.Sequential]:
         widths = (prod(self.image_shape), *self.config.widths, self.config.bottleneck)
         return mlp_autoencoder(widths, self.config.activation)
-
-    def corrupt(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """`images` + noise · N(0, 1), not clipped."""
-        noise = torch.randn(images.shape, generator=generator, device=None if generator else images.device)
-        return images + self.config.noise * noise.to(images.device)

@@ -7,14 +7,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Activation = Literal["leaky_relu", "relu", "sigmoid"]
+Activation = Literal["leaky_relu", "relu", "sigmoid", "tanh"]
 
 NARROW = 16
 
 
 def activation_layer(name: Activation) -> nn.Module:
     """LeakyReLU has slope 0.02 below zero, as the reference has it."""
-    return {"leaky_relu": nn.LeakyReLU(0.02), "relu": nn.ReLU(), "sigmoid": nn.Sigmoid()}[name]
+    layers = {"leaky_relu": nn.LeakyReLU(0.02), "relu": nn.ReLU(), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh()}
+    return layers[name]
 
 
 class NarrowLinear(nn.Linear):

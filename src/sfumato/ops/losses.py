@@ -1,5 +1,6 @@
-"""Losses whose library form is slow."""
+"""Losses of pictures: whose library form is slow, or that the library lacks."""
 
+import math
 from typing import Any
 
 import torch
@@ -30,3 +31,15 @@ def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     deep autoencoder; this form takes a twentieth. No second derivatives, and none with respect to `targets`.
     """
     return _BinaryCrossEntropy.apply(logits, targets)  # pyright: ignore[reportReturnType]
+
+
+def log_cosh(errors: Tensor) -> Tensor:
+    """log cosh of each error: e²/2 near 0, |e| - log 2 far away. Computed as |e| + log(1 + exp(-2|e|)) - log 2."""
+    size = errors.abs()
+    return size + torch.nn.functional.softplus(-2 * size) - math.log(2)
+
+
+def edge_error(outputs: Tensor, images: Tensor) -> Tensor:
+    """The mean squared error of differences between neighbouring pixels, along both axes, of (b, c, h, w)."""
+    errors = outputs - images
+    return errors.diff(dim=-1).square().mean() + errors.diff(dim=-2).square().mean()

@@ -1,6 +1,7 @@
 """Figures as PNG bytes, drawn with matplotlib without a window."""
 
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,10 @@ def new_figure(width: float = 7.2, height: float = 3.6) -> "Figure":
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # "findfont: failed to find font weight ..."
     mpl.rcParams.update(
         {
-            "font.family": [*([font] if (font := cjk_font()) else []), "DejaVu Sans"],
+            "font.family": ["DejaVu Sans", *([font] if (font := cjk_font()) else [])],  # the first has every sign
             "font.size": 9,
             "axes.spines.top": False,
             "axes.spines.right": False,

@@ -12,12 +12,16 @@ from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
 from ..visible import one_line
 
-FORMAT = 4
+FORMAT = 5
 NAME = "config.json"
 COLOUR = re.compile("#[0-9a-f]{6}")
 MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
 SEGMENTING = {"patience": 0, "loss": "cross_entropy"}
+ENCODING = {"edge_weight": 0.0}
 ADDED: dict[str, dict[str, Any]] = {
+    "stacked": {"noise": 0.0, **ENCODING},
+    "denoising": ENCODING,
+    "convolutional": {"noise": 0.0, **ENCODING},
     "finetune": {
         "patience": 0,
         "loss": "cross_entropy",
@@ -37,7 +41,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "fcn": SEGMENTING,
     "unet": SEGMENTING,
     "deeplab": SEGMENTING,
-}  # fields that systems got with formats 3 and 4, and what did as much before
+}  # fields that systems got with formats 3 to 5, and what did as much before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,7 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
     """config.json of any format that ever was, in today's. Raises SfumatoError for one that is not known yet.
 
-    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 3 recognition systems
+    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 4 systems
     lack fields of ADDED."""
     found = values.get("format", 1)
     if type(found) is not int or not 1 <= found <= FORMAT:
@@ -122,6 +126,6 @@ def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
         if values.get("system") == "wgan" and isinstance(config, dict):
             values["config"] = {name: value for name, value in config.items() if name not in ("beta1", "beta2")}
     config = values.get("config")
-    if found < 4 and isinstance(config, dict):
+    if found < FORMAT and isinstance(config, dict):
         values = {**values, "config": {**ADDED.get(str(values.get("system")), {}), **config}}
     return {**values, "format": FORMAT}
