@@ -314,16 +314,16 @@ def _print_evaluation(evaluation: Any) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from .metrics.table import table as printed
+    from .metrics.table import tables
 
-    head, rows, caption = printed(evaluation)
-    table = Table(*head, caption=caption, caption_justify="left", caption_style="dim")
-    if evaluation.keys() == [row[0] for row in rows]:  # it stands on end: names of measures do not break
-        table.columns[0].no_wrap, table.columns[0].min_width = True, max(len(row[0]) for row in rows)
-    for row in rows:
-        table.add_row(*row)
     shown = console(stderr=False)
-    shown.print(table)
+    for head, rows, caption in tables(evaluation):
+        table = Table(*head, caption=caption or None, caption_justify="left", caption_style="dim")
+        if {row[0] for row in rows} <= set(evaluation.keys()):  # it stands on end: names of measures do not break
+            table.columns[0].no_wrap, table.columns[0].min_width = True, max(len(row[0]) for row in rows)
+        for row in rows:
+            table.add_row(*row)
+        shown.print(table)
     for finding in evaluation.more.get("findings", []):
         shown.print(f"[bold]{escape(finding['finding'])}[/bold] {escape(finding['change'])}", highlight=False)
 
@@ -672,14 +672,36 @@ def anchors(
 def codes(
     run: Run,
     operations: Annotated[
-        list[Literal["show", "sample", "blend", "perturb", "interpolate", "directions"]] | None,
+        list[
+            Literal[
+                "show",
+                "sample",
+                "blend",
+                "perturb",
+                "interpolate",
+                "directions",
+                "densities",
+                "noisy",
+                "scatter",
+                "plane",
+                "spectrum",
+                "calibrated",
+            ]
+        ]
+        | None,
         Parameter(help="Which pictures to make; all by default."),
     ] = None,
     /,
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/codes by default.")] = None,
     count: Annotated[int, Parameter(name=["--count", "-n"], help="Images in a row (64 at most); directions.")] = 9,
-    fit: Annotated[int, Parameter(help="Training images whose codes the Gaussian is fitted to.")] = 256,
+    fit: Annotated[int, Parameter(help="Training images whose codes a density is fitted to.")] = 256,
+    density: Annotated[
+        Literal["shrunk", "gaussian", "mixture", "histogram", "prior"],
+        Parameter(
+            help="What codes are drawn from: a Gaussian, shrunk or not, a mixture of ten, histograms; vae: prior."
+        ),
+    ] = "shrunk",
     share: Annotated[float, Parameter(help="Of a drawn code in a blend; the rest is a real code.")] = 0.25,
     noise: Annotated[float, Parameter(help="Least of three strengths of perturbation, for codes of power 1.")] = 0.1,
     images: Annotated[
@@ -688,12 +710,12 @@ def codes(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Look into the code space of an autoencoder: codes as pictures, drawn, blended, perturbed, interpolated."""
+    """Look into the code space of an autoencoder: codes as pictures, points, a plane, drawn, blended, perturbed."""
     from .autoencoders.codes import explore
     from .runs.open import open as open_run
 
     pictures, words = explore(
-        open_run(run, device), operations or (), fit, seed, count, share, noise, tuple(images or ())
+        open_run(run, device), operations or (), fit, seed, count, share, noise, tuple(images or ()), density
     )
     _write_pictures(pictures, out or run / "codes")
     tell(*words.splitlines())

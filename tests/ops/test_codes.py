@@ -7,7 +7,16 @@ from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 
 from sfumato.errors import SfumatoError
-from sfumato.ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
+from sfumato.ops.codes import (
+    DENSITIES,
+    between,
+    blend,
+    draw_like,
+    main_directions,
+    nearest,
+    shrinkage,
+    singular_values,
+)
 
 
 def codes(count: int, numbers: int) -> torch.Tensor:
@@ -80,3 +89,38 @@ def test_shrinkage_is_scikit_learns(count: int, numbers: int) -> None:
     codes = torch.randn(count, numbers, generator=generator) * torch.rand(numbers, generator=generator) + 1
     assert shrinkage(codes) == pytest.approx(ledoit_wolf_shrinkage(codes.double().numpy()), abs=1e-12)
     assert shrinkage(torch.ones(count, numbers)) == 0
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_every_density_has_the_mean_and_the_variances_of_the_codes(name: str) -> None:
+    known = codes(2_000, 4)
+    drawn = DENSITIES[name](known, 40_000, torch.Generator().manual_seed(1))
+    assert drawn.mean(0).numpy() == pytest.approx(known.mean(0).numpy(), abs=0.1)
+    assert drawn.std(0).numpy() == pytest.approx(known.std(0).numpy(), rel=0.06)
+
+
+def test_a_mixture_finds_heaps_between_which_a_gaussian_draws() -> None:
+    heaps = torch.tensor([[-10.0, 0.0], [10.0, 0.0]])
+    known = heaps.repeat(500, 1) + 0.1 * torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+    between_them = {
+        name: float((DENSITIES[name](known, 2_000, torch.Generator().manual_seed(0))[:, 0].abs() < 5).float().mean())
+        for name in ("gaussian", "mixture")
+    }
+    assert between_them["gaussian"] > 0.3
+    assert between_them["mixture"] == 0
+
+
+def test_histograms_keep_each_numbers_range_and_forget_what_they_have_in_common() -> None:
+    first = torch.randn(3_000, generator=torch.Generator().manual_seed(0)).exp()
+    known = torch.stack([first, first], 1)
+    drawn = DENSITIES["histogram"](known, 20_000, torch.Generator().manual_seed(1))
+    assert float(drawn.min()) >= float(known.min())
+    assert float(drawn.max()) <= float(known.max())
+    assert float(torch.corrcoef(drawn.T)[0, 1]) == pytest.approx(0, abs=0.03)
+
+
+def test_singular_values_are_numpys() -> None:
+    known = codes(50, 6)
+    centred = known.double().numpy() - known.double().numpy().mean(0)
+    expected = np.linalg.svd(centred, compute_uv=False) / np.sqrt(50)
+    assert singular_values(known).numpy() == pytest.approx(expected, rel=1e-5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sfumato.ops.losses import binary_cross_entropy
+from sfumato.ops.losses import binary_cross_entropy, edge_error, log_cosh
 from sfumato.ops.penalties import sum_of_norms
 
 
@@ -49,3 +49,17 @@ def test_weight_decay_pulls_in_proportion_where_the_norm_pulls_evenly() -> None:
     sum_of_norms([small]).backward()
     assert small.grad is not None
     assert math.isclose(float(small.grad.norm()), 1, rel_tol=1e-5)
+
+
+def test_log_cosh_is_what_it_says_also_far_from_zero() -> None:
+    errors = torch.linspace(-20, 20, 401, dtype=torch.float64)
+    assert torch.allclose(log_cosh(errors), errors.cosh().log(), atol=1e-12)
+    assert float(log_cosh(torch.tensor(1e4))) == pytest.approx(1e4 - math.log(2))
+
+
+def test_edges_know_no_brightness_and_count_each_neighbour_once() -> None:
+    images = torch.rand(2, 1, 3, 4)
+    assert float(edge_error(images + 0.3, images)) == pytest.approx(0, abs=1e-12)
+    one = torch.zeros(1, 1, 3, 3)
+    one[..., 1, 1] = 1.0  # two of the six differences along each axis
+    assert float(edge_error(one, torch.zeros_like(one))) == pytest.approx(2 * 2 / 6)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sfumato.errors import SfumatoError
-from sfumato.metrics.table import Evaluation, Words, rows_of, table
+from sfumato.metrics.table import Evaluation, Words, rows_of, tables
 from sfumato.reports.language import Speaker
 from sfumato.runs.results import read_evaluation
 
@@ -42,7 +42,7 @@ def test_rows_come_back_by_key(tmp_path: Path) -> None:
     assert read.row("miou").value is None
     with pytest.raises(SfumatoError, match="psnr of ours: was not measured; there are accuracy of ours"):
         read.value("psnr")
-    head, lines, caption = table(read, Speaker("zh"))
+    [(head, lines, caption)] = tables(read, Speaker("zh"))
     assert head == ["", "accuracy", "miou"]
     assert lines == [["网络", "90.0% (80.0%–95.0%)", "–"], ["全部为 cat", "60.0%", "–"]]
     assert caption == "cats 的 67 张测试图像，64×64。注。"

@@ -19,7 +19,8 @@ from sfumato.data.dataset import ImageData
 from sfumato.data.points import ring
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.gans import game, measures
+from sfumato.gans import game
+from sfumato.metrics import judges
 from sfumato.nets.players import MLPDiscriminator, lipschitz_bound
 from sfumato.studies.adversarial import experiments, plans
 from sfumato.studies.plan import Plan
@@ -56,7 +57,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "TURNS", {False: 3})
     monkeypatch.setattr(game.Adversarial, "looks", 3)
     monkeypatch.setattr(game, "GLANCES", 2)
-    monkeypatch.setattr(measures, "_JUDGES", {})
+    monkeypatch.setattr(judges, "_JUDGES", {})
     whole = plans.plans
 
     def narrow(*arguments: Any) -> list[Plan]:

@@ -15,7 +15,7 @@ import sfumato
 from sfumato.data.dataset import ImageData
 from sfumato.data.sources import View, open_data
 from sfumato.gans import game
-from sfumato.gans import measures as of_gans
+from sfumato.metrics import judges
 from sfumato.studies.plan import Plan
 from sfumato.studies.style_gan import experiments, measures, plans
 from tests.studies.conftest import first_of
@@ -46,7 +46,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measures, "FRAMES", 3)
     monkeypatch.setattr(experiments, "STEPS", {False: 5})
     monkeypatch.setattr(game.Adversarial, "looks", 2)
-    monkeypatch.setattr(of_gans, "_JUDGES", {})
+    monkeypatch.setattr(judges, "_JUDGES", {})
     whole = plans.plans
 
     def narrow(*arguments: Any) -> list[Plan]:

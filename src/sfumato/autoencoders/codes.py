@@ -17,8 +17,17 @@ from ..data.pictures import read_picture, to_tensor
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import opened
-from ..ops.codes import between, blend, draw_like, main_directions, nearest, shrinkage
-from ..reports.figures import code_pictures, labelled_rows
+from ..metrics.reconstruction import psnr
+from ..ops.codes import (
+    DENSITIES,
+    between,
+    blend,
+    main_directions,
+    nearest,
+    shrinkage,
+    singular_values,
+)
+from ..reports.figures import code_pictures, curve, labelled_rows, plane, scatter
 from ..seeds import derive
 from .autoencoder import Autoencoder
 from .measures import decode, encode
@@ -31,6 +40,10 @@ SPAN = 2.0  # standard deviations to each side along a direction
 OFFSETS = [f"{offset:+.1f}σ" for offset in torch.linspace(-SPAN, SPAN, STEPS).tolist()]
 MAX_SHOWN = 64
 MAX_WAYS = 8  # interpolations, or directions, in one picture
+SIDE = 20  # cells along each axis of a plane
+BOX = 5.0  # a plane reaches from -BOX to BOX
+SCATTERED = 5_000  # test images whose codes are drawn as points
+CALIBRATED = (10, 15, 20, 25, 30, 35, 40, 46)  # dB of pictures that show what a PSNR looks like
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ class Codes:
         if count < 2:
             raise SfumatoError(f"fit {count}: a Gaussian needs two codes at least")
         self.system, self.runtime, self.seed = system, run.runtime, seed
+        self.data = run.data
         order = torch.randperm(len(run.data.train), generator=self._generator("images"))
         self.images = run.data.train.images(order[:count])
         self.codes = self.encode(self.images)
@@ -84,9 +98,30 @@ class Codes:
             float((codes == 0).float().mean()), shrinkage(codes),
         )  # fmt: skip
 
-    def draw(self, count: int) -> Tensor:
-        """(count, d) codes from the shrunk Gaussian of `codes`: see `ops.codes.draw_like`."""
-        return draw_like(self.codes, count, self._generator("draw"))
+    def draw(self, count: int, density: str = "shrunk") -> Tensor:
+        """(count, d) codes from a density fitted to `codes`: one of `ops.codes.DENSITIES`, or `prior` where the system
+        has one. Raises SfumatoError for others."""
+        if density == "prior" and self.system.prior:
+            return self.system.latents(count, self._generator("draw")).cpu()
+        if density not in DENSITIES:
+            known = [*DENSITIES, *(["prior"] if self.system.prior else [])]
+            raise SfumatoError(f"density {density!r}: this run's codes can be drawn from {', '.join(known)}")
+        return DENSITIES[density](self.codes, count, self._generator("draw"))
+
+    def flat(self, codes: Tensor) -> tuple[Tensor, tuple[str, str]]:
+        """(n, 2): the two numbers of each code, or where it lies along the first two principal directions; and what the
+        axes are called."""
+        if codes.shape[1] == 2:
+            return codes, ("first number of the code", "second number")
+        vectors, _ = main_directions(self.codes, 2)
+        return (codes - self.codes.mean(0)) @ vectors.T, ("first principal direction", "second")
+
+    def raised(self, points: Tensor) -> Tensor:
+        """The codes of (n, 2) points of that plane."""
+        if self.codes.shape[1] == 2:
+            return points
+        vectors, _ = main_directions(self.codes, 2)
+        return self.codes.mean(0) + points @ vectors
 
     def blends(self, drawn: Tensor, share: float, by: Literal["row", "nearest"]) -> Tensor:
         """(n, d): `share` of each drawn code, the rest of a real one: of the code in the same row (`by="row"`, as the
@@ -127,6 +162,7 @@ class Options:
     count: int = 9
     share: float = SHARE
     noise: float = NOISE
+    density: str = "shrunk"
     own: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
@@ -163,15 +199,15 @@ def show(space: Codes, options: Options) -> bytes:
 
 
 def sample(space: Codes, options: Options) -> bytes:
-    """Images decoded from codes that were drawn from the Gaussian."""
-    drawn = space.draw(options.count)
+    """Images decoded from codes that were drawn."""
+    drawn = space.draw(options.count, options.density)
     images, maps = space.decode(drawn), space.maps(drawn)
     return code_pictures(None, maps, images, ("", "drawn code", "histogram", "decoded"))
 
 
 def blended(space: Codes, options: Options) -> bytes:
     """Drawn codes pulled towards real ones, in both ways."""
-    drawn = space.draw(options.count)
+    drawn = space.draw(options.count, options.density)
     rows = {"drawn": space.decode(drawn)}
     rows[f"{options.share:g} of it, same row"] = space.decode(space.blends(drawn, options.share, "row"))
     rows[f"{options.share:g} of it, nearest"] = space.decode(space.blends(drawn, options.share, "nearest"))
@@ -203,6 +239,56 @@ def along_directions(space: Codes, options: Options) -> bytes:
     return labelled_rows({f"direction {index}": space.decode(way) for index, way in enumerate(ways, 1)}, OFFSETS)
 
 
+def densities(space: Codes, options: Options) -> bytes:
+    """A row of drawn images for each density that codes can be drawn from."""
+    names = [*(["prior"] if space.system.prior else []), *DENSITIES]
+    return labelled_rows({name: space.decode(space.draw(options.count, name)) for name in names})
+
+
+def noisy(space: Codes, options: Options) -> bytes:
+    """Images from drawn codes, and from the same with more and more noise on them."""
+    drawn = space.draw(options.count, options.density)
+    rows = {"drawn": space.decode(drawn)}
+    for strength in (options.noise, 2 * options.noise, 4 * options.noise):
+        rows[f"noise {strength:g}"] = space.decode(space.perturb(drawn, strength))
+    return labelled_rows(rows)
+
+
+def scattered(space: Codes, options: Options) -> bytes:
+    """The codes of test images as points, coloured by class where there are classes."""
+    test = space.data.test
+    chosen = test.spread(min(len(test), SCATTERED))
+    points, axes = space.flat(space.encode(test.images(chosen)))
+    labels = torch.zeros(len(points), dtype=torch.int64) if test.labels is None else test.labels[chosen]
+    return scatter(points, labels, space.data.classes or ("",), *axes)
+
+
+def boxed(space: Codes, options: Options) -> bytes:
+    """The square from -5 to 5 of the plane of codes, decoded."""
+    places = torch.linspace(-BOX, BOX, SIDE)
+    points = torch.stack([places.repeat(SIDE), places.flip(0).repeat_interleave(SIDE)], dim=1)
+    _, axes = space.flat(space.codes[:1])
+    return plane(space.decode(space.raised(points)), SIDE, (-BOX, BOX, -BOX, BOX), *axes)
+
+
+def spectrum(space: Codes, options: Options) -> bytes:
+    """How far codes spread along each of their principal directions."""
+    values = singular_values(space.codes).tolist()
+    return curve({"codes": (list(range(1, len(values) + 1)), values)}, "principal direction", "standard deviation")
+
+
+def calibrated(space: Codes, options: Options) -> bytes:
+    """What a PSNR looks like: images under noise of so many dB, cut to [0, 1], and the run's own reconstructions."""
+    images = _chosen(space, options)
+    noise = torch.randn(images.shape, generator=space._generator("calibrated"))
+    rows = {"image": images}
+    for decibels in CALIBRATED:
+        rows[f"{decibels} dB"] = (images + 10 ** (-decibels / 20) * noise).clamp(0, 1)
+    own = space.decode(space.encode(images))
+    rows[f"decoded, {psnr(images, own)['psnr']:.1f} dB"] = own
+    return labelled_rows(rows)
+
+
 OPERATIONS: dict[str, Callable[[Codes, Options], bytes]] = {
     "show": show,
     "sample": sample,
@@ -210,6 +296,12 @@ OPERATIONS: dict[str, Callable[[Codes, Options], bytes]] = {
     "perturb": perturbed,
     "interpolate": interpolated,
     "directions": along_directions,
+    "densities": densities,
+    "noisy": noisy,
+    "scatter": scattered,
+    "plane": boxed,
+    "spectrum": spectrum,
+    "calibrated": calibrated,
 }
 
 
@@ -221,11 +313,11 @@ def possible(space: Codes, options: Options) -> list[str]:
 
 def explore(
     run: OpenRun, operations: Sequence[str], fit: int, seed: int, count: int, share: float, noise: float,
-    own: Sequence[Path],
+    own: Sequence[Path], density: str = "shrunk",
 ) -> tuple[Iterator[tuple[str, bytes]], str]:  # fmt: skip
     """What the command shows: a name and a PNG for each of `operations`, or for all that can be done, and a line on the
     codes. Raises SfumatoError for what cannot be."""
-    options = Options(count, share, noise, own)
+    options = Options(count, share, noise, density, own)
     space = Codes(run, fit, seed)
     chosen = operations or possible(space, options)
     return ((name, OPERATIONS[name](space, options)) for name in chosen), in_words(space)

@@ -25,7 +25,7 @@ class Autoencoders(Family):
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
         judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
-        return measure(cast(Autoencoder, system), data, runtime)
+        return measure(cast(Autoencoder, system), data, runtime, judges)
 
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:
         system = cast(Autoencoder, system)

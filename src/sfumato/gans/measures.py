@@ -8,9 +8,9 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..family import USUAL, Judges
-from ..metrics.digit_reader import can_be_read, reader_for
-from ..metrics.distance import Features, Inception, frechet, nearest_distance
-from ..metrics.generation import DigitJudge, Judge, PictureJudge
+from ..metrics.distance import Inception, frechet, nearest_distance
+from ..metrics.generation import DigitJudge
+from ..metrics.judges import judge_of
 from ..metrics.kept import kept
 from ..metrics.reconstruction import mean_image
 from ..metrics.table import OURS, Evaluation, Row, Words, rows_of
@@ -37,20 +37,6 @@ NAMES = {
     "mean": Words("mean training image", "平均训练图像"),
     "test": Words("real test images", "真实测试图像"),
 }
-_JUDGES: dict[tuple[str, str, int, str], Judge] = {}  # a study's runs share them
-
-
-def judge_of(data: ImageData, runtime: Runtime, count: int, features: str = "") -> Judge:
-    """What measures made images against `count` test images: a digit reader for 28×28 grey images with classes, else
-    the network that comes with the package. `features`: another network, by its name or file."""
-    key = (data.fingerprint, str(data.shape), count, features)
-    if key not in _JUDGES:
-        real = data.test.images(data.test.spread(count))
-        if not features and can_be_read(data):
-            _JUDGES[key] = DigitJudge(*reader_for(data, runtime, SEED), real)
-        else:
-            _JUDGES[key] = PictureJudge(Features(features).to(runtime.device), real)
-    return _JUDGES[key]
 
 
 def count_for(data: ImageData, limit: int = MAX_IMAGES) -> int:

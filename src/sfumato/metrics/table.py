@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Role = Literal["ours", "baseline", "published"]
 OURS = "ours"
-WIDEST = 8  # measures in a line
+WIDEST = 7  # measures in a line
 ENGLISH = Speaker("en")
 
 
@@ -54,6 +54,7 @@ MEASURES: Mapping[str, Measure] = {
     "pixel_accuracy": Measure("{:.1%}"), "class_accuracy": Measure("{:.1%}"),
     "bce": Measure("{:.6f}", "nats"), "mse": Measure("{:.6f}"), "psnr": Measure("{:.2f}", "dB"),
     "psnr_pooled": Measure("{:.2f}", "dB"), "ssim": Measure("{:.4f}"),
+    "elbo": Measure("{:.2f}", "nats"), "kl": Measure("{:.2f}", "nats"), "nll": Measure("{:.2f}", "nats"),
     "content": Measure("{:.4f}"), "style": Measure("{:.4f}"),
     "fcd": Measure("{:.4f}"), "frechet": Measure("{:.4f}"), "fid": Measure("{:.2f}"), "kernel": Measure("{:.4f}"),
     "score": Measure("{:.2f}"), "entropy": Measure("{:.1%}"), "covered": Measure("{:.0f}"),
@@ -180,12 +181,17 @@ def printed(row: Row | None) -> str:
     return MEASURES.get(row.key, Measure()).form.format(row.value)
 
 
-def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], list[list[str]], str]:
-    """Head, rows and caption: a line for each thing that was measured, a column for each measure, or the other way
-    about where there are more than WIDEST measures; an interval stands behind its number."""
-    keys = evaluation.keys()
-    whole = [["", *keys], *lines(evaluation, keys, say)]
-    head, *cells = [list(column) for column in zip(*whole, strict=True)] if len(keys) > WIDEST else whole
+def tables(evaluation: Evaluation, say: Speaker = ENGLISH) -> list[tuple[list[str], list[list[str]], str]]:
+    """Heads, rows, and a caption below the last: a line for each thing that was measured, a column for each measure, or
+    the other way about where there are more than WIDEST measures; an interval stands behind its number. Things that
+    have no measure in common stand in tables of their own."""
+    found: list[tuple[list[str], list[list[str]], str]] = []
+    for things in _related(evaluation):
+        known = {row.key for row in evaluation.rows if row.of in things}
+        keys = list(filter(known.__contains__, evaluation.keys()))
+        whole = [["", *keys], *lines(evaluation, keys, say, things)]
+        head, *cells = [list(column) for column in zip(*whole, strict=True)] if len(keys) > WIDEST else whole
+        found.append((head, cells, ""))
     side = f"{evaluation.resolution}×{evaluation.resolution}"
     space = say(" ", "")
     caption = say(
@@ -199,14 +205,31 @@ def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], li
             f"{evaluation.left_out:,} files could not be used and were left out: see report.html.",
             f"{evaluation.left_out:,} 个文件无法使用，见 report.html。",
         )
-    return head, cells, caption
+    found[-1] = (*found[-1][:2], caption)
+    return found
 
 
-def lines(evaluation: Evaluation, keys: Sequence[str], say: Speaker) -> list[list[str]]:
-    """The rows of a table alone."""
+def _related(evaluation: Evaluation) -> list[list[str]]:
+    """The things that were measured, those together that share measures."""
+    groups: list[tuple[list[str], set[str]]] = []
+    for of in evaluation.things():
+        keys = {row.key for row in evaluation.rows if row.of == of}
+        group = next((group for group in groups if group[1] & keys), None)
+        if group is None:
+            groups.append(([of], keys))
+        else:
+            group[0].append(of)
+            group[1].update(keys)
+    return [things for things, _ in groups]
+
+
+def lines(
+    evaluation: Evaluation, keys: Sequence[str], say: Speaker, things: Sequence[str] | None = None
+) -> list[list[str]]:
+    """The rows of a table alone; of all things if none are named."""
     found = {(row.of, row.key): row for row in evaluation.rows}
     cells = []
-    for of in evaluation.things():
+    for of in evaluation.things() if things is None else things:
         line = [evaluation.called(of, say)]
         for key in keys:
             row = found.get((of, key))

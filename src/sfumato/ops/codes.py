@@ -4,11 +4,15 @@ Codes are float (n, d), flat. Random numbers come from a CPU generator, so that 
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import SfumatoError
+
+WHOLE = 64  # numbers of a code up to which the parts of a mixture have whole covariances
 
 
 def shrinkage(codes: Tensor) -> float:
@@ -29,8 +33,11 @@ def shrinkage(codes: Tensor) -> float:
     return float((error / apart).clamp(0, 1)) if apart > 0 and numbers > 1 else 0.0
 
 
-def draw_like(codes: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-    """(count, d) draws from the Gaussian with the mean and the shrunk covariance of (n, d) `codes`.
+def draw_like(
+    codes: Tensor, count: int, generator: torch.Generator | None = None, share: float | None = None
+) -> Tensor:
+    """(count, d) draws from the Gaussian with the mean and the shrunk covariance of (n, d) `codes`. `share`: how far it
+    is shrunk, in place of `shrinkage(codes)`.
 
     Never forms the d × d covariance: centred codes mixed by normal weights have covariance S, white noise has the rest.
     From fewer than two codes nothing can be learnt: the draws are then standard normal. Of codes that are not finite,
@@ -45,10 +52,59 @@ def draw_like(codes: Tensor, count: int, generator: torch.Generator | None = Non
     if not codes.isfinite().all():
         return white + centre.sum()
     centred = codes - centre
-    share, variance = shrinkage(codes), float(centred.square().mean())
+    share, variance = shrinkage(codes) if share is None else share, float(centred.square().mean())
     with torch.autocast(codes.device.type, enabled=False):
         mixed = weights @ centred * math.sqrt((1 - share) / len(codes))
     return centre + mixed + math.sqrt(share * variance) * white
+
+
+def draw_from_mixture(codes: Tensor, count: int, generator: torch.Generator, parts: int = 10) -> Tensor:
+    """(count, d) draws from a mixture of `parts` Gaussians fitted to (n, d) `codes` by expectation maximisation, as
+    Ghosh et al. 2020 do (https://arxiv.org/abs/1903.12436); with diagonal covariances where codes have more than
+    `WHOLE` numbers."""
+    from sklearn.mixture import GaussianMixture
+
+    numbers = codes.shape[1]
+    rows = codes.cpu().double().numpy()
+    kind = "full" if numbers <= WHOLE else "diag"
+    seed = int(torch.randint(2**31, (), generator=generator))
+    small = 1e-6 * float(rows.var())
+    parts = min(parts, len(rows))
+    fitted: Any = GaussianMixture(parts, covariance_type=kind, random_state=seed, reg_covar=small).fit(rows)
+    weights, means = torch.from_numpy(fitted.weights_), torch.from_numpy(fitted.means_)
+    spreads = torch.from_numpy(fitted.covariances_)
+    chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
+    white = torch.randn(count, numbers, generator=generator, dtype=torch.float64)
+    if kind == "diag":
+        moved = spreads.sqrt()[chosen] * white
+    else:
+        moved = (torch.linalg.cholesky(spreads)[chosen] @ white[..., None])[..., 0]
+    return (means[chosen] + moved).to(codes)
+
+
+def draw_from_histograms(codes: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(count, d) draws whose numbers are drawn each for itself, from the histogram of that number in (n, d) `codes`
+    with bins that hold equally many."""
+    ordered = codes.cpu().float().sort(0).values
+    places = torch.rand(count, codes.shape[1], generator=generator) * (len(codes) - 1)
+    below = places.long()
+    low, high = ordered.gather(0, below), ordered.gather(0, (below + 1).clamp(max=len(codes) - 1))
+    return torch.lerp(low, high, places - below).to(codes)
+
+
+def singular_values(codes: Tensor) -> Tensor:
+    """(min(n, d),) standard deviations of (n, d) `codes` along their principal directions, falling: the singular values
+    of the centred codes over √n."""
+    centred = codes.cpu().double()
+    return (torch.linalg.svdvals(centred - centred.mean(0)) / math.sqrt(len(codes))).float()
+
+
+DENSITIES: dict[str, Callable[[Tensor, int, torch.Generator], Tensor]] = {
+    "gaussian": lambda codes, count, generator: draw_like(codes, count, generator, 0.0),
+    "shrunk": draw_like,
+    "mixture": draw_from_mixture,
+    "histogram": draw_from_histograms,
+}
 
 
 def blend(drawn: Tensor, real: Tensor, share: float) -> Tensor:

@@ -8,7 +8,7 @@ from ..engine.runtime import Runtime
 from ..engine.system import System
 from ..family import History
 from ..files import write_bytes
-from ..metrics.table import Evaluation, table
+from ..metrics.table import Evaluation, tables
 from ..reports.document import Film, Report
 from ..reports.figures import curve
 from .catalog import Entry
@@ -44,7 +44,8 @@ def write_page(
         report.say("Its log is gone: nothing can be said of how it went.")
     entry.family.tell(report, system, data, runtime, history, evaluation)
     report.heading("Measured")
-    report.table(*table(evaluation))
+    for each in tables(evaluation):
+        report.table(*each)
     if data.left_out:
         report.heading("Left out")
         files = [[item.file, item.reason] for item in data.left_out[:MAX_LISTED]]

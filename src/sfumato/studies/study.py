@@ -18,7 +18,7 @@ from ..engine.runtime import Runtime, choose, hardware
 from ..errors import SfumatoError
 from ..family import History
 from ..files import write_bytes, write_json
-from ..metrics.table import Evaluation, Words, table
+from ..metrics.table import Evaluation, Words, tables
 from ..reports.document import Report
 from ..reports.language import Speaker
 from ..runs.open import Run
@@ -135,7 +135,8 @@ class StudyReport:
 
     def evaluation(self, evaluation: Evaluation) -> None:
         """A table of what was measured of runs."""
-        self.report.table(*table(evaluation, self.speaker))
+        for each in tables(evaluation, self.speaker):
+            self.report.table(*each)
 
     def row(
         self, en: str, zh: str, measured: float, unit: str = "", published: float | None = None,

@@ -11,7 +11,8 @@ from torch import Tensor
 from ...data.dataset import ImageData
 from ...gans.diagnosis import diagnose
 from ...gans.drawing import draw, walk
-from ...gans.measures import count_for, judge_of
+from ...gans.measures import count_for
+from ...metrics.judges import judge_of
 from ...metrics.table import Words, comparable
 from ...nets.players import lipschitz_bound
 from ...ops.objectives import gradients

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from ...gans.drawing import draw
 from ...gans.latents import lengths_of_paths, separability, trimmed
-from ...gans.measures import count_for, judge_of
+from ...gans.measures import count_for
 from ...gans.sampling import sampler
+from ...metrics.judges import judge_of
 from ...seeds import derive
 from ..study import Lab, Measured
 from .experiments import Warped, warped
