@@ -58,7 +58,7 @@ def test_more_codes_make_the_bound_tighter_and_it_comes_to_the_integral() -> Non
     prior = Normal(0.0, 1.0).log_prob(grid)[:, None]
     exact = (given + prior).logsumexp(0) + torch.log(grid[1] - grid[0])
     many, one = system.bounds(images, 4000, seeded()), system.bounds(images, 1, seeded())
-    assert -many["nll"] == pytest.approx(exact.detach(), abs=0.02)
+    assert -many["nll"] == pytest.approx(exact.detach(), abs=0.05)
     assert many["elbo"].mean() < -many["nll"].mean() + 1e-3
     assert float(one["nll"].mean()) >= float(many["nll"].mean()) - 0.05
 
@@ -70,7 +70,7 @@ def test_the_objective_is_minus_the_bound_and_beta_weighs_its_divergence() -> No
         system = network(Config(resolution=4, widths=(8,), bottleneck=3, binarise=False, beta=beta))
         torch.manual_seed(1)
         loss, scalars, _ = system.objective(images)
-        losses[beta] = float(loss)
+        losses[beta] = float(loss.detach())
         kl = float(scalars["kl"])
     assert losses[1.0] == pytest.approx(-float(scalars["elbo"]), rel=1e-5)
     assert losses[4.0] - losses[1.0] == pytest.approx(3 * kl, rel=1e-4)
