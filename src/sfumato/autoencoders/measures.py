@@ -64,7 +64,7 @@ def measure(system: Autoencoder, data: ImageData, runtime: Runtime, judges: Judg
     rows += likely
     if likely:
         rows.append(coins(data, images, system))
-    drawn, network = distances(system, data, runtime, judges) if system.prior or judges.thorough else ([], "")
+    drawn, network, _ = distances(system, data, runtime, judges) if system.prior or judges.thorough else ([], "", {})
     rows += drawn
     names |= {of: words for of, words in DRAWN.items() if any(row.of == of for row in drawn)}
     mirrored = system.config.flip
@@ -111,9 +111,11 @@ def coins(data: ImageData, images: Tensor, system: Autoencoder) -> Row:
     return Row(key="elbo", value=nats, n=len(images), of="mean", role="baseline", unit="nats")
 
 
-def distances(system: Autoencoder, data: ImageData, runtime: Runtime, judges: Judges) -> tuple[list[Row], str]:
-    """How far drawn images are from the test images: from the prior, where there is one, and from each density
-    fitted to codes of training images; beside them real training images. And the network that says so."""
+def distances(
+    system: Autoencoder, data: ImageData, runtime: Runtime, judges: Judges
+) -> tuple[list[Row], str, dict[str, Tensor]]:
+    """How far drawn images are from the test images: from the prior, where there is one, and from each density fitted
+    to codes of training images; beside them real training images. And the network that says so, and the images."""
     count = min(len(data.test), MAX_IMAGES, MAX_NUMBERS // prod(data.shape))
     judge = judge_of(data, runtime, count, judges.features)
     generator = torch.Generator().manual_seed(derive(NOISE_SEED, "densities"))
@@ -124,10 +126,11 @@ def distances(system: Autoencoder, data: ImageData, runtime: Runtime, judges: Ju
     if system.prior:
         drawn = {"prior": system.latents(count, generator), **drawn}
     rows: list[Row] = []
-    for of, images in {**{of: decode(system, found, runtime) for of, found in drawn.items()}, "floor": chosen}.items():
+    made = {**{of: decode(system, found, runtime) for of, found in drawn.items()}, "floor": chosen}
+    for of, images in made.items():
         key, value = next(iter(judge.measure(judge.see(images), quick=True).items()))
         rows += rows_of({key: value}, count, of, "baseline" if of == "floor" else "ours")
-    return rows, judge.name
+    return rows, judge.name, made
 
 
 def _explained(likely: Sequence[Row], network: str, judges: Judges, chinese: bool) -> str:

@@ -251,6 +251,21 @@ def scatter(
     return png(figure)
 
 
+def scatters(panels: Mapping[str, Tensor], labels: Tensor, names: Sequence[str], columns: int = 4) -> bytes:
+    """Panels of (n, 2) points by name, each on axes of its own, coloured by class."""
+    rows = -(-len(panels) // columns)
+    figure = new_figure(PAGE, rows * PAGE / columns + 0.4)
+    for index, (name, points) in enumerate(panels.items()):
+        axis = figure.add_subplot(rows, columns, index + 1)
+        for label, word in enumerate(names):
+            own = points[labels == label].numpy()
+            axis.scatter(own[:, 0], own[:, 1], s=1.5, alpha=0.6, linewidths=0, label=plain(word))
+        axis.set_title(plain(name), fontsize=8)
+        axis.tick_params(labelsize=6)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=10, markerscale=5)
+    return png(figure)
+
+
 def plane(
     images: Tensor,
     columns: int,

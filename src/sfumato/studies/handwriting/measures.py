@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...autoencoders.codes import CALIBRATED
 from ...autoencoders.layers import layer_rows
-from ...autoencoders.measures import decode, encode, noisy_images, reconstruct
+from ...autoencoders.measures import decode, distances, encode, noisy_images, reconstruct
+from ...family import USUAL
 from ...metrics.digit_reader import DigitReader, reader_for
 from ...metrics.plane import CodePlane, describe_codes
 from ...metrics.reconstruction import Row as Measures
 from ...metrics.reconstruction import entropy_floor, fidelity
+from ...ops.codes import singular_values
 from ...ops.penalties import sum_of_norms
 from ...seeds import derive
 from ..study import Lab, Measured
@@ -21,6 +24,18 @@ MARGIN = 0.5
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
 L2_BOX: Extent = (-5.0, 5.0, -5.0, 5.0)
 PLANES = ("autoencoder", "weight-decay", "norm-penalty")
+COMPARED = (
+    "autoencoder",
+    "weight-decay",
+    "norm-penalty",
+    "mse",
+    "relu",
+    "all-sigmoid",
+    "cnn",
+    "vae",
+)  # with two numbers
+DRAWN_BY = ("autoencoder", "vae")
+SPREAD = 20_000  # images, at most, whose spectrum is taken
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,19 @@ class Space:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Of the runs `DRAWN_BY`: the distance of drawn images from the test images by what their codes were drawn from, and
+    the network that says so; by run `pictures`, a row of each. `bound`: of the VAE, the ELBO of the test images, its
+    divergence and the bound on their likelihood; `coins`: the likelihood by the mean image."""
+
+    values: Mapping[str, Mapping[str, float]]
+    network: str
+    pictures: Mapping[str, Mapping[str, Tensor]]
+    bound: Mapping[str, float]
+    coins: float
+
+
+@dataclass(frozen=True)
 class Reading:
     """The digit reader: its hash, its test accuracy, and what it finds legible: shares of real test images and of
     uniform noise, and whether the mean image is."""
@@ -84,7 +112,8 @@ class Reading:
 class Handwriting(Measured):
     """`originals` and, by run, `outputs`: one test image per digit; `fidelity`: of all test images, by run;
     `floor`: the BCE that no reconstruction of them can be below; `training_bce`: of the autoencoder with its final
-    weights."""
+    weights. `codes` (n, 2) of the test images, by run; `spectra`: standard deviations along principal directions, of the
+    pixels and of codes by run; `calibrated`: the originals under noise, by dB."""
 
     network: Network
     originals: Tensor
@@ -96,6 +125,10 @@ class Handwriting(Measured):
     labels: Tensor
     spaces: Mapping[str, Space]
     reading: Reading
+    codes: Mapping[str, Tensor]
+    drawn: Drawn
+    spectra: Mapping[str, Tensor]
+    calibrated: Mapping[int, Tensor]
 
 
 def measure(lab: Lab) -> Handwriting:
@@ -121,7 +154,34 @@ def measure(lab: Lab) -> Handwriting:
         labels=labels,
         spaces={name: explore(lab, name, images, labels, reader) for name in PLANES},
         reading=examine(reader, accuracy, images, lab.settings.seed),
+        codes={name: encode(lab.system(name), images, runtime) for name in COMPARED},
+        drawn=draw(lab, chosen),
+        spectra={
+            "pixels": singular_values(images[:SPREAD].flatten(1)),
+            "bottleneck-128": singular_values(encode(lab.system("bottleneck-128"), images[:SPREAD], runtime)),
+        },
+        calibrated={decibels: under_noise(images[chosen], decibels, lab.settings.seed) for decibels in CALIBRATED},
     )
+
+
+def draw(lab: Lab, chosen: list[int]) -> Drawn:
+    """What can be drawn from a prior, and from densities of codes."""
+    values: dict[str, dict[str, float]] = {}
+    pictures: dict[str, dict[str, Tensor]] = {}
+    network = ""
+    for name in DRAWN_BY:
+        rows, network, found = distances(lab.system(name), lab.data, lab.runtime, USUAL)
+        values[name] = {row.of: row.value for row in rows if row.value is not None}
+        pictures[name] = {of: images[: len(chosen)] for of, images in found.items()}
+    table = lab.runs["vae"].evaluation
+    bound = {key: table.value(key) for key in ("elbo", "kl", "nll")}
+    return Drawn(values, network, pictures, bound, table.value("elbo", "mean"))
+
+
+def under_noise(images: Tensor, decibels: float, seed: int) -> Tensor:
+    """`images` with noise of so many dB, cut to [0, 1]."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(derive(seed, "calibrated")))
+    return (images + 10 ** (-decibels / 20) * noise).clamp(0, 1)
 
 
 def denoise(lab: Lab, images: Tensor, chosen: list[int]) -> Denoised:

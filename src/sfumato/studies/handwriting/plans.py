@@ -46,4 +46,6 @@ def plans(count: int, full: bool) -> list[Plan]:
         Plan("relu", "stacked:mnist", {**short, "activation": "relu"}, "ReLU + sigmoid", "ReLU + sigmoid"),
         Plan("all-sigmoid", "stacked:mnist", {**short, "activation": "sigmoid"}, "all sigmoid", "全 sigmoid"),
         Plan("cnn", "convolutional:mnist", short, "CNN", "卷积网络"),
+        Plan("denoising-cnn", "convolutional:denoising", short, "denoising CNN", "去噪卷积网络"),
+        Plan("vae", "vae:plane", {**common, "images": main if full else 2 * main}, "VAE", "变分自编码器"),
     ]  # fmt: skip

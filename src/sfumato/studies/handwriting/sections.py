@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
+from ...autoencoders.measures import DRAWN
 from ...metrics.digit_reader import CONFIDENT
 from ...metrics.reconstruction import Row as Measures
 from ...metrics.table import MEASURES
-from ...reports.figures import curve, labelled_rows, plane, scatter
+from ...reports.figures import curve, labelled_rows, plane, scatter, scatters
 from ...reports.language import Speaker
 from ..study import Finished, StudyReport
-from .measures import L2_BOX, MARGIN, PLANES, SIDE, Handwriting
+from .measures import DRAWN_BY, L2_BOX, MARGIN, PLANES, SIDE, Handwriting
 from .plans import NORM_PENALTY, WEIGHT_DECAY
 
 PUBLISHED_TRAIN_BCE = {"autoencoder": {10: 0.175239, 40: 0.165478, 100: 0.158320}, "denoising": {10: 0.182431, 120: 0.164589}}  # fmt: skip
 PUBLISHED_RANGE = ((-30.0, 50.0), (-30.0, 80.0))
-ABLATIONS = ("bottleneck-128", "mse", "relu", "all-sigmoid", "cnn")
+ABLATIONS = ("bottleneck-128", "mse", "relu", "all-sigmoid", "cnn", "denoising-cnn")
 COLUMNS = ("bce", "mse", "psnr", "psnr_pooled", "ssim")
 
 
@@ -244,6 +245,102 @@ def ablations(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
     )
 
 
+def compared(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
+    report.heading("The same plane under other losses, activations and penalties", "不同损失、激活与惩罚下的编码平面")
+    panels = {measured.runs[name].figure_label(say): codes for name, codes in measured.codes.items()}
+    spread = {name: float(codes.std(0).mean()) for name, codes in measured.codes.items()}
+    wide, narrow = max(spread, key=spread.__getitem__), min(spread, key=spread.__getitem__)
+    report.picture(
+        "codes-compared",
+        scatters(panels, measured.labels, measured.data.classes),
+        f"The codes of the test images in every run with two numbers, each panel with its own axes. The codes of "
+        f"{measured.runs[wide].label(say)} spread widest (standard deviation {spread[wide]:.1f}), those of "
+        f"{measured.runs[narrow].label(say)} least ({spread[narrow]:.2f}).",
+        f"两维编码的各次训练中全部测试图像的编码，坐标轴各不相同。{measured.runs[wide].label(say)} 的编码最分散（标准差 {spread[wide]:.1f}），"
+        f"{measured.runs[narrow].label(say)} 最集中（{spread[narrow]:.2f}）。",
+    )
+    pixels, codes = measured.spectra["pixels"], measured.spectra["bottleneck-128"]
+    shown = {
+        say.figure("pixels", "像素"): pixels[: len(codes)] / pixels[0],
+        say.figure("codes, bottleneck 128", "编码，瓶颈 128"): codes / codes[0],
+    }
+    used = int((codes.square().cumsum(0) / codes.square().sum() < 0.99).sum()) + 1
+    report.picture(
+        "spectrum",
+        curve(
+            {name: (list(range(1, len(values) + 1)), values.tolist()) for name, values in shown.items()},
+            say.figure("principal direction", "主方向"), say.figure("standard deviation, of the first", "标准差（以第一个为 1）"),
+        ),
+        f"How far the test images spread along each principal direction, as pixels and as codes of 128 numbers: {used} of "
+        f"the 128 directions hold 99 % of the variance of the codes.",
+        f"测试图像沿各主方向的标准差：作为像素，以及作为 128 个数的编码。128 个方向中 {used} 个包含编码方差的 99 %。",
+    )  # fmt: skip
+
+
+def calibration(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
+    report.heading("What a PSNR looks like", "PSNR 看起来是怎样的")
+    rows = {say.figure("original", "原图"): measured.originals}
+    rows |= {f"{decibels} dB": images for decibels, images in measured.calibrated.items()}
+    for name in ("autoencoder", "bottleneck-128"):
+        found = measured.fidelity[name]["psnr"]
+        rows[f"{measured.runs[name].figure_label(say)}, {found:.1f} dB"] = measured.outputs[name]
+    report.picture(
+        "psnr",
+        labelled_rows(rows, measured.data.classes),
+        "White noise of a given PSNR before it is cut to [0, 1], and two networks. The same number means other things: a "
+        "network's errors are strokes in another place, not grain; and at 46 dB nothing is to be seen.",
+        "给定 PSNR 的白噪声（截断到 [0, 1] 之前），以及两个网络。同样的数值含义不同：网络的误差是笔画移位，而不是颗粒；46 dB 时已看不出差别。",
+    )
+
+
+def variational(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
+    report.heading("Drawing codes: a prior, or a density of codes", "抽取编码：先验，还是编码的分布")
+    drawn = measured.drawn
+    report.say(
+        "An autoencoder promises nothing about the space between its codes: whoever draws from it must guess a density of "
+        "codes. The variational autoencoder makes each code a cloud and pays, in nats, for every cloud that is not the one "
+        "that is drawn from.",
+        "自编码器对编码之间的空间没有任何保证：要从中抽样，只能猜测编码的分布。变分自编码器让每个编码成为一团云，凡与抽样所用的那一团不同，都按 nat 付出代价。",
+    )
+    bound = drawn.bound
+    report.say(
+        f"Here the VAE with two numbers has an ELBO of {bound['elbo']:.1f} nats per test image, of which the divergence from "
+        f"the prior is {bound['kl']:.1f}; the likelihood is at least {-bound['nll']:.1f}. The mean image, each pixel a coin, "
+        f"has {drawn.coins:.1f}. Greys are taken as they are, so these are bounds for coins that must match greys, not "
+        f"comparable with numbers for pixels drawn black or white.",
+        f"这里两维编码的 VAE 每张测试图像的 ELBO 为 {bound['elbo']:.1f} nat，其中与先验的散度 {bound['kl']:.1f}；似然至少为 {-bound['nll']:.1f}。"
+        f"平均图像（每个像素一枚硬币）为 {drawn.coins:.1f}。灰度未二值化，因此不能与二值像素的数值相比。",
+    )
+    report.row("VAE: ELBO of the test images", "VAE：测试图像的 ELBO", bound["elbo"], "nats")
+    report.row(
+        "mean image as coins (baseline): log likelihood", "平均图像作硬币（基线）：对数似然", drawn.coins, "nats"
+    )
+    names = list(dict.fromkeys(of for values in drawn.values.values() for of in values))
+    cells = [
+        [DRAWN[of].by(say), *(f"{drawn.values[run][of]:.2f}" if of in drawn.values[run] else "–" for run in DRAWN_BY)]
+        for of in names
+    ]
+    report.table(
+        [say("codes", "编码"), *(measured.runs[run].label(say) for run in DRAWN_BY)], cells,
+        f"Fréchet distance of drawn images from the test images, by {drawn.network}; densities were fitted to codes of "
+        f"training images.",
+        f"抽取的图像与测试图像的 Fréchet 距离，由 {drawn.network} 算得；分布拟合于训练图像的编码。",
+    )  # fmt: skip
+    for run in DRAWN_BY:
+        label = measured.runs[run].label(say)
+        report.picture(
+            f"drawn-{run}", labelled_rows(drawn.pictures[run]),
+            f"{label}: images from codes drawn from each density, below them real training images; none chosen.",
+            f"{label}：由各分布抽取的编码解码而成，最下为真实训练图像；均未挑选。",
+        )  # fmt: skip
+        for of, value in drawn.values[run].items():
+            if of != "floor":
+                plan = measured.runs[run].plan
+                report.row(f"{plan.en}, {DRAWN[of].en}: distance", f"{plan.zh}，{DRAWN[of].zh}：距离", value)
+    floor = drawn.values["vae"]["floor"]
+    report.row("real training images (floor): distance", "真实训练图像（下限）：距离", floor)
+
+
 def published(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
     report.heading("Published vs. measured", "发表值与实测值")
     rows, report.rows = report.rows, []
@@ -309,4 +406,6 @@ def _cells(rows: Sequence[tuple[str, Measures]]) -> list[list[str]]:
     return [[name, *(MEASURES[key].form.format(values[key]) for key in COLUMNS)] for name, values in rows]
 
 
-SECTIONS = (network, training, denoising, code_plane, regularised, ablations, published)
+SECTIONS = (
+    network, training, denoising, code_plane, regularised, compared, ablations, calibration, variational, published,
+)  # fmt: skip
