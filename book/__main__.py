@@ -24,7 +24,7 @@ CHAPTERS = (
     ("How to", "怎样做", ("how-to", "going-on", "machines", "bringing-in", "elsewhere", "studio")),
     ("Systems", "系统", ("systems",)),
     ("Studies", "实验", ("studies",)),
-    ("Reference", "参考", ("commands", "api", "data", "answers", "promises", "design")),
+    ("Reference", "参考", ("measured", "commands", "api", "data", "answers", "promises", "design")),
 )
 
 

@@ -28,6 +28,7 @@ FILLERS: dict[str, Filler] = {
     "commands": reference.commands,
     "systems": reference.systems,
     "studies": reference.studies,
+    "everything": measured.everything,
 }
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>[^\n`]*)\n(?P<body>.*?)^(?P=fence)[ ]*$", re.DOTALL | re.MULTILINE)
 PLACE = re.compile(r"^\{\{ (?P<word>\w+)(?P<rest>[^}]*) \}\}$", re.MULTILINE)

@@ -47,7 +47,7 @@ def idea(name: str, language: str) -> str:
     presets = ", ".join(f"`{preset}`" for preset in entry.presets)
     file = f"`sfumato/{entry.subject}/{entry.name}.py`"
     if language == "zh":
-        return f"{said(entry.idea, language)}\n\n[论文]({entry.paper}) · {file} · 预设：{presets} · {'，'.join(traits)}"
+        return f"[论文]({entry.paper}) · {file} · 预设：{presets} · {'，'.join(traits)}"
     return f"{entry.idea}\n\n[Paper]({entry.paper}) · {file} · presets: {presets} · {', '.join(traits)}"
 
 
@@ -63,7 +63,9 @@ def command(name: str, language: str) -> str:
 
 
 def departures(name: str, language: str) -> str:
-    """Those of the docstring, one a line. Raises ValueError where it names none."""
+    """Those of the docstring, one a line; in Chinese they are written by hand. Raises ValueError where it names none."""
+    if language == "zh":
+        return ""
     text = CATALOG[name].module.__doc__ or ""
     found = re.search(r"Departs? from the papers?[^:]*:\s+(.+)", text, re.DOTALL)
     if not found:

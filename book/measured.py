@@ -30,6 +30,11 @@ def system_table(name: str, language: str) -> str:
     return "\n\n".join(_group(group, language) for group in chosen()[name])
 
 
+def everything(name: str, language: str) -> str:
+    """All that was measured of all systems."""
+    return "\n\n".join(f"## [`{system}`](systems/{system}.md)\n\n{system_table(system, language)}" for system in chosen())
+
+
 def study_table(file: str, language: str) -> str:
     """All rows of a study's result."""
     rows = [(row["name"], row["published"], row["measured"], row["unit"]) for row in result(file)["rows"]]

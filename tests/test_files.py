@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sfumato import files
 from sfumato.data.clips import ClipWork
 from sfumato.data.pictures import WRITERS, write_picture
 from sfumato.errors import SfumatoError
@@ -183,6 +184,20 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_atomically(out, write)
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert (out / "in" / "file").read_text() == "new"
+
+
+def test_a_folder_whose_name_cannot_be_flushed_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = files._sync_folder
+
+    def failing(path: Path) -> None:
+        if path == tmp_path:
+            raise OSError(errno.EIO, "no")
+        sync(path)
+
+    monkeypatch.setattr(files, "_sync_folder", failing)
+    with pytest.raises(OSError, match="no"):
+        write_atomically(tmp_path / "out", lambda path: path.mkdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_inside_a_folder_is_reached_by_no_link(tmp_path: Path) -> None:

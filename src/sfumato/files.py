@@ -96,7 +96,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             write(beside)
             _flush(beside)
             beside.replace(path)
-            _sync_folder(path.parent)
+            try:
+                _sync_folder(path.parent)
+            except OSError:
+                if path.is_dir():  # the next try writes over a file, but not into a folder
+                    path.replace(beside)
+                raise
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)  # which leaves a file
         with suppress(OSError):
