@@ -34,7 +34,7 @@ from .finetune import FineTuned
 from .reach import reach
 from .recognizer import Recognizer
 from .segmentation import Segmenter
-from .ssd import SSD, said_wrong
+from .ssd import SSD, Predictor, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
@@ -344,6 +344,17 @@ def anchors_of(run: OpenRun, count: int) -> Iterator[tuple[str, bytes]]:
         raise SfumatoError(f"--count {count}: must be at least 1")
     for place in range(min(count, len(run.data.train))):
         yield f"train-{place}", inspect_anchors(system, run.data, place)
+
+
+def predictor_cells(found: Sequence[Predictor]) -> list[list[str]]:
+    """For each map what is said there: height and width; channels, height and width of classes and of offsets; anchors
+    a pixel and in all. Then how many anchors there are."""
+    rows = [
+        [*("×".join(map(str, shape)) for shape in (one.classes[1:], one.classes, one.offsets)), f"{one.at_pixel}",
+         f"{one.anchors:,}"]
+        for one in found
+    ]  # fmt: skip
+    return [*rows, ["", "", "", "", f"{sum(one.anchors for one in found):,}"]]
 
 
 def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int) -> list[Tensor]:

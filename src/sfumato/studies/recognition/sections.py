@@ -59,6 +59,19 @@ def boxed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
             "A training image: its objects, and on each map the anchors that are trained for them, with where their offsets lead.",
             "一张训练图像：其中的物体，以及各特征图上为其训练的锚框和偏移方向。",
         )  # fmt: skip
+    report.picture(
+        "looks", measured.looks,
+        "How much one number changes with each pixel that it is computed from (roots of mean absolute gradients), in the frame of what kernels and poolings allow: behind a halving block with new weights, and on each map of TinySSD.",
+        "一个数随各像素的变化（平均绝对梯度的平方根），红框为卷积与汇聚所允许的范围：新权重的减半块，以及 TinySSD 的各特征图。",
+    )  # fmt: skip
+    report.row(
+        "receptive field of a halving block, by gradient",
+        "减半块的感受野（由梯度得出）",
+        measured.block,
+        "pixels",
+        6,
+        "lower",
+    )
     loss = say.figure("loss", "损失")
     _curves(report, say, measured, "boxing", BOXING, "naming", loss, "The loss of what anchors say they hold.", "锚框类别的损失。")  # fmt: skip
     report.evaluation(_merged(measured, BOXING))
