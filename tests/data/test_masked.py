@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from sfumato.data.dataset import VOID, ImageData
-from sfumato.data.masked import CITYSCAPES, read_masked
+from sfumato.data.masked import CAMVID, CITYSCAPES, KNOWN, VOC, read_masked
 from sfumato.data.pictures import read_indices
 from sfumato.errors import SfumatoError
 
@@ -216,6 +216,43 @@ def test_three_halves_stay_three(tmp_path: Path, half: str) -> None:
     data = read_masked(tmp_path, HIGH)
     assert data.valid is not None
     assert (len(data.train), len(data.valid), len(data.test)) == (2, 2, 2)
+
+
+def test_grey_masks_of_known_sets_have_the_colours_of_these(tmp_path: Path) -> None:
+    """VOC's as "Dive into Deep Learning", section 14.9, prints them."""
+    masks = {f"2007_00000{place}": mask for place, mask in enumerate(grey(0, 1, 20, VOID).values())}
+    data = read_masked(made(tmp_path / "voc", masks, "SegmentationClass", "JPEGImages"), 32)
+    assert data.classes == VOC
+    printed = [
+        "000",
+        "800",
+        "080",
+        "880",
+        "008",
+        "808",
+        "088",
+        "888",
+        "400",
+        "c00",
+        "480",
+        "c80",
+        "408",
+        "c08",
+        "488",
+        "c88",
+        "040",
+        "840",
+        "0c0",
+        "8c0",
+        "048",
+    ]
+    assert data.palette == tuple(tuple(16 * int(level, 16) for level in colour) for colour in printed)
+    for half in ("train", "test"):
+        made(tmp_path / "camvid", grey(0, 3, 11), f"{half}annot", half)
+    data = read_masked(tmp_path / "camvid", 32)
+    assert data.classes == CAMVID
+    assert data.palette == KNOWN[CAMVID]
+    assert len(set(data.palette)) == len(CAMVID)
 
 
 def test_classes_have_the_colours_of_their_masks(tmp_path: Path) -> None:

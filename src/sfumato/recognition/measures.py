@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -367,7 +368,8 @@ def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int
     if isinstance(system, Segmenter):
         assert masks is not None
         said = torch.cat([name_pixels(system, chunk, runtime) for chunk in images.split(at_once)])
-        return [images, *(_each(coloured, data, images, these) for these in (masks, said))]
+        paint = partial(coloured, palette=data.palette)
+        return [images, *(_each(paint, data, images, these) for these in (masks, said))]
     if isinstance(system, SSD):
         assert data.test.boxes is not None
         true = [rows[rows[:, 0] >= 0] for rows in data.test.boxes[places]]
