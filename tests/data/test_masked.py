@@ -223,30 +223,8 @@ def test_grey_masks_of_known_sets_have_the_colours_of_these(tmp_path: Path) -> N
     masks = {f"2007_00000{place}": mask for place, mask in enumerate(grey(0, 1, 20, VOID).values())}
     data = read_masked(made(tmp_path / "voc", masks, "SegmentationClass", "JPEGImages"), 32)
     assert data.classes == VOC
-    printed = [
-        "000",
-        "800",
-        "080",
-        "880",
-        "008",
-        "808",
-        "088",
-        "888",
-        "400",
-        "c00",
-        "480",
-        "c80",
-        "408",
-        "c08",
-        "488",
-        "c88",
-        "040",
-        "840",
-        "0c0",
-        "8c0",
-        "048",
-    ]
-    assert data.palette == tuple(tuple(16 * int(level, 16) for level in colour) for colour in printed)
+    printed = "000800080880008808088888400c00480c80408c08488c880408400c08c0048"
+    assert "".join(f"{level // 16:x}" for colour in data.palette for level in colour) == printed
     for half in ("train", "test"):
         made(tmp_path / "camvid", grey(0, 3, 11), f"{half}annot", half)
     data = read_masked(tmp_path / "camvid", 32)
