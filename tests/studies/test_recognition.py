@@ -22,7 +22,8 @@ from sfumato.studies.recognition.experiments import adjointness, convolution_mat
 RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
 FIGURES = {
     "naming", "confusion-fine-tuned", "confusion-scratch", "anchors", "assigned-0", "assigned-1", "boxing",
-    "detections", "transposed", "colouring", "pixels", "looks", "matrix-1", "matrix-2", "kernels",
+    "detections", "transposed", "colouring", "pixels", "looks", "naming-epochs",
+    "colouring-epochs", "matrix-1", "matrix-2", "kernels",
 }  # fmt: skip
 
 

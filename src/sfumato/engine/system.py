@@ -108,6 +108,11 @@ class System(nn.Module, ABC):
         return False
 
     @property
+    def follows(self) -> bool:
+        """Whether somebody wants measures on the way after every epoch."""
+        return False
+
+    @property
     def patience(self) -> int:
         """Epochs without better weights after which training ends; 0: none are too many."""
         return 0

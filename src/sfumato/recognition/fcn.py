@@ -39,7 +39,7 @@ PRESETS = {
     "voc": Config(
         backbone="resnet18", resolution=320, crop=320, smallest=1.0, recoloured=False, flip=False, optimizer="sgd",
         momentum=0.0, learning_rate=0.032, transfer=1.0, weight_decay=1e-3 / 32, annealed=False, batch_size=32,
-        images=5_570,
+        follow=True, images=5_570,
     ),
 }  # fmt: skip
 
