@@ -97,14 +97,15 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     trivial = torch.zeros_like(matrix)
     trivial[:, common] = matrix.sum(1)
     side = system.config.resolution
+    size = Words(f"their shorter side {side} pixels", f"短边为 {side}") if side else Words("as they are", "不缩放")
     shares = intersection_over_union(matrix).tolist()
     why = Words("", "") if matrix.any() else UNNAMED
     return _evaluation(
         system, data, {OURS: pixel_scores(matrix), COMMONEST: pixel_scores(trivial)}, common,
         Words(
             "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are read "
-            f"whole, their shorter side {side} pixels.{why.en}",
-            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边为 {side}。{why.zh}",
+            f"whole, {size.en}.{why.en}",
+            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，{size.zh}。{why.zh}",
         ),
         per_class={  # None of a class that no test image has
             name: _known(share) for name, share in zip(data.classes, shares, strict=True)
