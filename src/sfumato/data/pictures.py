@@ -53,8 +53,8 @@ def read_picture(file: IO[bytes], channels: int, resolution: int | None = None, 
     """The picture as 8-bit `RGB` (3 channels) or `L` (1 channel), upright, in sRGB.
 
     `resolution`: pixels on the shorter side after resizing, None or 0 as it is. Resizing keeps the central square
-    (`fit="square"`), the whole picture (`"short"`), or squashes it into a square (`"squash"`); a JPEG is then decoded at
-    a reduced size at once.
+    (`fit="square"`), the whole picture (`"short"`), or squashes it into a square (`"squash"`); a JPEG is then decoded
+    at a reduced size at once.
     Raises SfumatoError with the fault (without the name: the caller knows it).
     """
     return _guarded(lambda: _read(file, channels, resolution, fit))

@@ -186,7 +186,9 @@ def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], li
     keys = evaluation.keys()
     whole = [["", *keys], *lines(evaluation, keys, say)]
     head, *cells = [list(column) for column in zip(*whole, strict=True)] if len(keys) > WIDEST else whole
-    side = f"{evaluation.resolution}×{evaluation.resolution}"
+    side = (
+        f"{evaluation.resolution}×{evaluation.resolution}" if evaluation.resolution else say("their own size", "原尺寸")
+    )
     space = say(" ", "")
     caption = say(
         f"{evaluation.images:,} {evaluation.split} images of {evaluation.data} at {side}. {evaluation.note.en}",
