@@ -709,9 +709,9 @@ def anchors(
     if reach:
         return _write_pictures([("reach", fields_of(run))], out or what / "anchors")
     _write_pictures(anchors_of(run, count), out or what / "anchors")
-    _tell_columns(
-        [("map", "classes", "offsets", "anchors a pixel", "anchors"), *predictor_cells(run.system.predictors())]
-    )
+    system: Any = run.system
+    head = ("map", "classes", "offsets", "anchors a pixel", "anchors")
+    _tell_columns([head, *predictor_cells(system.predictors())])
     return None
 
 

@@ -140,7 +140,7 @@ def varied(images: Tensor, masks: Tensor, config: SegmentationConfig) -> tuple[T
     steps: list[v2.Transform] = []
     if config.smallest < 1:
         high, wide = config.cut
-        ratio = [wide / high * side for side in RATIO]
+        ratio = RATIO[0] * wide / high, RATIO[1] * wide / high
         steps.append(v2.RandomResizedCrop((high, wide), (config.smallest, 1.0), ratio, antialias=True))
     if config.recoloured:
         steps.append(v2.ColorJitter(BRIGHTNESS, BRIGHTNESS, BRIGHTNESS, HUE))

@@ -22,7 +22,7 @@ class Panel:
     frame: Frame | None = None
 
 
-def matrices(panels: Sequence[Panel], digits: str | None = None) -> bytes:
+def matrices(panels: Sequence[Panel], digits: str = "") -> bytes:
     """The panels side by side, darker where values are larger. `digits`: the format of the numbers, which then stand in
     cells of one size; without, each panel has the same size, and roots are shown, or one peak would be all."""
     from matplotlib.patches import Rectangle

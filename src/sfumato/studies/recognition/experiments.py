@@ -142,7 +142,8 @@ def convolution_matrix(kernel: Tensor, height: int, width: int, stride: int) -> 
 def transposed_matrix(stride: int) -> Matrix:
     """Of the text's numbers, input and kernel."""
     drawn = F.conv_transpose2d(NUMBERS[None, None], NUMBERS[None, None], stride=stride)[0, 0]
-    weights = convolution_matrix(NUMBERS, *drawn.shape, stride)
+    height, width = drawn.shape
+    weights = convolution_matrix(NUMBERS, height, width, stride)
     found = weights.T @ NUMBERS.flatten()
     return Matrix(stride, weights, NUMBERS.flatten(), found, float((found - drawn.flatten()).abs().max()))
 
