@@ -186,10 +186,9 @@ def table(evaluation: Evaluation, say: Speaker = ENGLISH) -> tuple[list[str], li
     keys = evaluation.keys()
     whole = [["", *keys], *lines(evaluation, keys, say)]
     head, *cells = [list(column) for column in zip(*whole, strict=True)] if len(keys) > WIDEST else whole
-    side = (
-        f"{evaluation.resolution}×{evaluation.resolution}" if evaluation.resolution else say("their own size", "原尺寸")
-    )
+    side = f"{evaluation.resolution}×{evaluation.resolution}"
     space = say(" ", "")
+    side = side if evaluation.resolution else say("their own size", "原尺寸")
     caption = say(
         f"{evaluation.images:,} {evaluation.split} images of {evaluation.data} at {side}. {evaluation.note.en}",
         f"{evaluation.data} 的 {evaluation.images:,} 张测试图像，{side}。{evaluation.note.zh}",

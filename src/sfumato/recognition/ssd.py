@@ -272,6 +272,11 @@ class SSD(Recognizer):
         return {"naming": naming.detach(), "moving": moving.detach(), "class_error": error, "box_mae": mae}
 
 
+def predictors_of(config: Config) -> list[Predictor]:
+    """What is said at each map of a detector, the finest first."""
+    return SSD(config).predictors()
+
+
 def fit_anchors(config: Config, boxes: Tensor) -> Config:
     """`config` with anchors fitted to (n, 4) `boxes`, which are shared out over the maps by their side, the root of the
     area.

@@ -11,7 +11,7 @@ from ...data.photographs import photographs
 from ...nets.receptive import influence
 from ...ops.anchors import assign, detect, offsets, overlaps_of, prior_boxes
 from ...recognition.fcn import bilinear
-from ...recognition.ssd import PRESETS, SSD, WIDTH, Predictor, halving
+from ...recognition.ssd import PRESETS, WIDTH, Predictor, halving, predictors_of
 
 # The five-anchor demonstration of "Dive into Deep Learning", section 14.4, and what is printed there.
 OBJECTS = torch.tensor([[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]])
@@ -84,7 +84,7 @@ def place_anchors() -> Anchors:
     picture = photographs()[PHOTOGRAPH].float() / 255
     height, width = picture.shape[-2:]
     boxes = prior_boxes(height, width, SHOWN_SIZES, SHOWN_RATIOS).view(height, width, -1, 4)
-    maps = SSD(replace(PRESETS["bananas"], classes=1)).predictors()
+    maps = predictors_of(replace(PRESETS["bananas"], classes=1))
     return Anchors(picture, boxes[round(PLACE[0] * height), round(PLACE[1] * width)], boxes.numel() // 4, maps)
 
 
