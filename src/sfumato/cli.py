@@ -654,18 +654,71 @@ def translate(
 
 @app.command
 def anchors(
-    run: Run,
+    what: Annotated[Path, Parameter(help="An ssd run, or a picture of your own.")],
     /,
     *,
-    count: Annotated[int, Parameter(name=["--count", "-n"], help="How many training images.")] = 4,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="The folder; RUN/anchors by default.")] = None,
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="Of a run: how many training images.")] = 4,
+    reach: Annotated[
+        bool,
+        Parameter(negative="", help="Of an ssd run, or one that names pixels: draw how far each map looks instead."),
+    ] = False,
+    sizes: Annotated[
+        list[float] | None,
+        Parameter(help="On a picture: sides, shares of its height.", consume_multiple=True, negative=()),
+    ] = None,
+    ratios: Annotated[
+        list[float] | None, Parameter(help="Widths over heights.", consume_multiple=True, negative=())
+    ] = None,
+    at: Annotated[tuple[float, float] | None, Parameter(help="The pixel x y that they lie around; the middle.")] = None,
+    box: Annotated[
+        list[tuple[float, float, float, float]] | None,
+        Parameter(
+            help="Left, top, right and bottom of an object in pixels; several are given one after the other.",
+            consume_multiple=True,
+            negative=(),
+        ),
+    ] = None,
+    threshold: Annotated[float, Parameter(help="The overlap from which on an anchor belongs to a box.")] = 0.5,
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="A folder, by default RUN/anchors; of a picture the drawing, x.png."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Look at what an ssd run is taught: which anchor is assigned to which object, on which map, and its offset."""
-    from .recognition.measures import anchors_of
+    """Look at anchors: what an ssd run is taught and says at each map, or which anchors lie on a picture of your own.
+
+    Of a run it draws which anchor is assigned to which object, on which map, with its offset, and prints the shapes of
+    what is said there. Of a picture it prints each anchor by corners and by centre, in pixels, its overlap
+    (intersection over union) with each box, and the box that it is assigned to.
+    """
+    if what.is_file():
+        from .recognition.laid import lay_anchors
+
+        if out is None:
+            raise SfumatoError(f"{what}: is a picture: -o x.png says where its anchors are drawn")
+        drawn, rows = lay_anchors(what, sizes or (0.75, 0.5, 0.25), ratios or (1, 2, 0.5), at, box or (), threshold)
+        _tell_columns(rows)
+        return _write_bytes(drawn, out)
+    if sizes or ratios or at or box:
+        raise SfumatoError(f"{what}: is no picture: --sizes, --ratios, --at and --box are for anchors on one")
+    from .recognition.fields import fields_of
+    from .recognition.measures import anchors_of, predictor_cells
     from .runs.open import open as open_run
 
-    _write_pictures(anchors_of(open_run(run, device), count), out or run / "anchors")
+    run = open_run(what, device)
+    if reach:
+        return _write_pictures([("reach", fields_of(run))], out or what / "anchors")
+    _write_pictures(anchors_of(run, count), out or what / "anchors")
+    system: Any = run.system
+    head = ("map", "classes", "offsets", "anchors a pixel", "anchors")
+    _tell_columns([head, *predictor_cells(system.predictors())])
+    return None
+
+
+def _tell_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Cells in columns, right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    tell(*("  ".join(cell.rjust(wide) for cell, wide in zip(row, widths, strict=True)) for row in rows))
 
 
 @app.command

@@ -75,6 +75,27 @@ def test_crops_are_windows_of_their_pictures() -> None:
         assert any(torch.equal(window, crop[0]) for window in windows)
 
 
+def test_crops_may_be_rectangles_and_small_masked_pictures_get_a_void_border() -> None:
+    picture = torch.randint(0, 200, (1, 4, 6, 9), dtype=torch.uint8)
+    windows = picture[0].unfold(1, 3, 1).unfold(2, 5, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
+    crop = random_crops(picture, (3, 5), torch.Generator().manual_seed(0))
+    assert any(torch.equal(window, crop[0]) for window in windows)
+    square, same = (random_crops(picture, size, torch.Generator().manual_seed(1)) for size in (4, (4, 4)))
+    assert torch.equal(square, same)
+    (larger,) = random_crops(picture, (8, 9), torch.Generator().manual_seed(0))
+    assert torch.equal(larger[:, :6], picture[0])
+    assert (larger[:3, 6:] == 0).all()
+    assert (larger[3, 6:] == VOID).all()
+    with pytest.raises(SfumatoError, match="crop 8×9: larger than the 6×9 pictures"):
+        random_crops(picture[:, :3], (8, 9), torch.Generator())
+
+
+def test_pictures_of_any_sides_are_taken_as_central_squares_of_one_side() -> None:
+    pictures = [torch.randint(0, 255, (4, *size), dtype=torch.uint8) for size in ((6, 9), (10, 7))]
+    found = Varied(pictures).take(torch.tensor([1, 0]))
+    assert torch.equal(found, torch.stack([pictures[1][:, 2:8, :6], pictures[0][:, :, 1:7]]))
+
+
 @pytest.mark.parametrize(
     ("options", "word"), [({"batch_size": 0}, "batch_size 0"), ({"batch_size": 3, "processes": 2}, "batch_size 3")]
 )

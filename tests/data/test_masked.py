@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from sfumato.data.dataset import VOID, ImageData
-from sfumato.data.masked import CITYSCAPES, read_masked
+from sfumato.data.masked import CAMVID, CITYSCAPES, KNOWN, VOC, read_masked
 from sfumato.data.pictures import read_indices
 from sfumato.errors import SfumatoError
 
@@ -216,6 +216,31 @@ def test_three_halves_stay_three(tmp_path: Path, half: str) -> None:
     data = read_masked(tmp_path, HIGH)
     assert data.valid is not None
     assert (len(data.train), len(data.valid), len(data.test)) == (2, 2, 2)
+
+
+def test_pictures_are_read_in_their_own_size(tmp_path: Path) -> None:
+    made(tmp_path, grey(0, 1, count=4))
+    for place, size in enumerate(((40, 70), (90, 50))):
+        Image.new("RGB", size, "teal").save(tmp_path / f"images/q{place}.png")
+        Image.new("L", size, 1).save(tmp_path / f"masks/q{place}.png")
+    data = read_masked(tmp_path, 0)
+    shapes = [tuple(split.pictures.whole(i).shape) for split in (data.train, data.test) for i in range(len(split))]
+    assert sorted(shapes) == sorted([(4, HIGH, WIDE)] * 4 + [(4, 70, 40), (4, 50, 90)])
+
+
+def test_grey_masks_of_known_sets_have_the_colours_of_these(tmp_path: Path) -> None:
+    """VOC's as "Dive into Deep Learning", section 14.9, prints them."""
+    masks = {f"2007_00000{place}": mask for place, mask in enumerate(grey(0, 1, 20, VOID).values())}
+    data = read_masked(made(tmp_path / "voc", masks, "SegmentationClass", "JPEGImages"), 32)
+    assert data.classes == VOC
+    printed = "000800080880008808088888400c00480c80408c08488c880408400c08c0048"
+    assert "".join(f"{level // 16:x}" for colour in data.palette for level in colour) == printed
+    for half in ("train", "test"):
+        made(tmp_path / "camvid", grey(0, 3, 11), f"{half}annot", half)
+    data = read_masked(tmp_path / "camvid", 32)
+    assert data.classes == CAMVID
+    assert data.palette == KNOWN[CAMVID]
+    assert len(set(data.palette)) == len(CAMVID)
 
 
 def test_classes_have_the_colours_of_their_masks(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Receptive fields by differentiation against the formula: 1 + Σ (kernel - 1) · strides before it."""
 
 import pytest
+import torch
 from torch import nn
 
 from sfumato.nets.backbones import build_backbone
-from sfumato.nets.receptive import receptive_field
+from sfumato.nets.receptive import extent, influence, positive, receptive_field
+from sfumato.recognition.ssd import SSD, Config, halving
 
 # EfficientNet-Lite0 after its stem: kernel, stride and number of blocks (Tan and Le 2019, table 1).
 BLOCKS = ((3, 1, 1), (3, 2, 2), (5, 2, 2), (3, 2, 3), (5, 1, 3), (5, 2, 4), (3, 1, 1))
@@ -38,3 +40,27 @@ def test_a_network_with_norms_has_the_field_of_its_kernels() -> None:
             jump *= stride if number == 0 else 1
     for count, owed in enumerate([*fields, field][:4], 1):
         assert receptive_field(nn.Sequential(*backbone.stages[:count])) == owed
+
+
+def test_the_gradient_of_a_halving_block_fills_six_by_six() -> None:
+    torch.manual_seed(0)
+    block, noise = halving(3, 8).eval(), torch.rand(64, 3, 20, 20)
+    found = influence(block, noise)
+    assert extent(found) == extent(influence(positive(block), noise)) == (8, 8, 14, 14)
+    assert (found[8:14, 8:14] > 0).all()
+
+
+def test_influence_is_the_sum_of_absolute_weights() -> None:
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    expected = layer.weight.detach().sum(0).abs().sum(0)
+    assert torch.allclose(influence(layer, torch.rand(2, 3, 6, 6))[2:5, 2:5], expected)
+
+
+@pytest.mark.parametrize("backbone", ["tiny", "sfumato", "squeezenet1_0"])
+def test_parts_of_an_ssd_lead_to_its_maps(backbone: str) -> None:
+    maps = SSD(Config(classes=1, resolution=128, backbone=backbone)).eval().maps  # pyright: ignore[reportArgumentType]
+    image = torch.rand(1, 3, 128, 128)
+    found = [values.shape for values in maps(image)]
+    for part, shape in zip(maps.parts(), found, strict=True):
+        image = part(image)
+        assert image.shape == shape

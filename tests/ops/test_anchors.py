@@ -5,11 +5,13 @@ import torch
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import box_iou
+from torchvision.ops import box_convert, box_iou
 
 from sfumato.ops.anchors import (
     assign,
     best_overlaps,
+    centred,
+    cornered,
     detect,
     fitted_sides,
     laid,
@@ -63,6 +65,13 @@ def test_targets_of_five_anchors_are_the_printed_ones() -> None:
     assert found.classes.tolist() == [[0, 1, 2, 0, 2]]
     assert torch.allclose(found.offsets[0, [1, 2, 4]], PRINTED_OFFSETS, atol=1e-4)
     assert not found.offsets[0, [0, 3]].any()
+
+
+def test_corner_and_centre_form_are_torchvisions_and_lead_back() -> None:
+    boxes = random_boxes(50, 3)
+    assert torch.allclose(centred(boxes), box_convert(boxes, "xyxy", "cxcywh"))
+    assert torch.allclose(cornered(centred(boxes)), boxes, atol=1e-6)
+    assert torch.allclose(centred(torch.tensor([60.0, 45, 378, 516])), torch.tensor([219.0, 280.5, 318, 471]))
 
 
 def test_padding_is_never_assigned() -> None:

@@ -174,6 +174,12 @@ def test_masks_have_the_colours_that_were_trained_on(photos: Path, tmp_path: Pat
     answered(run, photos / "a.png", tmp_path / "mask.png", masks=True)
     with Image.open(tmp_path / "mask.png") as mask:
         assert mask.getpalette()[:6] == [part for colour in palette for part in colour]
+        named = np.asarray(mask)
+    with Image.open(photos / "a.png") as photo:
+        plain = np.asarray(photo.convert("RGB"))[: len(named)]
+    drawn = np.asarray(sfumato.open(run.path).predict(photos / "a.png").drawn)[: len(named)]
+    expected = 0.4 * plain + 0.6 * np.array(palette)[named]  # under the colours of its class
+    assert np.abs(drawn - expected).max() <= 1
 
 
 def test_a_zip_is_read_as_the_folder_in_it(trained: Train, photos: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 import sfumato
 from sfumato.errors import SfumatoError
+from sfumato.recognition.fields import fields_of
 from sfumato.recognition.files import predict_files
 from sfumato.recognition.measures import anchors_of
 from sfumato.recognition.predict import Prediction
@@ -163,6 +164,10 @@ def test_recognition_runs_are_measured_beside_baselines(tmp_path: Path) -> None:
         assert {"finetune": "says.", "ssd": "offsets lead", "unet": "of each class"}[system] in page
     pictures = list(anchors_of(sfumato.open(tmp_path / "ssd"), 2))
     assert [name for name, _ in pictures] == ["train-0", "train-1"]
+    for system in ("ssd", "unet"):
+        assert fields_of(sfumato.open(tmp_path / system)).startswith(b"\x89PNG")
+    with pytest.raises(SfumatoError, match="a finetune run has no maps"):
+        fields_of(sfumato.open(tmp_path / "finetune"))
 
 
 def test_other_data_must_have_the_runs_classes(run: sfumato.Run, tmp_path: Path) -> None:

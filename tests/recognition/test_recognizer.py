@@ -268,6 +268,16 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
             system.begin()
 
 
+@pytest.mark.parametrize("smallest", [0.25, 1.0])
+def test_what_is_trained_on_has_the_height_and_width_of_the_crop(smallest: float) -> None:
+    config = fcn.Config(classes=2, resolution=64, crop=32, crop_width=48, smallest=smallest, recoloured=False)
+    (stage,) = fcn.FCN(config).stages()
+    assert stage.crop == (64 if smallest < 1 else (32, 48))
+    shape = (64, 64) if smallest < 1 else (32, 48)
+    cut, masks = segmentation.varied(images(2, 3, *shape), torch.zeros(2, *shape, dtype=torch.long), config)
+    assert (cut.shape, masks.shape) == ((2, 3, 32, 48), (2, 32, 48))
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
@@ -280,6 +290,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         (lambda: finetune.Config(smallest=0), "smallest 0"),
         (lambda: finetune.Config(weights="w", pretrained=False), "weights 'w'"),
         (lambda: fcn.Config(crop=200), "crop 200"),
+        (lambda: fcn.Config(crop=200, crop_width=150), "crop 150: must be at most resolution 128"),
+        (lambda: fcn.Config(crop_width=8), "crop_width 8: must be 0 or at least 32"),
+        (lambda: fcn.Config(resolution=0), "resolution 0: .* --smallest 1"),
         (lambda: fcn.Config(resolution=5000), "resolution 5000"),
         (lambda: unet.Config(backbone="plain"), "no-pretrained"),
         (lambda: unet.Config(width=0), "width 0"),

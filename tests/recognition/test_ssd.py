@@ -187,3 +187,12 @@ def test_a_run_from_before_anchors_were_fields_has_the_usual_ones() -> None:
 def test_anchors_that_cannot_be_are_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(SfumatoError, match=words):
         ssd.Config(**fields)
+
+
+def test_predictors_have_the_shapes_of_the_text() -> None:
+    """ "Dive into Deep Learning", section 14.7: 5,444 anchors, two classes and four offsets each."""
+    found = ssd.SSD(replace(ssd.PRESETS["bananas"], classes=1)).predictors()
+    assert [one.classes for one in found] == [(8, side, side) for side in (32, 16, 8, 4, 1)]
+    assert [one.offsets for one in found] == [(16, side, side) for side in (32, 16, 8, 4, 1)]
+    assert sum(one.anchors for one in found) == 5444
+    assert sum(torch.Size(one.offsets).numel() for one in found) == 21_776

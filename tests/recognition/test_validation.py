@@ -11,7 +11,8 @@ import sfumato
 from sfumato.data.sources import View, open_data
 from sfumato.engine.checkpoint import load_best
 from sfumato.errors import SfumatoError
-from sfumato.runs.open import Run
+from sfumato.recognition.family import by_epoch
+from sfumato.runs.open import Run, history_of
 
 from ..data.test_folder import jpeg, tree
 
@@ -111,6 +112,22 @@ def test_without_validation_images_the_last_weights_are_used(tmp_path: Path) -> 
     assert run.measures() == []
 
 
+def test_test_images_are_followed_and_nothing_is_chosen_by_them(tmp_path: Path) -> None:
+    two = {
+        f"{half}/{label}/{number}.jpg": jpeg(number + 9 * ord(label), (40, 40))
+        for half in ("train", "test") for label in "ab" for number in range(8)
+    }  # fmt: skip
+    run = trained(tree(tmp_path / "data", two), tmp_path / "run", images=48, follow=True)
+    assert [row["images"] for row in run.measures()] == [16, 32, 48]
+    assert run.measures()[-1]["test_accuracy"] == run.evaluation.value("accuracy")
+    assert "nothing was chosen by these" in (run.path / "report.html").read_text()
+    assert not (run.path / "checkpoints/best.safetensors").exists()
+    plain = trained(tmp_path / "data", tmp_path / "plain", images=48)
+    assert all(torch.equal(value, plain.system.state_dict()[key]) for key, value in run.system.state_dict().items())
+    found = by_epoch(history_of(run.folder), 16)
+    assert found["accuracy"][0] == found["test_accuracy"][0] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 100, b'{"a": 1}'])
 def test_damaged_best_weights_are_one_line(tmp_path: Path, content: bytes) -> None:
     run = trained(three(tmp_path / "data", 4), tmp_path / "run", images=16)
@@ -120,9 +137,10 @@ def test_damaged_best_weights_are_one_line(tmp_path: Path, content: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("system", "target", "key"), [("ssd", "boxes", "valid_map_50"), ("fcn", "masks", "valid_miou")]
+    ("system", "target", "keys"),
+    [("ssd", "boxes", ["valid_map_50"]), ("fcn", "masks", ["valid_miou", "valid_pixel_accuracy"])],
 )
-def test_objects_and_pixels_are_validated_too(tmp_path: Path, system: str, target: str, key: str) -> None:
+def test_objects_and_pixels_are_validated_too(tmp_path: Path, system: str, target: str, keys: list[str]) -> None:
     scenes = open_data("scenes", View(3, 64, target=target))  # pyright: ignore[reportArgumentType]
     small = replace(scenes, valid=scenes.test)
     options = {"crop": 32} if system == "fcn" else {}
@@ -131,7 +149,7 @@ def test_objects_and_pixels_are_validated_too(tmp_path: Path, system: str, targe
         precision="fp32", evaluate=False, **options,
     )  # fmt: skip
     (row,) = run.measures()
-    assert set(row) == {"images", "seconds", "valid_loss", key}
+    assert set(row) == {"images", "seconds", "valid_loss", *keys}
     assert (run.path / "checkpoints/best.safetensors").exists()
 
 

@@ -78,7 +78,7 @@ def test_looking_makes_no_files(root: Path) -> None:
     [
         ("config.json", b"", "config.json: not readable as JSON"),
         ("config.json", b"[" * 100_000, "config.json: not readable as JSON"),
-        ("config.json", b'{"format": 5}', "config.json: format 5, but this Sfumato reads formats 1 to 4"),
+        ("config.json", b'{"format": 9}', "config.json: format 9, but this Sfumato reads formats 1 to 6"),
         ("state.json", b"\xff", "state.json: not readable as JSON"),
         ("state.json", b'{"format": 2, "images": -1}', "missing entries: stage"),
         ("state.json", b"[]", "state.json: expected object, got array"),

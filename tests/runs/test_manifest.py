@@ -115,6 +115,8 @@ def test_what_did_as_much_before_is_filled_in() -> None:
     )
     assert (old["config"]["rectified"], old["config"]["patience"]) == (False, 3)
     assert new["config"] == config
+    before = migrated({"format": 5, "system": "fcn", "config": {}}, "here")["config"]
+    assert (before["follow"], before["crop_width"]) == (False, 0)
 
 
 def test_no_run_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from docx import Document
+from torch.nn import functional as F
 
 import sfumato
 from sfumato.data.dataset import ImageData, InMemory, Split
@@ -16,12 +17,13 @@ from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.studies.plan import Plan
 from sfumato.studies.recognition import measures, plans
-from sfumato.studies.recognition.experiments import adjointness
+from sfumato.studies.recognition.experiments import adjointness, convolution_matrix, transposed_matrix
 
 RUNS = {"fine-tuned", "scratch", "ssd", "ssd-pretrained", "fcn-32s", "fcn-8s", "unet", "deeplab"}
 FIGURES = {
     "naming", "confusion-fine-tuned", "confusion-scratch", "anchors", "assigned-0", "assigned-1", "boxing",
-    "detections", "transposed", "colouring", "pixels",
+    "detections", "transposed", "colouring", "pixels", "looks", "naming-epochs",
+    "colouring-epochs", "matrix-1", "matrix-2", "kernels",
 }  # fmt: skip
 
 
@@ -72,6 +74,8 @@ def test_the_whole_study(tiny: None, tmp_path: Path, language: Any, tell_again: 
         "anchors of five assigned otherwise than printed", "boxes kept of four by suppression",
         "largest |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| of six shapes",
         "largest difference of a bilinear transposed convolution from interpolation",
+        "receptive field of a halving block, by gradient",
+        "largest difference of Aᵀy from torch's transposed convolution",
     ):  # fmt: skip
         assert rows[name]["met"] is True, name
     assert rows["test accuracy, fine-tuned"]["published"] == 0.94
@@ -94,3 +98,17 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("padding", [0, 1])
 def test_a_transposed_convolution_is_the_transpose(stride: int, padding: int) -> None:
     assert adjointness(stride, padding) < 1e-12
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_convolution_is_its_matrix(stride: int) -> None:
+    kernel, picture = torch.rand(2, 3), torch.rand(5, 7)
+    drawn = F.conv2d(picture[None, None], kernel[None, None], stride=stride)
+    weights = convolution_matrix(kernel, 5, 7, stride)
+    assert torch.allclose(weights @ picture.flatten(), drawn.flatten())
+
+
+def test_transposed_convolutions_are_the_printed_ones() -> None:
+    """ "Dive into Deep Learning", section 14.10."""
+    assert transposed_matrix(1).drawn.tolist() == [0, 0, 1, 0, 4, 6, 4, 12, 9]
+    assert transposed_matrix(2).drawn.view(4, 4).tolist() == [[0, 0, 0, 1], [0, 0, 2, 3], [0, 2, 0, 3], [4, 6, 6, 9]]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import SfumatoError
 from ..seeds import derive
-from .dataset import ImageData, Split
+from .dataset import ImageData, Size, Split
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Batches:
     `batch_size` counts the images of all processes together; each takes every `processes`-th of them. When an
     epoch's last batch does not divide by `processes`, its last images (fewer than `processes`) are left out, so that
     averaged gradients weigh every image alike. With `across`, a batch goes on into the next epoch instead, and all have
-    `batch_size` images. `crop` cuts a random square of that side, `flip` mirrors half of them.
+    `batch_size` images. `crop` cuts a random part of that size, `flip` mirrors half of them.
     """
 
     split: Split
     batch_size: int
     seed: int
     image_range: tuple[float, float] = (0.0, 1.0)
-    crop: int | None = None
+    crop: Size | None = None
     flip: bool = False
     across: bool = False
     process: int = 0
@@ -138,7 +138,7 @@ class Cut(Protocol):
     @property
     def resolution(self) -> int | None: ...
     @property
-    def crop(self) -> int | None: ...
+    def crop(self) -> Size | None: ...
     @property
     def flip(self) -> bool: ...
     @property

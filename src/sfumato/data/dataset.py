@@ -17,17 +17,19 @@ from ..visible import one_line
 
 VOID = 255  # in a mask: a pixel that is neither trained nor measured on
 MOST_THREADS = 16  # that decode pictures: more wait for the interpreter
+MASKED = 4  # channels of a picture with its mask
+Size = int | tuple[int, int]  # of a square, or height and width
 AT_ONCE = 256  # pictures that are made smaller at once: their floats take memory
 
 
 class Pictures(Protocol):
-    """Pictures by number: `take` returns uint8 (n, c, h, w), `crops` a random `side` × `side` square of each, `whole`
-    one picture (c, h, w) with nothing cut off; `reduced` gives the same pictures with a shorter side of `side`, as the
-    function of that name."""
+    """Pictures by number: `take` returns uint8 (n, c, h, w), `crops` a random rectangle of each, as `random_crops`,
+    `whole` one picture (c, h, w) with nothing cut off; `reduced` gives the same pictures with a shorter side of `side`,
+    as the function of that name."""
 
     def __len__(self) -> int: ...
     def take(self, indices: Tensor) -> Tensor: ...
-    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor: ...
+    def crops(self, indices: Tensor, size: Size, generator: torch.Generator) -> Tensor: ...
     def whole(self, index: int) -> Tensor: ...
     def prepare(self, indices: Tensor) -> None: ...
     def reduced(self, side: int, masked: bool) -> "Pictures": ...
@@ -46,8 +48,8 @@ class InMemory:
     def take(self, indices: Tensor) -> Tensor:
         return self.images.index_select(0, indices)
 
-    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
-        return random_crops(self.take(indices), side, generator)
+    def crops(self, indices: Tensor, size: Size, generator: torch.Generator) -> Tensor:
+        return random_crops(self.take(indices), size, generator)
 
     def whole(self, index: int) -> Tensor:
         return self.images[index]
@@ -64,7 +66,7 @@ class InMemory:
 
 @dataclass(frozen=True)
 class Varied:
-    """Pictures of one shorter side and any longer one, uint8 (c, h, w) each; taken whole, they are central squares."""
+    """Pictures of any sides, uint8 (c, h, w) each; taken together, they are `central_squares`."""
 
     images: list[Tensor]
 
@@ -72,10 +74,10 @@ class Varied:
         return len(self.images)
 
     def take(self, indices: Tensor) -> Tensor:
-        return torch.stack([central_square(self.images[index]) for index in indices.tolist()])
+        return central_squares([self.images[index] for index in indices.tolist()])
 
-    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
-        return torch.cat([random_crops(self.images[index][None], side, generator) for index in indices.tolist()])
+    def crops(self, indices: Tensor, size: Size, generator: torch.Generator) -> Tensor:
+        return torch.cat([random_crops(self.images[index][None], size, generator) for index in indices.tolist()])
 
     def whole(self, index: int) -> Tensor:
         return self.images[index]
@@ -101,9 +103,9 @@ class Mapped:
     def take(self, indices: Tensor) -> Tensor:
         return self.images.index_select(0, self.rows[indices])
 
-    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    def crops(self, indices: Tensor, size: Size, generator: torch.Generator) -> Tensor:
         """Drawn one after the other, as those of streamed pictures are."""
-        return torch.cat([random_crops(picture[None], side, generator) for picture in self.take(indices)])
+        return torch.cat([random_crops(picture[None], size, generator) for picture in self.take(indices)])
 
     def whole(self, index: int) -> Tensor:
         return self.images[self.rows[index]]
@@ -131,10 +133,10 @@ class Streamed:
         return self.count
 
     def take(self, indices: Tensor) -> Tensor:
-        return torch.stack([central_square(picture) for picture in self._pictures(indices)])
+        return central_squares(self._pictures(indices))
 
-    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
-        return torch.cat([random_crops(picture[None], side, generator) for picture in self._pictures(indices)])
+    def crops(self, indices: Tensor, size: Size, generator: torch.Generator) -> Tensor:
+        return torch.cat([random_crops(picture[None], size, generator) for picture in self._pictures(indices)])
 
     def whole(self, index: int) -> Tensor:
         return self.read(index)
@@ -217,8 +219,8 @@ class Joined:
         order = torch.cat([chosen for _, chosen in found]).argsort()
         return torch.cat([pictures for pictures, _ in found])[order]
 
-    def crops(self, indices: Tensor, side: int, generator: torch.Generator) -> Tensor:
-        return random_crops(self.take(indices), side, generator)
+    def crops(self, indices: Tensor, size: Size, generator: torch.Generator) -> Tensor:
+        return random_crops(self.take(indices), size, generator)
 
     def whole(self, index: int) -> Tensor:
         ((part, places, _),) = self._each(torch.tensor([index]))
@@ -376,12 +378,18 @@ def grey(pictures: Tensor) -> Tensor:
     return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).to(torch.uint8).unsqueeze(-3)
 
 
-def central_square(picture: Tensor) -> Tensor:
-    """The largest central square of (c, h, w)."""
+def central_square(picture: Tensor, side: int | None = None) -> Tensor:
+    """The central square of (c, h, w), of `side` or as large as can be."""
     height, width = picture.shape[1:]
-    side = min(height, width)
+    side = side or min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return picture[:, top : top + side, left : left + side]
+
+
+def central_squares(pictures: Sequence[Tensor]) -> Tensor:
+    """(n, c, side, side): the central square of each of (c, h, w), as large as the smallest of them has."""
+    side = min(min(picture.shape[1:]) for picture in pictures)
+    return torch.stack([central_square(picture, side) for picture in pictures])
 
 
 def cut_squares(picture: Tensor, side: int) -> Tensor:
@@ -390,12 +398,19 @@ def cut_squares(picture: Tensor, side: int) -> Tensor:
     return found.permute(1, 2, 0, 3, 4).flatten(0, 1).contiguous()
 
 
-def random_crops(pictures: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """A random `side` × `side` square of each picture (b, c, h, w), all cut at once."""
-    count, _, height, width = pictures.shape
-    if side > min(height, width):
-        raise SfumatoError(f"crop {side}: larger than the {height}×{width} pictures")
-    top = torch.randint(height - side + 1, (count, 1), generator=generator) + torch.arange(side)
-    left = torch.randint(width - side + 1, (count, 1), generator=generator) + torch.arange(side)
+def random_crops(pictures: Tensor, size: Size, generator: torch.Generator) -> Tensor:
+    """A random square of side `size`, or rectangle of that height and width, of each picture (b, c, h, w), all cut at
+    once. Masked pictures, of colours and classes, may be smaller: what is missing is black, and void."""
+    high, wide = (size, size) if isinstance(size, int) else size
+    count, channels, height, width = pictures.shape
+    if height < high or width < wide:
+        if channels != MASKED:
+            raise SfumatoError(f"crop {high}×{wide}: larger than the {height}×{width} pictures")
+        larger = pictures.new_zeros(count, channels, max(height, high), max(width, wide))
+        larger[:, -1] = VOID
+        larger[..., :height, :width] = pictures
+        pictures, (height, width) = larger, larger.shape[-2:]
+    top = torch.randint(height - high + 1, (count, 1), generator=generator) + torch.arange(high)
+    left = torch.randint(width - wide + 1, (count, 1), generator=generator) + torch.arange(wide)
     which = torch.arange(count)
     return pictures.permute(0, 2, 3, 1)[which[:, None, None], top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)

@@ -36,10 +36,22 @@ from .pairing import paired
 from .pictures import Colour, picture_header, read_indices
 from .reader import PictureReader, marks_of, open_files, passed_over, refuse_if, splits_of
 
+
+def _voc_colour(number: int) -> Colour:
+    """VOC's rule: the lowest three bits of a class are the highest of red, green and blue, the next the next."""
+    red, green, blue = (sum((number >> 3 * place + band & 1) << 7 - place for place in range(3)) for band in range(3))
+    return red, green, blue
+
+
 VOC = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
        "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
        "tvmonitor")  # fmt: skip
 CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
+KNOWN: dict[tuple[str, ...], tuple[Colour, ...]] = {  # colours of classes whose masks have none
+    VOC: tuple(_voc_colour(number) for number in range(len(VOC))),
+    CAMVID: ((128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+             (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192)),
+}  # fmt: skip
 CITYSCAPES = {7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole", 19: "traffic light",
               20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky", 24: "person", 25: "rider", 26: "car",
               27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}  # fmt: skip
@@ -139,7 +151,7 @@ def read_masked(path: Path, resolution: int, strict: bool = False, division: Div
     if seen.palettes:
         by_level = _palette(files.content(masks[chosen[0]]))
     present = frozenset().union(*(seen.levels[name] for name in chosen))
-    return replace(data, palette=_of_classes(by_level, present, classes))
+    return replace(data, palette=_of_classes(by_level, present, classes) or KNOWN.get(classes.names, ()))
 
 
 def _palette(content: bytes) -> dict[int, Colour]:

@@ -52,8 +52,9 @@ _SRGB = ImageCms.createProfile("sRGB")
 def read_picture(file: IO[bytes], channels: int, resolution: int | None = None, fit: Fit = "square") -> Image.Image:
     """The picture as 8-bit `RGB` (3 channels) or `L` (1 channel), upright, in sRGB.
 
-    `resolution`: pixels on the shorter side after resizing, which keeps the central square (`fit="square"`), the whole
-    picture (`"short"`), or squashes it into a square (`"squash"`); a JPEG is then decoded at a reduced size at once.
+    `resolution`: pixels on the shorter side after resizing, None or 0 as it is. Resizing keeps the central square
+    (`fit="square"`), the whole picture (`"short"`), or squashes it into a square (`"squash"`); a JPEG is then decoded
+    at a reduced size at once.
     Raises SfumatoError with the fault (without the name: the caller knows it).
     """
     return _guarded(lambda: _read(file, channels, resolution, fit))
@@ -182,7 +183,7 @@ def _loaded(
         raise SfumatoError(f"{image.width}×{image.height} pixels: more than {MAX_PIXELS // 1_000_000} megapixels")
     refuse_bomb(packed, SHALLOW.get(image.mode, 4) * pixels)
     aside = pixels * (COEFFICIENTS if "progressive" in image.info else CODED.get(image.format or "", 0))
-    if resolution is not None:
+    if resolution:
         image.draft(None, (2 * resolution, 2 * resolution))
         pixels = image.width * image.height
     stored = SHALLOW.get(image.mode, 4) * pixels
@@ -208,7 +209,7 @@ def _read(file: IO[bytes], channels: int, resolution: int | None, fit: Fit) -> I
 def _fitted(image: Image.Image, profile: bytes | None, channels: int, resolution: int | None, fit: Fit) -> Image.Image:
     whole, mode = (0, 0, *image.size), "RGB" if channels == 3 else "L"
     large = image.width * image.height > LARGE
-    if resolution is None:
+    if not resolution:
         return _in_bands(image, profile, mode, whole, (1, 1)) if large else _opaque(image, profile, mode)
     side = min(image.size)
     width, height = image.size if fit != "square" else (side, side)

@@ -27,6 +27,7 @@ from .shards import TarFiles, is_tar, shards_in
 
 MEMORY = 2 * 2**30  # bytes of decoded pictures, or half of what may be taken; larger sets are mapped, or streamed
 AHEAD = 64  # pictures that are decoded before somebody takes them, at most
+OWN = 1024  # pixels of a side, about, of pictures of their own size
 LONGER = 1.5  # a usual photograph's longer side over its shorter one
 MANY = 2000  # pictures: the decoded ones of a set so large are kept
 PATIENCE = 1.0  # seconds before a progress bar
@@ -63,7 +64,7 @@ def refuse_if(strict: bool, path: Path, left_out: list[LeftOut], some: bool) -> 
 
 
 class PictureReader:
-    """Reads named files as uint8 (c, h, w) of the shorter side `resolution`."""
+    """Reads named files as uint8 (c, h, w) of the shorter side `resolution`, or their own if that is 0."""
 
     def __init__(self, files: Files, channels: int, resolution: int, fit: Fit = "square") -> None:
         self.files = files
@@ -164,7 +165,7 @@ class PictureReader:
             except SfumatoError as error:
                 return str(error)
 
-        size = self.channels * self.resolution**2
+        size = self.channels * (self.resolution or OWN) ** 2
         ahead = min(AHEAD, max(threads(), allowed() // (8 * size)))  # of all that may be taken an eighth
         with ThreadPoolExecutor(threads(), thread_name_prefix="sfumato-decode") as pool:
             waiting = deque[Future[Tensor | str]]()

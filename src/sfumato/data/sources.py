@@ -30,10 +30,10 @@ PATHS = "a folder, a .zip, .tar shards, or IDX files"
 @dataclass(frozen=True)
 class View:
     """How pictures are read for somebody: `channels` (1 or 3) and `resolution`, fitted as `fit` says (see
-    `read_picture`); None keeps what a data set of fixed size has, and makes a tree of pictures 64×64 RGB. `target`:
-    what must be known of each picture: its class if there is one, boxes, the class of each pixel, or which of two sides
-    it is of. `paired`: those of the sides are partners. `split`, `holdout`, `seed`: which pictures are held out, as
-    `division` takes it."""
+    `read_picture`), 0 as they are; None keeps what a data set of fixed size has, and makes a tree of pictures 64×64
+    RGB. `target`: what must be known of each picture: its class if there is one, boxes, the class of each pixel, or
+    which of two sides it is of. `paired`: those of the sides are partners. `split`, `holdout`, `seed`: which pictures
+    are held out, as `division` takes it."""
 
     channels: int | None = None
     resolution: int | None = None
@@ -211,7 +211,7 @@ def _open_path(source: str, view: View, strict: bool) -> ImageData:
     from .reader import is_tree
 
     path = path_of(source)
-    side = view.resolution or SIDE
+    side = SIDE if view.resolution is None else view.resolution
     if view.target == "labels" and path.is_dir() and is_idx_folder(path):
         return _suited(read_mnist(path), view)
     if is_tree(path):

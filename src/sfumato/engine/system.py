@@ -25,13 +25,13 @@ class Stage:
     """A stretch of training, `images` real images long, and how its batches are made.
 
     `resolution`: the side that the images are brought to first, None as they are. `crop` cuts a random square of that
-    side out of each image, `flip` mirrors half of them. `across`: a batch goes on into the next epoch, so that all are
-    of one size.
+    side, or rectangle of that height and width, out of each image, `flip` mirrors half of them. `across`: a batch goes
+    on into the next epoch, so that all are of one size.
     """
 
     images: int
     batch_size: int
-    crop: int | None = None
+    crop: int | tuple[int, int] | None = None
     flip: bool = False
     across: bool = False
     resolution: int | None = None
@@ -105,6 +105,11 @@ class System(nn.Module, ABC):
     @property
     def glances_asked(self) -> bool:
         """Whether somebody wants all of these measurements, whatever time they take."""
+        return False
+
+    @property
+    def follows(self) -> bool:
+        """Whether somebody wants measures on the way after every epoch."""
         return False
 
     @property

@@ -194,6 +194,7 @@ def tables(evaluation: Evaluation, say: Speaker = ENGLISH) -> list[tuple[list[st
         found.append((head, cells, ""))
     side = f"{evaluation.resolution}×{evaluation.resolution}"
     space = say(" ", "")
+    side = side if evaluation.resolution else say("their own size", "原尺寸")
     caption = say(
         f"{evaluation.images:,} {evaluation.split} images of {evaluation.data} at {side}. {evaluation.note.en}",
         f"{evaluation.data} 的 {evaluation.images:,} 张测试图像，{side}。{evaluation.note.zh}",

@@ -61,7 +61,7 @@ def best_overlaps(boxes: Tensor, maps: Sequence[tuple[int, int, Tensor]]) -> Ten
     anchor of each shape: the overlap along either side only falls with the distance of the centres.
     """
     best = torch.zeros(len(boxes))
-    centre, own = _centred(boxes).split(2, -1)
+    centre, own = centred(boxes).split(2, -1)
     for height, width, sides in maps:
         cells = torch.tensor([width, height])
         place = torch.minimum((centre * cells).floor().clamp(min=0), cells - 1)
@@ -74,10 +74,17 @@ def best_overlaps(boxes: Tensor, maps: Sequence[tuple[int, int, Tensor]]) -> Ten
     return best
 
 
-def _centred(boxes: Tensor) -> Tensor:
-    """(…, 4): centre and sides of boxes by their edges."""
+def centred(boxes: Tensor) -> Tensor:
+    """(…, 4): the centre form of boxes, across and down, width and height, of their corner form: left, top, right,
+    bottom."""
     low, high = boxes[..., :2], boxes[..., 2:]
     return torch.cat([(low + high) / 2, high - low], -1)
+
+
+def cornered(boxes: Tensor) -> Tensor:
+    """(…, 4): the corner form of boxes in centre form: `centred` the other way round."""
+    centre, halves = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centre - halves, centre + halves], -1)
 
 
 def side_overlaps(sides: Tensor, others: Tensor) -> Tensor:
@@ -175,7 +182,7 @@ def assign(boxes: Tensor, classes: Tensor, anchors: Tensor, threshold: float = 0
 def offsets(anchors: Tensor, boxes: Tensor) -> Tensor:
     """What leads from `anchors` to `boxes`, both (…, 4): shifts of the centre in sides of the anchor, and logarithms of
     quotients of sides, divided by VARIANCES."""
-    origin, target = _centred(anchors), _centred(boxes)
+    origin, target = centred(anchors), centred(boxes)
     shift = (target[..., :2] - origin[..., :2]) / origin[..., 2:] / VARIANCES[0]
     growth = torch.log(EPS + target[..., 2:] / origin[..., 2:]) / VARIANCES[1]
     return torch.cat([shift, growth], -1)
@@ -183,10 +190,10 @@ def offsets(anchors: Tensor, boxes: Tensor) -> Tensor:
 
 def shifted(anchors: Tensor, offset: Tensor) -> Tensor:
     """The boxes that `offset` leads to: `offsets` the other way round."""
-    origin = _centred(anchors)
+    origin = centred(anchors)
     centre = origin[..., :2] + offset[..., :2] * VARIANCES[0] * origin[..., 2:]
     sides = origin[..., 2:] * torch.exp((offset[..., 2:] * VARIANCES[1]).clamp(max=10.0))
-    return torch.cat([centre - sides / 2, centre + sides / 2], -1)
+    return cornered(torch.cat([centre, sides], -1))
 
 
 @dataclass(frozen=True)

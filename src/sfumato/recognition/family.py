@@ -41,6 +41,7 @@ COLOURED = Words("Test images, what is true of them, and what the network says."
 
 
 CHOSEN = "On validation images, which are neither trained nor tested on: the weights of the highest measure are kept."
+FOLLOWED = "By epoch: training images as they were shown; all test images as they are: nothing was chosen by these."
 RELIABLE = "Test images by how sure the network is: where a bar is below the line, it is surer than it is right."
 
 
@@ -80,7 +81,12 @@ class Recognition(Family):
         return measure(cast(Recognizer, system), data, runtime)
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
-        return {**validate(cast(Recognizer, system), data, runtime)} if data.valid is not None else {}
+        found: dict[str, float | str] = {}
+        if data.valid is not None:
+            found |= validate(cast(Recognizer, system), data, runtime)
+        if system.follows:
+            found |= validate(cast(Recognizer, system), data, runtime, "test")
+        return found
 
     def calibrate(self, system: System, data: ImageData, runtime: Runtime) -> bool:
         return calibrate(cast(Recognizer, system), data, runtime)
@@ -102,6 +108,8 @@ class Recognition(Family):
             report.picture("scores", scores_curve(history.rows), caption)
         if history.measures and system.chosen_by in history.measures[-1]:
             report.picture("validation", validation_curve(history.measures, system.chosen_by), CHOSEN)
+        if system.follows and history.measures:
+            report.picture("epochs", curve(by_epoch(history, len(data.train)), "epoch", "share"), FOLLOWED)
         if found := evaluation.more.get("reliability"):
             report.picture(
                 "reliability", reliability_diagram(found["confidence"], found["accuracy"], found["counts"]), RELIABLE
@@ -184,6 +192,15 @@ def validation_curve(measures: Sequence[Mapping[str, Any]], key: str) -> bytes:
     images = [row["images"] for row in rows]
     there = {name: (images, [row[name] for row in rows]) for name in ("valid_loss", key)}
     return curve(there, "images", "")
+
+
+def by_epoch(history: History, count: int) -> dict[str, tuple[list[float], list[float]]]:
+    """Epochs, each of `count` images, and the measures of training, validation and test images, by name."""
+    rows = [*history.rows, *({**row, "epoch": row["images"] / count} for row in history.measures)]
+    keys = ("accuracy", "pixel_accuracy", "miou", "map_50")
+    names = [f"{half}{key}" for half in ("", "valid_", "test_") for key in keys]
+    found = {name: [(row["epoch"], row[name]) for row in rows if name in row] for name in names}
+    return {name: ([x for x, _ in points], [y for _, y in points]) for name, points in found.items() if points}
 
 
 FAMILY = Recognition()

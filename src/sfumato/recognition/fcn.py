@@ -7,7 +7,8 @@ Departs from the paper: ResNet-18 in place of VGG-16, as in "Dive into Deep Lear
 are trained at once and not one after the other; where the maps of a network are not exact fractions of the image
 (SqueezeNet) the result is fitted by bilinear interpolation, and where one halves less than five times its last map is
 pooled on; AdamW unless told otherwise. Preset `voc` is the course experiment, whose sum of losses over 32 images at a
-rate of 1e-3 is a mean at 0.032, and whose weight decay of 1e-3 is then 1e-3/32; void is background there, not here.
+rate of 1e-3 is a mean at 0.032, and whose weight decay of 1e-3 is then 1e-3/32; void is background there, not here, and
+pictures smaller than 320×480 are left out there, here cut with a void border.
 """
 
 import math
@@ -37,9 +38,9 @@ PRESETS = {
     "scenes": Config(learning_rate=3e-3, transfer=0.5, images=6_000),
     "camvid": Config(backbone="squeezenet1_0", transfer=0.3, balance=0.5, resolution=270, crop=256, images=12_000),
     "voc": Config(
-        backbone="resnet18", resolution=320, crop=320, smallest=1.0, recoloured=False, flip=False, optimizer="sgd",
-        momentum=0.0, learning_rate=0.032, transfer=1.0, weight_decay=1e-3 / 32, annealed=False, batch_size=32,
-        images=5_570,
+        backbone="resnet18", resolution=0, crop=320, crop_width=480, smallest=1.0, recoloured=False, flip=False,
+        optimizer="sgd", momentum=0.0, learning_rate=0.032, transfer=1.0, weight_decay=1e-3 / 32, annealed=False,
+        batch_size=32, follow=True, images=5_570,
     ),
 }  # fmt: skip
 

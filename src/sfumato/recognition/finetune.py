@@ -83,7 +83,8 @@ PRESETS = {
     ),
     "hotdog": Config(
         network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3 / 128,
-        annealed=False, batch_size=128, smallest=0.08, recoloured=False, standardised=False, images=10_000,
+        annealed=False, batch_size=128, smallest=0.08, recoloured=False, standardised=False, follow=True,
+        images=10_000,
     ),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -34,7 +35,7 @@ from .finetune import FineTuned
 from .reach import reach
 from .recognizer import Recognizer
 from .segmentation import Segmenter
-from .ssd import SSD, said_wrong
+from .ssd import SSD, Predictor, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
@@ -96,14 +97,15 @@ def _measure_segmenter(system: Segmenter, data: ImageData, runtime: Runtime) -> 
     trivial = torch.zeros_like(matrix)
     trivial[:, common] = matrix.sum(1)
     side = system.config.resolution
+    size = Words(f"their shorter side {side} pixels", f"短边为 {side}") if side else Words("as they are", "不缩放")
     shares = intersection_over_union(matrix).tolist()
     why = Words("", "") if matrix.any() else UNNAMED
     return _evaluation(
         system, data, {OURS: pixel_scores(matrix), COMMONEST: pixel_scores(trivial)}, common,
         Words(
             "miou: one confusion matrix of all pixels, as VOC has it; void pixels are not counted. Pictures are read "
-            f"whole, their shorter side {side} pixels.{why.en}",
-            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，短边为 {side}。{why.zh}",
+            f"whole, {size.en}.{why.en}",
+            f"miou：由全部像素的一个混淆矩阵得出，与 VOC 相同；不计空白像素。图像整张读入，{size.zh}。{why.zh}",
         ),
         per_class={  # None of a class that no test image has
             name: _known(share) for name, share in zip(data.classes, shares, strict=True)
@@ -346,6 +348,17 @@ def anchors_of(run: OpenRun, count: int) -> Iterator[tuple[str, bytes]]:
         yield f"train-{place}", inspect_anchors(system, run.data, place)
 
 
+def predictor_cells(found: Sequence[Predictor]) -> list[list[str]]:
+    """For each map what is said there: height and width; channels, height and width of classes and of offsets; anchors
+    a pixel and in all. Then how many anchors there are."""
+    rows = [
+        [*("×".join(map(str, shape)) for shape in (one.classes[1:], one.classes, one.offsets)), f"{one.at_pixel}",
+         f"{one.anchors:,}"]
+        for one in found
+    ]  # fmt: skip
+    return [*rows, ["", "", "", "", f"{sum(one.anchors for one in found):,}"]]
+
+
 def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int) -> list[Tensor]:
     """Rows of `count` test images, what is known of them, and what the system says: (n, 3, h, w) each in [0, 1]."""
     system.eval()
@@ -356,7 +369,8 @@ def shown_rows(system: Recognizer, data: ImageData, runtime: Runtime, count: int
     if isinstance(system, Segmenter):
         assert masks is not None
         said = torch.cat([name_pixels(system, chunk, runtime) for chunk in images.split(at_once)])
-        return [images, *(_each(coloured, data, images, these) for these in (masks, said))]
+        paint = partial(coloured, palette=data.palette)
+        return [images, *(_each(paint, data, images, these) for these in (masks, said))]
     if isinstance(system, SSD):
         assert data.test.boxes is not None
         true = [rows[rows[:, 0] >= 0] for rows in data.test.boxes[places]]

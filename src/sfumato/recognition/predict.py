@@ -19,7 +19,7 @@ from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import opened
 from ..ops.anchors import Detections
-from ..reports.overlays import GROUNDS, below, coloured, colours, draw_boxes
+from ..reports.overlays import GROUNDS, Colour, below, coloured, colours, draw_boxes
 from .finetune import FineTuned
 from .measures import find_objects, name_pictures
 from .recognizer import Recognizer
@@ -196,11 +196,13 @@ class Reader:
         lines = {number: f"{self.names[number]} {shares[number]:.0%}" for number in order if shares[number] >= LEAST}
 
         def draw() -> Image.Image:
-            palette, legend = colours(self.names), lines
+            legend = lines
             if self.steady:  # the same below every frame, or nothing
                 legend = dict(enumerate(self.names)) if len(self.names) <= LEGEND else {}
-            drawn = Image.fromarray(_painted(to_tensor(seen.whole()), mask, self.names))
-            rows = [(line, palette[number]) for number, line in legend.items() if self.names[number] not in GROUNDS]
+            drawn = Image.fromarray(_painted(to_tensor(seen.whole()), mask, self.names, self.palette))
+            rows = [
+                (line, self.palette[number]) for number, line in legend.items() if self.names[number] not in GROUNDS
+            ]
             return below(drawn, rows)
 
         values = {self.names[number]: float(shares[number]) for number in order}
@@ -221,10 +223,12 @@ def _largest(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return found
 
 
-def _painted(picture: Tensor, mask: Tensor, names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _painted(
+    picture: Tensor, mask: Tensor, names: Sequence[str], palette: Sequence[Colour]
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """uint8 (h, w, 3): `picture`, uint8 (3, h, w), under the colours of `mask`; in strips, for the same reason."""
     strips = [
-        (coloured(part.float() / 255, own, names) * 255).round().to(torch.uint8)
+        (coloured(part.float() / 255, own, names, palette) * 255).round().to(torch.uint8)
         for part, own in zip(picture.split(256, 1), mask.split(256), strict=True)
     ]
     return torch.cat(strips, 1).permute(1, 2, 0).contiguous().numpy()

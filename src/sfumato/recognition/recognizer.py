@@ -46,6 +46,7 @@ class RecognitionConfig:
     batch_size: Count = 32  # images per step, over all processes
     flip: bool = True  # mirror half of the training images
     images: Count = 100_000  # training images drawn in the whole run
+    follow: bool = False  # measure the test images after every epoch, to look at: nothing is chosen by them
     patience: Natural = 0  # end after so many epochs without a better measure on validation images; 0: never
 
     def __post_init__(self) -> None:
@@ -79,6 +80,10 @@ class Recognizer(System):
     @property
     def patience(self) -> int:
         return self.config.patience
+
+    @property
+    def follows(self) -> bool:
+        return self.config.follow
 
     @property
     def least_batch(self) -> int:

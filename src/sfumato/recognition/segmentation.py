@@ -23,7 +23,7 @@ from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.backbones import Backbone, BackboneName
 from .losses import dice_loss, naming_loss
-from .recognizer import RecognitionConfig, Recognizer
+from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 RATIO = (3 / 4, 4 / 3)  # of the sides of what is cut out
 LEAST = 32  # pixels: of smaller squares the coarsest maps would keep nothing
@@ -38,7 +38,9 @@ class SegmentationConfig(RecognitionConfig):
     fit: ClassVar[Fit] = "short"
     target: ClassVar[Target] = "masks"
     backbone: BackboneName = "sfumato"  # the network that reads the image
-    crop: Annotated[int, Bounds(LEAST)] = 128  # side of the squares that are trained on
+    resolution: Annotated[int, Bounds(0, MAX_RESOLUTION)] = 128  # pixels of the shorter side; 0: pictures as they are
+    crop: Annotated[int, Bounds(LEAST, MAX_RESOLUTION)] = 128  # side of the squares that are trained on
+    crop_width: Annotated[int, Bounds(0, MAX_RESOLUTION)] = 0  # their width, if they are no squares; 0: as their height
     smallest: ShareAbove0 = 0.25  # least share of an image's area that such a square is enlarged from; 1: as it is
     balance: Share = 0.0  # how much more the pixels of rare classes weigh: 0 nothing, 1 so that all classes weigh alike
     loss: Loss = "cross_entropy"  # of each pixel; focal: hard ones weigh more; dice: with how far areas overlap added
@@ -47,10 +49,19 @@ class SegmentationConfig(RecognitionConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.crop > self.resolution:
-            raise SfumatoError(f"crop {self.crop}: must be at most resolution {self.resolution}")
+        if 0 < self.resolution < min(self.cut):
+            raise SfumatoError(f"crop {min(self.cut)}: must be at most resolution {self.resolution}")
+        if not self.resolution and self.smallest < 1:
+            raise SfumatoError("resolution 0: pictures of their own size are cut as they are: --smallest 1")
+        if 0 < self.crop_width < LEAST:
+            raise SfumatoError(f"crop_width {self.crop_width}: must be 0 or at least {LEAST}")
         if self.backbone == "plain" and self.pretrained:
             raise SfumatoError("backbone plain: nobody has trained it before: --no-pretrained")
+
+    @property
+    def cut(self) -> tuple[int, int]:
+        """Height and width of what is trained on."""
+        return self.crop, self.crop_width or self.crop
 
 
 class Segmenter(Recognizer):
@@ -67,7 +78,7 @@ class Segmenter(Recognizer):
 
     @property
     def trained_side(self) -> int:
-        return self.config.crop
+        return max(self.config.cut)
 
     def begin(self) -> None:
         if self.config.pretrained:
@@ -75,7 +86,7 @@ class Segmenter(Recognizer):
 
     def stages(self) -> Sequence[Stage]:
         config = self.config
-        whole = config.resolution if config.smallest < 1 else config.crop
+        whole = config.resolution if config.smallest < 1 else config.cut
         return [Stage(config.images, config.batch_size, crop=whole, flip=config.flip, across=True)]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -87,8 +98,7 @@ class Segmenter(Recognizer):
             "images": "(n, 3, h, w) in [0, 1]",
             "logits": f"(n, {self.config.classes}, h, w): the largest is the class",
         }
-        side = self.config.crop
-        images = {"images": torch.rand(2, 3, side, side)}
+        images = {"images": torch.rand(2, 3, *self.config.cut)}
         return [Portable("", self.forward, (self.backbone, self.head), images, ("logits",), about, {"images": LEAST})]
 
     def step(self, batches: Iterator[Batch], clock: Clock) -> Scalars:
@@ -129,7 +139,9 @@ def varied(images: Tensor, masks: Tensor, config: SegmentationConfig) -> tuple[T
 
     steps: list[v2.Transform] = []
     if config.smallest < 1:
-        steps.append(v2.RandomResizedCrop(config.crop, (config.smallest, 1.0), RATIO, antialias=True))
+        high, wide = config.cut
+        ratio = RATIO[0] * wide / high, RATIO[1] * wide / high
+        steps.append(v2.RandomResizedCrop((high, wide), (config.smallest, 1.0), ratio, antialias=True))
     if config.recoloured:
         steps.append(v2.ColorJitter(BRIGHTNESS, BRIGHTNESS, BRIGHTNESS, HUE))
     if not steps:

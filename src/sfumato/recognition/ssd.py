@@ -28,7 +28,7 @@ from ..engine.fields import Bounds, ShareInside
 from ..engine.portable import Portable
 from ..engine.system import Scalars
 from ..errors import SfumatoError
-from ..nets.backbones import BackboneName, build_backbone, double
+from ..nets.backbones import Backbone, BackboneName, build_backbone, double
 from ..ops.anchors import (
     Detections,
     Targets,
@@ -130,7 +130,7 @@ class Maps(nn.Module):
         super().__init__()
         if config.backbone == "tiny":
             widths = [WIDTH, 2 * WIDTH, 4 * WIDTH]
-            blocks = [_halving(few, many) for few, many in zip([3, *widths], widths, strict=False)]
+            blocks = [halving(few, many) for few, many in zip([3, *widths], widths, strict=False)]
             self.backbone: nn.Module = nn.Sequential(*blocks)
             channels = widths[-1:]
             self.skipped = 0
@@ -140,8 +140,9 @@ class Maps(nn.Module):
             self.backbone, channels = backbone, backbone.channels[self.skipped :]
         self.extra = nn.ModuleList()
         while len(channels) < len(SIZES) - 1:
-            self.extra.append(_halving(channels[-1], EXTRA))
+            self.extra.append(halving(channels[-1], EXTRA))
             channels = [*channels, EXTRA]
+        self.whole = nn.AdaptiveMaxPool2d(1)
         self.channels = [*channels, channels[-1]]
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -149,11 +150,34 @@ class Maps(nn.Module):
         maps = list(read[self.skipped :]) if isinstance(read, list) else [read]
         for block in self.extra:
             maps.append(block(maps[-1]))
-        return [*maps, F.adaptive_max_pool2d(maps[-1], 1)]
+        return [*maps, self.whole(maps[-1])]
+
+    def parts(self) -> list[nn.Module]:
+        """What leads from the image to the first map, and from each to the next; norms of maps left out."""
+        first = [self.backbone]
+        if isinstance(self.backbone, Backbone):
+            stages = self.backbone.stages
+            first = [nn.Sequential(*stages[: self.skipped + 1]), *stages[self.skipped + 1 :]]
+        return [*first, *self.extra, self.whole]
 
 
-def _halving(inputs: int, outputs: int) -> nn.Sequential:
+def halving(inputs: int, outputs: int) -> nn.Sequential:
+    """Two convolutions of 3×3, and half the sides: each number depends on 6×6 of its input."""
     return nn.Sequential(*double(inputs, outputs), nn.MaxPool2d(2))
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What is said at one map: channels, height and width of its classes and of its offsets, and anchors a pixel."""
+
+    classes: tuple[int, int, int]
+    offsets: tuple[int, int, int]
+    at_pixel: int
+
+    @property
+    def anchors(self) -> int:
+        _, height, width = self.classes
+        return self.at_pixel * height * width
 
 
 class SSD(Recognizer):
@@ -205,6 +229,14 @@ class SSD(Recognizer):
         self.train(trained)
         return [(values.shape[-2], values.shape[-1]) for values in maps]
 
+    def predictors(self) -> list["Predictor"]:
+        """What is said at each map, the finest first."""
+        count = self.config.at_pixel
+        return [
+            Predictor((count * (self.config.classes + 1), *shape), (4 * count, *shape), count)
+            for shape in self.map_shapes()
+        ]
+
     @torch.no_grad()
     def find(self, images: Tensor, score: float = 0.01) -> list[Detections]:
         """What is in each of `images`, as sure as `score`."""
@@ -238,6 +270,11 @@ class SSD(Recognizer):
         self.improve(naming + moving, clock)
         error, mae = said_wrong(logits.detach(), offset.detach(), wanted)
         return {"naming": naming.detach(), "moving": moving.detach(), "class_error": error, "box_mae": mae}
+
+
+def predictors_of(config: Config) -> list[Predictor]:
+    """What is said at each map of a detector, the finest first."""
+    return SSD(config).predictors()
 
 
 def fit_anchors(config: Config, boxes: Tensor) -> Config:

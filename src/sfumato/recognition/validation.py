@@ -1,5 +1,7 @@
 """Choosing by images that are neither trained nor tested on: their loss and measure, and how sure answers should be."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,20 +18,29 @@ from .segmentation import Segmenter, pixel_loss
 from .ssd import SSD, anchor_losses
 
 
-def validate(system: Recognizer, data: ImageData, runtime: Runtime) -> dict[str, float]:
-    """The loss on the validation images, as they are, and the measure of the system's kind."""
-    assert data.valid is not None
+def validate(
+    system: Recognizer, data: ImageData, runtime: Runtime, half: Literal["valid", "test"] = "valid"
+) -> dict[str, float]:
+    """The loss on the images of a half, as they are, and the measures of the system's kind, whose names begin with
+    `half`."""
+    split = data.test if half == "test" else data.valid
+    assert split is not None
     system.eval()
     if isinstance(system, Segmenter):
-        return _pixels(system, data.valid, len(data.classes), runtime)
-    if isinstance(system, SSD):
-        return _objects(system, data.valid, runtime)
-    assert isinstance(system, FineTuned)
-    logits = all_logits(system, data.valid, runtime)
-    assert data.valid.labels is not None
-    right = accuracy(confusion(logits.argmax(1), data.valid.labels, len(data.classes)))
-    loss = F.cross_entropy(logits, data.valid.labels)
-    return {"valid_loss": float(loss), "valid_accuracy": right.value}
+        found = _pixels(system, split, len(data.classes), runtime)
+    elif isinstance(system, SSD):
+        found = _objects(system, split, runtime)
+    else:
+        assert isinstance(system, FineTuned)
+        found = _names(system, split, len(data.classes), runtime)
+    return {f"{half}_{name}": value for name, value in found.items()}
+
+
+def _names(system: FineTuned, split: Split, classes: int, runtime: Runtime) -> dict[str, float]:
+    assert split.labels is not None
+    logits = all_logits(system, split, runtime)
+    right = accuracy(confusion(logits.argmax(1), split.labels, classes))
+    return {"loss": float(F.cross_entropy(logits, split.labels)), "accuracy": right.value}
 
 
 @torch.no_grad()
@@ -53,7 +64,8 @@ def _pixels(system: Segmenter, split: Split, classes: int, runtime: Runtime) -> 
         matrix += pixel_confusion(logits.argmax(1), masks, classes)
         count = int((masks != VOID).sum())
         total, known = total + float(pixel_loss(logits, masks)) * count, known + count
-    return {"valid_loss": total / max(1, known), "valid_miou": pixel_scores(matrix)["miou"]}
+    scores = pixel_scores(matrix)
+    return {"loss": total / max(1, known), **{key: scores[key] for key in ("miou", "pixel_accuracy")}}
 
 
 @torch.no_grad()
@@ -69,7 +81,7 @@ def _objects(system: SSD, split: Split, runtime: Runtime) -> dict[str, float]:
         total += float(sum(losses)) * len(images)
         found += on_cpu(detect(logits.float(), offset.float(), anchors))
     true = [rows[rows[:, 0] >= 0] for rows in split.boxes]
-    return {"valid_loss": total / len(split), "valid_map_50": average_precision(found, true)["map_50"]}
+    return {"loss": total / len(split), "map_50": average_precision(found, true)["map_50"]}
 
 
 def calibrate(system: Recognizer, data: ImageData, runtime: Runtime) -> bool:

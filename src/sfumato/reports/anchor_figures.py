@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CELL = 1.9  # inches
+ROOM = 0.5  # around a picture, of its sides
+GREY = "#5f6b76"  # of what belongs to nothing
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,25 @@ def assigned_anchors(
     return png(figure)
 
 
-def anchor_boxes(picture: Tensor, boxes: Tensor, words: Sequence[str], groups: Sequence[int]) -> bytes:
-    """`picture` with `boxes` on it, those of one group in one colour, each with its words."""
+def anchor_boxes(
+    picture: Tensor, boxes: Tensor, words: Sequence[str], groups: Sequence[int], thick: int = 0, inches: float = 4.2
+) -> bytes:
+    """`picture` with `boxes` on it, those of one group in one colour, grey of group -1, each with its words. `thick`:
+    how many of them, the first, have a bold frame. `inches`: the width. Around the picture is room for boxes that lead
+    out of it, by half of its sides at most."""
     height, width = picture.shape[-2:]
-    figure = new_figure(4.2, 4.2 * height / width)
+    left, top = boxes[:, :2].amin(0).clamp(-ROOM, 0).tolist()
+    right, bottom = boxes[:, 2:].amax(0).clamp(1, 1 + ROOM).tolist()
+    figure = new_figure(inches, inches * height * (bottom - top) / (width * (right - left)))
     panel = figure.subplots()
     panel.imshow(picture.permute(1, 2, 0).float().numpy(), extent=(0, 1, 1, 0), aspect=height / width)
     panel.set_axis_off()
-    for box, word, group in zip(boxes.tolist(), words, groups, strict=True):
-        _frame(panel, box, f"C{group % 10}", 1.6)
-        panel.text(box[0], box[1], word, fontsize=7, color="white", va="top",
-                   bbox={"facecolor": f"C{group % 10}", "edgecolor": "none", "pad": 1})  # fmt: skip
+    panel.set(xlim=(left, right), ylim=(bottom, top))
+    for place, (box, word, group) in enumerate(zip(boxes.tolist(), words, groups, strict=True)):
+        shade = f"C{group % 10}" if group >= 0 else GREY
+        _frame(panel, box, shade, 3.2 if place < thick else 1.6)
+        panel.text(max(left, box[0]), max(top, box[1]), word, fontsize=7, color="white", va="top", clip_on=True,
+                   bbox={"facecolor": shade, "edgecolor": "none", "pad": 1})  # fmt: skip
     return png(figure)
 
 

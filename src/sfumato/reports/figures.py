@@ -143,7 +143,8 @@ def curve(
     figure = new_figure()
     axis = figure.subplots()
     for index, (name, (x, y)) in enumerate(series.items()):
-        axis.plot(x, y, label=plain(name), color=INK if index == 0 and len(series) == 1 else f"C{index}", linewidth=1.6)
+        shade, dot = INK if index == 0 and len(series) == 1 else f"C{index}", "o" if len(x) == 1 else ""
+        axis.plot(x, y, label=plain(name), color=shade, linewidth=1.6, marker=dot)  # no line shows a single point
     if marks:
         axis.scatter(*zip(*marks, strict=True), marker="x", color=ACCENT, zorder=3, label=marks_name)
     axis.set(xlabel=xlabel, ylabel=ylabel)

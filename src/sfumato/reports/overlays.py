@@ -18,10 +18,11 @@ RIGHT, WRONG = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1)
 GROUNDS = ("background", "_background_")
 LETTER = 40  # letters' heights in the shorter side
 SMALL, LARGE = 11, 40  # pixels that a letter is high, at least and at most
+Colour = tuple[int, int, int]
 WIDE = 18  # letters' heights that a name in a legend may take
 
 
-def colours(names: Sequence[str]) -> list[tuple[int, int, int]]:
+def colours(names: Sequence[str]) -> list[Colour]:
     """One for each class, 8-bit RGB, always the same; a background is black."""
     found = []
     count = len(names)
@@ -33,13 +34,14 @@ def colours(names: Sequence[str]) -> list[tuple[int, int, int]]:
     return found
 
 
-def coloured(picture: Tensor, mask: Tensor, names: Sequence[str], shade: float = SHADE) -> Tensor:
-    """(3, h, w) in [0, 1]: `picture`, the same, under the colours of `mask` (h, w); background and void stay clear."""
-    palette = torch.tensor(colours(names)) / 255
+def coloured(picture: Tensor, mask: Tensor, names: Sequence[str], palette: Sequence[Colour] = ()) -> Tensor:
+    """(3, h, w) in [0, 1]: `picture`, the same, under the colours of `mask` (h, w); background and void stay clear.
+    `palette`: 8-bit RGB of each class; by default `colours`."""
+    shades = torch.tensor(palette or colours(names)) / 255
     known = mask.long().clamp(max=len(names) - 1)
-    paint = palette[known].permute(2, 0, 1)
+    paint = shades[known].permute(2, 0, 1)
     clear = torch.tensor([name in GROUNDS for name in names])[known] | (mask >= len(names))
-    return torch.where(clear, picture, torch.lerp(picture, paint, shade))
+    return torch.where(clear, picture, torch.lerp(picture, paint, SHADE))
 
 
 def framed(picture: Tensor, right: bool) -> Tensor:
@@ -69,7 +71,7 @@ def draw_boxes(
         _label(draw, (left, top), word, palette[number], font)
 
 
-def below(picture: Image.Image, lines: Sequence[tuple[str, tuple[int, int, int]]]) -> Image.Image:
+def below(picture: Image.Image, lines: Sequence[tuple[str, Colour]]) -> Image.Image:
     """`picture` with a white strip below it: a square of its colour and a word for each of `lines`."""
     if not lines:
         return picture
@@ -92,7 +94,7 @@ def _label(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],
     word: str,
-    colour: tuple[int, int, int],
+    colour: Colour,
     font: ImageFont.FreeTypeFont,
 ) -> None:
     """Words on a patch of `colour`, above `place` or, at the upper edge, below it."""

@@ -12,11 +12,11 @@ from ..errors import SfumatoError
 from ..strict import content_of, convert, decode, shown
 from ..visible import one_line
 
-FORMAT = 5
+FORMAT = 6
 NAME = "config.json"
 COLOUR = re.compile("#[0-9a-f]{6}")
 MAX_BYTES = 2 * 2**20  # of it: the names of some ten thousand classes
-SEGMENTING = {"patience": 0, "loss": "cross_entropy"}
+SEGMENTING = {"patience": 0, "loss": "cross_entropy", "follow": False, "crop_width": 0}
 ENCODING = {"edge_weight": 0.0}
 ADDED: dict[str, dict[str, Any]] = {
     "stacked": {"noise": 0.0, **ENCODING},
@@ -29,9 +29,11 @@ ADDED: dict[str, dict[str, Any]] = {
         "smoothing": 0.0,
         "standardised": False,
         "rectified": False,
+        "follow": False,
     },
     "ssd": {
         "patience": 0,
+        "follow": False,
         "anchors": "usual",
         "sizes": [0.2, 0.272, 0.37, 0.447, 0.54, 0.619, 0.71, 0.79, 0.88, 0.961],
         "ratios": [1.0, 2.0, 0.5],
@@ -41,7 +43,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "fcn": SEGMENTING,
     "unet": SEGMENTING,
     "deeplab": SEGMENTING,
-}  # fields that systems got with formats 3 to 5, and what did as much before
+}  # fields that systems got with formats 3 to 6, and what did as much before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +117,7 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 def migrated(values: dict[str, Any], where: str) -> dict[str, Any]:
     """config.json of any format that ever was, in today's. Raises SfumatoError for one that is not known yet.
 
-    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 4 systems
+    1 has no "format", and wgan has beta1 and beta2 of an optimiser that it does not use. Up to 5 systems
     lack fields of ADDED."""
     found = values.get("format", 1)
     if type(found) is not int or not 1 <= found <= FORMAT:

@@ -149,7 +149,7 @@ def examples(data: ImageData, count: int = EXAMPLES) -> bytes:
             image = boxed(_enlarged(image), rows[:, 1:], rows[:, 0].long(), data.classes)
             word = f"{len(rows)} object{'s' * (len(rows) != 1)}"
         elif mask is not None:
-            image = coloured(image, mask[0], data.classes)
+            image = coloured(image, mask[0], data.classes, data.palette)
             there = [name for number, name in enumerate(data.classes) if (mask == number).any()]
             word = ", ".join(there[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
         elif split.labels is not None:

@@ -249,7 +249,7 @@ class Training:
     def _may_measure(self, trained: float) -> bool:
         """Whether it is time, and measuring once more takes no more than its share of the seconds trained so far; what
         weights are chosen by is measured after every epoch."""
-        if self.validates:
+        if self.validates or self.system.follows:
             return self.clock.crossed(self.epoch) or self.is_over
         every = self.system.glance_every
         if not every or not self.clock.crossed(every) or self.is_over:

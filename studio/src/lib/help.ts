@@ -147,6 +147,7 @@ export const help: Record<string, string> = {
   'let the rate climb for a twentieth of the run, then fall along a cosine': '学习率在训练的前二十分之一上升，之后按余弦下降',
   'mirror half of the training images': '将一半训练图像水平翻转',
   'training images drawn in the whole run': '整个训练抽取的训练图像数',
+  'measure the test images after every epoch, to look at: nothing is chosen by them': '每个 epoch 后在测试图像上度量，仅供观察：不据此作任何选择',
   'end after so many epochs without a better measure on validation images; 0: never'
     : '验证图像上的度量连续这么多个 epoch 未改善即停止；0：从不提前停止',
   "sfumato, efficientnet_lite0, or torchvision's: resnet18, squeezenet1_0, ..."
@@ -175,7 +176,9 @@ export const help: Record<string, string> = {
   'FCN: a classifier without its last layers names coarse cells, and a transposed convolution draws them out to pixels.'
     : 'FCN：去掉最后几层的分类器为粗格子归类，转置卷积再将其展开到像素。',
   "the network that reads the image; the course's is resnet18": '骨干网络；课程用 resnet18',
+  'pixels of the shorter side; 0: pictures as they are': '短边像素数；0：图片保持原尺寸',
   'side of the squares that are trained on': '训练所用方块的边长',
+  'their width, if they are no squares; 0: as their height': '若不是方块，其宽度；0：与高度相同',
   "least share of an image's area that such a square is enlarged from; 1: as it is": '放大成方块的部分至少占图像面积的比例；1：保持原样',
   'how much more the pixels of rare classes weigh: 0 nothing, 1 so that all classes weigh alike'
     : '稀有类别的像素加权多少：0 不加权，1 使各类别权重相同',

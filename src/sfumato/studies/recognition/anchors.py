@@ -3,12 +3,15 @@
 import torch
 from torch import Tensor
 
+from ...ops.anchors import centred
+from ...recognition.measures import predictor_cells
 from ...recognition.ssd import SIZES
 from ...reports.anchor_figures import anchor_boxes
 from ...reports.figures import labelled_rows
 from ...reports.language import Speaker
+from ...reports.matrices import Panel, matrices
 from ..study import StudyReport
-from .experiments import ENLARGED, SHOWN_RATIOS, SHOWN_SIZES, SIDES, Five
+from .experiments import ENLARGED, OBJECTS, SHOWN_RATIOS, SHOWN_SIZES, Five
 from .measures import Recognition
 
 # What "Dive into Deep Learning" prints in section 14.4.
@@ -28,17 +31,30 @@ def anchors(report: StudyReport, say: Speaker, measured: Recognition) -> None:
         f"The anchors of one pixel of a bundled photograph of {width}×{height}: every size with the first ratio, the first size with every other: {len(pairs)} a pixel, {found.total:,} in all.",
         f"随包照片（{width}×{height}）中一个像素的锚框：每个尺寸配第一个比例，第一个尺寸配其余比例；每像素 {len(pairs)} 个，共 {found.total:,} 个。",
     )  # fmt: skip
-    cells = [
-        [f"{side}×{side}", ", ".join(f"{size:g}" for size in sizes), f"{count:,}"]
-        for side, sizes, count in zip(SIDES, SIZES, found.maps, strict=True)
-    ]
-    total = sum(found.maps)
+    sizes = [", ".join(f"{size:g}" for size in pair) for pair in SIZES]
+    cells = [[row[0], words, *row[1:]] for row, words in zip(predictor_cells(found.maps), [*sizes, ""], strict=True)]
+    total = sum(one.anchors for one in found.maps)
     report.table(
-        [say("map", "特征图"), say("sizes", "尺寸"), say("anchors", "锚框数")], [*cells, ["", "", f"{total:,}"]],
-        "TinySSD on 256×256 pixels; ratios 1, 2 and 0.5.", "256×256 上的 TinySSD；比例为 1、2、0.5。",
+        [say("map", "特征图"), say("sizes", "尺寸"), say("classes", "类别"), say("offsets", "偏移"), say("anchors a pixel", "每像素锚框"), say("anchors", "锚框数")],
+        cells,
+        "TinySSD on 256×256 pixels, for one class beside the background: what is said at each map, channels × height × width; ratios 1, 2 and 0.5.",
+        "256×256 上的 TinySSD，除背景外一类：各特征图的预测，通道 × 高 × 宽；比例为 1、2、0.5。",
     )  # fmt: skip
     report.row("anchors of TinySSD", "TinySSD 的锚框数", total, "", 5444, "lower")
+    _forms(report, say)
     _five(report, say, measured.five)
+
+
+def _forms(report: StudyReport, say: Speaker) -> None:
+    """Corner and centre form of the dog and the cat."""
+    cells = [
+        [name, *(", ".join(f"{value:.3g}" for value in form.tolist()) for form in (box, centred(box)))]
+        for name, box in zip((say("dog", "狗"), say("cat", "猫")), OBJECTS, strict=True)
+    ]
+    report.table(
+        ["", say("left, top, right, bottom", "左、上、右、下"), say("across, down, width, height", "横、纵、宽、高")], cells,
+        "Two boxes by their corners and by their centre, as shares of the picture's sides.", "两个边框的两种写法：对角与中心（均为占图像边长的比例）。",
+    )  # fmt: skip
 
 
 def _five(report: StudyReport, say: Speaker, found: Five) -> None:
@@ -74,6 +90,21 @@ def transposed(report: StudyReport, say: Speaker, measured: Recognition) -> None
     report.row(
         "largest |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| of six shapes", "六种形状下 |⟨Ax, y⟩ - ⟨x, Aᵀy⟩| / |⟨Ax, y⟩| 的最大值",
         found.adjointness, "", 1e-9, "lower",
+    )  # fmt: skip
+    for one in found.matrices:
+        report.picture(
+            f"matrix-{one.stride}",
+            matrices([Panel("A", one.weights), Panel("Aᵀ", one.weights.T), Panel("y", one.values[:, None]), Panel("Aᵀy", one.drawn[:, None])], "g"),
+            f"The convolution of stride {one.stride} as a matrix A, a row for each number of its result; Aᵀ is the transposed convolution, of the numbers above read row by row.",
+            f"步幅为 {one.stride} 的卷积写成矩阵 A，结果的每个数一行；Aᵀ 即转置卷积，作用于上面按行读出的数。",
+        )  # fmt: skip
+    report.row(
+        "largest difference of Aᵀy from torch's transposed convolution", "Aᵀy 与 torch 转置卷积的最大差",
+        max(one.error for one in found.matrices), "", 1e-6, "lower",
+    )  # fmt: skip
+    report.picture(
+        "kernels", matrices([Panel(name, kernel) for name, kernel in found.kernels.items()], ".2f"),
+        "Bilinear kernels as they are laid around each number, to enlarge by so many times.", "双线性核：按放大倍数叠加在每个数周围。",
     )  # fmt: skip
     names = [say.figure("nearest", "最近邻"), say.figure("bilinear", "双线性"), say.figure("transposed", "转置卷积")]
     report.picture(

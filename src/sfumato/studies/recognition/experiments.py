@@ -1,16 +1,17 @@
 """What recognition is built from, as experiments that take seconds: anchors and transposed convolutions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...data.photographs import photographs
+from ...nets.receptive import influence
 from ...ops.anchors import assign, detect, offsets, overlaps_of, prior_boxes
 from ...recognition.fcn import bilinear
-from ...recognition.ssd import RATIOS, SIZES
+from ...recognition.ssd import PRESETS, WIDTH, Predictor, halving, predictors_of
 
 # The five-anchor demonstration of "Dive into Deep Learning", section 14.4, and what is printed there.
 OBJECTS = torch.tensor([[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]])
@@ -27,19 +28,20 @@ FOUR = torch.tensor([[0.1, 0.08, 0.52, 0.92], [0.08, 0.2, 0.56, 0.95], [0.15, 0.
 CHANCES = torch.tensor([[0.1, 0.9, 0.0], [0.2, 0.8, 0.0], [0.3, 0.7, 0.0], [0.1, 0.0, 0.9]])
 PHOTOGRAPH, PLACE = "cat", (0.5, 0.45)  # whose pixel has its anchors drawn: shares of height and width
 SHOWN_SIZES, SHOWN_RATIOS = (0.75, 0.5, 0.25), (1.0, 2.0, 0.5)
-SIDES = (32, 16, 8, 4, 1)  # of TinySSD's maps
+NUMBERS = torch.tensor([[0.0, 1.0], [2.0, 3.0]])  # the text's input and kernel of a transposed convolution
 ENLARGED = 4  # times, by a transposed convolution
 PATCH = 48  # pixels of a photograph that is enlarged
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """A photograph, the anchors of one of its pixels, how many all its pixels have, and how many each of TinySSD's maps."""
+    """A photograph, the anchors of one of its pixels, how many all its pixels have, and what is said at each of the maps
+    of the course's TinySSD."""
 
     picture: Tensor
     here: Tensor
     total: int
-    maps: Sequence[int]
+    maps: Sequence[Predictor]
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,25 @@ class Five:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """A convolution as the matrix (o, i) that it is, `values` (o,) and what the transpose makes of them, `drawn` (i,);
+    `error`: the largest difference of that from torch's transposed convolution."""
+
+    stride: int
+    weights: Tensor
+    values: Tensor
+    drawn: Tensor
+    error: float
+
+
+@dataclass(frozen=True)
 class Transposed:
-    """A transposed convolution in numbers, how far one is from the transpose, and a patch enlarged three ways: nearest,
-    bilinear, transposed; `error`: of the last two, away from the border."""
+    """A transposed convolution in numbers and as matrices, how far one is from the transpose, bilinear kernels, and a
+    patch enlarged three ways: nearest, bilinear, transposed; `error`: of the last two, away from the border."""
 
     numbers: Mapping[str, Tensor]
+    matrices: Sequence[Matrix]
+    kernels: Mapping[str, Tensor]
     adjointness: float
     enlarged: Tensor
     error: float
@@ -68,8 +84,15 @@ def place_anchors() -> Anchors:
     picture = photographs()[PHOTOGRAPH].float() / 255
     height, width = picture.shape[-2:]
     boxes = prior_boxes(height, width, SHOWN_SIZES, SHOWN_RATIOS).view(height, width, -1, 4)
-    each = [len(prior_boxes(side, side, sizes, RATIOS)) for side, sizes in zip(SIDES, SIZES, strict=True)]
-    return Anchors(picture, boxes[round(PLACE[0] * height), round(PLACE[1] * width)], boxes.numel() // 4, each)
+    maps = predictors_of(replace(PRESETS["bananas"], classes=1))
+    return Anchors(picture, boxes[round(PLACE[0] * height), round(PLACE[1] * width)], boxes.numel() // 4, maps)
+
+
+def look_back() -> Tensor:
+    """(h, w): the gradient of one number behind a halving block of TinySSD in its input, noise of 20×20, in the mean of
+    many: of one alone, poolings pass over most pixels."""
+    noise = torch.rand(64, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    return influence(halving(3, WIDTH).eval(), noise)
 
 
 def assign_five() -> Five:
@@ -82,7 +105,7 @@ def assign_five() -> Five:
 
 
 def transpose() -> Transposed:
-    kernel = values = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    kernel = values = NUMBERS
     numbers = {"input and kernel": values}
     for name, options in {"": {}, ", stride 2": {"stride": 2}, ", padding 1": {"padding": 1}}.items():
         drawn = F.conv_transpose2d(values[None, None], kernel[None, None], **options)[0, 0]
@@ -95,10 +118,34 @@ def transpose() -> Transposed:
     inner = slice(ENLARGED // 2, -(ENLARGED // 2))
     return Transposed(
         numbers,
+        [transposed_matrix(stride) for stride in (1, 2)],
+        {f"{factor}×": bilinear(1, factor).weight[0, 0].detach() for factor in (2, ENLARGED)},
         max(adjointness(stride, padding) for stride in (1, 2, 3) for padding in (0, 1)),
         torch.cat([near, straight, drawn]),
         float((drawn - straight)[..., inner, inner].abs().max()),
     )
+
+
+def convolution_matrix(kernel: Tensor, height: int, width: int, stride: int) -> Tensor:
+    """(o, height · width): what a convolution by `kernel`, without padding, does to pictures of that size, row by row of
+    its result."""
+    high, wide = kernel.shape
+    rows = []
+    for top in range(0, height - high + 1, stride):
+        for left in range(0, width - wide + 1, stride):
+            row = torch.zeros(height, width)
+            row[top : top + high, left : left + wide] = kernel
+            rows.append(row.flatten())
+    return torch.stack(rows)
+
+
+def transposed_matrix(stride: int) -> Matrix:
+    """Of the text's numbers, input and kernel."""
+    drawn = F.conv_transpose2d(NUMBERS[None, None], NUMBERS[None, None], stride=stride)[0, 0]
+    height, width = drawn.shape
+    weights = convolution_matrix(NUMBERS, height, width, stride)
+    found = weights.T @ NUMBERS.flatten()
+    return Matrix(stride, weights, NUMBERS.flatten(), found, float((found - drawn.flatten()).abs().max()))
 
 
 def adjointness(stride: int, padding: int) -> float:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ...data.dataset import ImageData
-from ...nets.receptive import receptive_field
+from ...nets.receptive import extent, receptive_field
+from ...recognition.fields import field_panel, field_panels
 from ...recognition.measures import inspect_anchors, mistakes, shown_rows
+from ...recognition.ssd import WIDTH, halving
 from ...reports.language import Speaker
+from ...reports.matrices import matrices
 from ..study import Lab, Measured, about
-from .experiments import Anchors, Five, Transposed, assign_five, place_anchors, transpose
+from .experiments import Anchors, Five, Transposed, assign_five, look_back, place_anchors, transpose
 
 SHOWN = 6
 BOXING = ("ssd", "ssd-pretrained")
@@ -21,7 +24,8 @@ COLOURING = ("fcn-32s", "fcn-8s", "unet", "deeplab")
 class Recognition(Measured):
     """`mistakes`: images that the fine-tuned network names wrong, and words for each; `assigned`: figures of anchors on
     training images; `detections`, `colourings`: rows of test images, what is true of them and what each run says;
-    `fields`: receptive field of each run's backbone, by name."""
+    `fields`: receptive field of each run's backbone, by name; `block`: side of that of a halving block, by its gradient;
+    `looks`: a figure of that gradient, and of those of TinySSD's maps."""
 
     boxed: ImageData
     masked: ImageData
@@ -33,12 +37,21 @@ class Recognition(Measured):
     detections: Mapping[str, Sequence[Tensor]]
     colourings: Mapping[str, Sequence[Tensor]]
     fields: Mapping[str, tuple[str, int]]
+    block: int
+    looks: bytes
 
 
 def measure(lab: Lab) -> Recognition:
     boxed, masked = lab.setup.others
     systems = {name: lab.system(name) for name in lab.runs}
-    objects = Speaker(lab.settings.language).figure("objects", "物体")
+    say = Speaker(lab.settings.language)
+    objects = say.figure("objects", "物体")
+    gradient, ssd = look_back(), systems["ssd"]
+    left, _, right, _ = extent(gradient)
+    looks = [
+        field_panel(say.figure("halving block", "减半块"), halving(3, WIDTH), gradient),
+        *field_panels(ssd.maps.parts(), ssd.maps, boxed.test.images(boxed.test.spread(SHOWN))),
+    ]
     return Recognition(
         data=lab.data,
         full=lab.settings.full,
@@ -63,4 +76,6 @@ def measure(lab: Lab) -> Recognition:
             name: (systems[name].config.backbone, receptive_field(nn.Sequential(*systems[name].backbone.stages)))
             for name in COLOURING
         },
+        block=right - left,
+        looks=matrices(looks),
     )

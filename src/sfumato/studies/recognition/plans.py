@@ -48,11 +48,11 @@ def plans(on: Sequence[tuple[str, ImageData]], network: str, weights: str, full:
     narrow = {} if full else {"width": 16}
     width = {"width": 64 if full else 32}
     return [
-        Plan("fine-tuned", f"finetune:{names}", {**net, "weights": weights, **small["names"]}, "fine-tuned", "微调", named),
-        Plan("scratch", f"finetune:{names}", {**net, **new, **small["names"]}, "from scratch", "从零训练", named),
+        Plan("fine-tuned", f"finetune:{names}", {**net, "weights": weights, "follow": True, **small["names"]}, "fine-tuned", "微调", named),
+        Plan("scratch", f"finetune:{names}", {**net, **new, "follow": True, **small["names"]}, "from scratch", "从零训练", named),
         Plan("ssd", f"ssd:{boxes}", small["boxes"], "TinySSD", "TinySSD", boxed),
         Plan("ssd-pretrained", f"ssd:{boxes}", {**back, "pretrained": True, **fewer}, "SSD, pretrained", "SSD（预训练）", boxed),
-        Plan("fcn-32s", f"fcn:{masks}", {**back, **small["masks"]}, "FCN-32s", "FCN-32s", masked),
+        Plan("fcn-32s", f"fcn:{masks}", {**back, "follow": True, **small["masks"]}, "FCN-32s", "FCN-32s", masked),
         Plan("fcn-8s", f"fcn:{masks}", {**back, "skips": 2, **small["masks"]}, "FCN-8s", "FCN-8s", masked),
         Plan("unet", f"unet:{masks}", {**back, **narrow, **small["masks"]}, "U-Net", "U-Net", masked),
         Plan("deeplab", f"deeplab:{masks}", {**back, **width, **small["masks"]}, "DeepLab", "DeepLab", masked),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...data.dataset import ImageData
 from ...metrics.table import OURS, Evaluation, Words
+from ...recognition.family import by_epoch
 from ...reports.figures import captioned, confusion_table, curve, labelled_rows
 from ...reports.language import Speaker
 from ..study import StudyReport, left_out, notice
@@ -28,6 +29,7 @@ def named(report: StudyReport, say: Speaker, measured: Recognition) -> None:
         f"The same network on the same {count:,} images, augmented, once with weights that were trained before and once without.",
         f"同一网络、同样 {count:,} 张增广图像：一次用预训练权重，一次不用。",
     )  # fmt: skip
+    _epochs(report, say, measured, "naming-epochs", NAMING, "accuracy", measured.data)
     report.evaluation(_merged(measured, NAMING))
     for name in NAMING:
         run = measured.runs[name]
@@ -59,6 +61,19 @@ def boxed(report: StudyReport, say: Speaker, measured: Recognition) -> None:
             "A training image: its objects, and on each map the anchors that are trained for them, with where their offsets lead.",
             "一张训练图像：其中的物体，以及各特征图上为其训练的锚框和偏移方向。",
         )  # fmt: skip
+    report.picture(
+        "looks", measured.looks,
+        "How much one number changes with each pixel that it is computed from (roots of mean absolute gradients), in the frame of what kernels and poolings allow: behind a halving block with new weights, and on each map of TinySSD.",
+        "一个数随各像素的变化（平均绝对梯度的平方根），红框为卷积与汇聚所允许的范围：新权重的减半块，以及 TinySSD 的各特征图。",
+    )  # fmt: skip
+    report.row(
+        "receptive field of a halving block, by gradient",
+        "减半块的感受野（由梯度得出）",
+        measured.block,
+        "pixels",
+        6,
+        "lower",
+    )
     loss = say.figure("loss", "损失")
     _curves(report, say, measured, "boxing", BOXING, "naming", loss, "The loss of what anchors say they hold.", "锚框类别的损失。")  # fmt: skip
     report.evaluation(_merged(measured, BOXING))
@@ -87,6 +102,7 @@ def masked(report: StudyReport, say: Speaker, measured: Recognition) -> None:
         report, say, measured, "colouring", COLOURING, "cross_entropy", say.figure("cross entropy", "交叉熵"),
         "Cross entropy of the pixels of training images.", "训练图像像素的交叉熵。",
     )  # fmt: skip
+    _epochs(report, say, measured, "colouring-epochs", COLOURING[:1], "pixel_accuracy", measured.masked)
     report.evaluation(_merged(measured, COLOURING))
     shares = [measured.runs[name].evaluation.more["per_class"] for name in COLOURING]
     cells = [
@@ -138,6 +154,24 @@ def _curves(
 ) -> None:  # fmt: skip
     series = {measured.runs[name].figure_label(say): measured.runs[name].series(key) for name in names}
     report.picture(figure, curve(series, say.figure("images", "图像数"), axis), en, zh)
+
+
+def _epochs(
+    report: StudyReport, say: Speaker, measured: Recognition, figure: str, names: Sequence[str], key: str,
+    data: ImageData,
+) -> None:  # fmt: skip
+    """Accuracy of training and of test images by epoch."""
+    series = {}
+    for name in names:
+        run = measured.runs[name]
+        found = by_epoch(run.history, len(data.train))
+        halves = ((key, say.figure("training", "训练")), (f"test_{key}", say.figure("test", "测试")))
+        series |= {f"{run.figure_label(say)}, {words}": found[half] for half, words in halves}
+    report.picture(
+        figure, curve(series, say.figure("epoch", "轮次"), say.figure("accuracy", "准确率"), rising=True),
+        "Accuracy by epoch: training images as they were shown, test images as they are. Nothing was chosen by these.",
+        "各轮的准确率：训练图像为增广后的样子，测试图像为原样，未据此作任何选择。",
+    )  # fmt: skip
 
 
 def _merged(measured: Recognition, names: Sequence[str]) -> Evaluation:
