@@ -75,6 +75,7 @@ class Run:
 
     @property
     def system_name(self) -> str:
+        """Its name in the catalog."""
         return self.manifest.system
 
     @property
@@ -90,6 +91,7 @@ class Run:
 
     @property
     def runtime(self) -> Runtime:
+        """Where and in what precision it computes."""
         as_trained = self._device in ("auto", self.manifest.device)
         return choose(self._device, self.manifest.precision if as_trained else "auto")
 
