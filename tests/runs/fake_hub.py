@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-TOKEN = "hf_of_the_tests"  # noqa: S105 - of nobody
+TOKEN = "hf_of_the_tests"
 
 
 @dataclass

