@@ -7,7 +7,7 @@ Only the files of FILES are fetched, each into a folder of its commit, and nothi
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,8 +102,7 @@ def _fetched(name: str, revision: str) -> Path:
     if not COMMIT.fullmatch(commit):
         raise SfumatoError(f"{name}: {api.endpoint} names no commit")
     if not (home / commit).is_dir():
-        sizes = {file.rfilename: file.size for file in about.siblings or () if file.rfilename in FILES}
-        _check(name, sizes)
+        sizes = _sizes(name, about.siblings or ())
         warn(f"fetching {', '.join(sizes)} ({in_megabytes(sum(sizes.values()))}) from {api.endpoint}/{name}")
         write_atomically(home / commit, lambda beside: _fetch(api, name, commit, list(sizes), beside))
     write_bytes(known, commit.encode())
@@ -119,13 +118,16 @@ def _offline() -> bool:
     return constants.HF_HUB_OFFLINE
 
 
-def _check(name: str, sizes: dict[str, Any]) -> None:
-    """Raises SfumatoError for what is no model, and for files larger than any of ours."""
+def _sizes(name: str, there: Iterable[Any]) -> dict[str, int]:
+    """The files to be fetched, and their bytes. Raises SfumatoError for what is no model, and for files larger than any
+    of ours."""
+    sizes = {file.rfilename: file.size for file in there if file.rfilename in FILES}
     if missing := [file for file in NEEDED if file not in sizes]:
         raise SfumatoError(f"{name}: no model of Sfumato: it holds no {missing[0]}")
     for file, size in sizes.items():
         if type(size) is not int or not 0 <= size <= FILES[file]:
             raise SfumatoError(f"{name}: {file} has {size} bytes, and {FILES[file]} are the most")
+    return sizes
 
 
 def _fetch(api: "HfApi", name: str, commit: str, files: list[str], folder: Path) -> None:
