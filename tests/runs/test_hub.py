@@ -132,6 +132,8 @@ def test_what_is_here_is_not_fetched_again_nor_asked_for_offline(
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value) if module is constants else patch.setenv(name, str(value))
             assert here(f"hf://{NAME}") == here(f"hf://{NAME}@{sha}") == folder
+            with pytest.raises(SfumatoError, match="forbids to send"):
+                push(run, NAME)
             for other in (f"{NAME}@other", f"{NAME}@{'0' * 40}", "somebody/other"):
                 with pytest.raises(SfumatoError, match=r"is not here, and .*OFFLINE forbids"):
                     here(f"hf://{other}")

@@ -1,6 +1,7 @@
 """The model card, README.md: what a model is, what it was trained on, what was measured, how it is used."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import yaml
 
@@ -38,7 +39,7 @@ def card(run: Run, name: str, license: str = "") -> str:
         f"{manifest.processes}; seed {manifest.seed}; Sfumato {manifest.sfumato}, torch {manifest.torch}.",
     ]
     if measured:
-        first, rows, caption = table(measured)
+        first, rows, caption = table(replace(measured, left_out=0))  # of which report.html says more, which is not here
         parts += ["## Measured", _markdown([first, *rows]), caption]
     parts += [
         "## Departures",

@@ -89,7 +89,7 @@ def answering(name: str, endpoint: str) -> Iterator[None]:
 def _fetched(name: str, revision: str) -> Path:
     home = cache_folder("hub") / name.replace("/", "--")
     known = home / f"{quote(revision, safe='')}.commit"
-    if _offline():
+    if offline():
         commit = revision if COMMIT.fullmatch(revision) else known.read_text() if known.is_file() else ""
         if not COMMIT.fullmatch(commit) or not (home / commit).is_dir():
             check_online(f"hf://{name}")
@@ -109,7 +109,8 @@ def _fetched(name: str, revision: str) -> Path:
     return home / commit
 
 
-def _offline() -> bool:
+def offline() -> bool:
+    """Whether nothing may be fetched or sent. Raises SfumatoError if the extra is missing."""
     if os.environ.get(OFFLINE):
         return True
     hub()

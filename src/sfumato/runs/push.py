@@ -3,11 +3,10 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..cache import check_online
 from ..errors import SfumatoError
 from ..terminal import warn
 from .card import card
-from .hub import CARD, FILES, answering, checked, hub, in_megabytes
+from .hub import CARD, FILES, answering, checked, hub, in_megabytes, offline
 from .model import NAME, is_model, write_model
 from .open import Run
 
@@ -16,7 +15,8 @@ def push(run: Run, name: str, *, private: bool = False, revision: str = "", lice
     """Sends the model of `run` to the repository `name`, OWNER/NAME, which is made, `private` or not, on its branch
     `revision`; returns the page's address. Raises SfumatoError if that cannot be."""
     files = _files(run, checked(name), license)
-    check_online(name)
+    if offline():
+        raise SfumatoError(f"{name}: SFUMATO_OFFLINE or HF_HUB_OFFLINE forbids to send anything")
     api = hub()
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 
