@@ -22,6 +22,10 @@ notice.
 of config.json, state.json and evaluation.json are brought up from every older version, for ever; newer ones are refused
 in a line.
 
+**Versions.** All of `./check` is run on Python 3.11; `./check --floors` has been on 3.11, 3.12 and 3.13, each with the
+lowest versions of all dependencies that pyproject.toml allows and that Python has wheels of. `./check --extras`
+tries each extra alone, with the newest.
+
 Written by `docs/api.py`.
 """
 
