@@ -18,7 +18,7 @@ import sfumato
 from sfumato.version import __version__
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("benchmarks", "docs", "examples", "results", "src", "tests")
+FOLDERS = ("benchmarks", "book", "docs", "examples", "results", "src", "tests")
 BESIDE = {".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "PKG-INFO", "README.md",
           "README.zh-CN.md", "SECURITY.md", "pyproject.toml"}  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_builds_are_reproducible_and_whole(tmp_path: Path) -> None:
         file.extractall(tmp_path / "unpacked", filter="data")
     assert {name.as_posix().removeprefix("src/") for name in names if name.parts[0] == "src"} == assets()
     assert {name.as_posix() for name in names if len(name.parts) == 1} == BESIDE
-    assert {name.parts[0] for name in names if len(name.parts) > 1} == {"docs", "examples", "src"}
+    assert {name.parts[0] for name in names if len(name.parts) > 1} == {"book", "docs", "examples", "results", "src"}
 
     again, _ = build(tmp_path / "unpacked" / top, tmp_path / "3", when=1_600_000_000)
     assert again.read_bytes() == wheel.read_bytes()
