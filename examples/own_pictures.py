@@ -10,7 +10,6 @@ from PIL import Image
 from skimage import data
 
 import sfumato
-from sfumato.data.sources import View, open_data
 
 root = Path("pictures")
 for name, photograph in {"cat": data.chelsea(), "coffee": data.coffee()}.items():
@@ -23,12 +22,10 @@ Image.fromarray(data.camera()).save(root / "cat" / "grey.png")
 Image.fromarray(data.chelsea()).convert("RGBA").save(root / "cat" / "transparent.png")
 (root / "coffee" / "broken.jpg").write_bytes(b"\xff\xd8 this is no picture")
 
-opened = open_data("pictures", View(channels=3, resolution=32))
-print(f"{len(opened.train)} training and {len(opened.test)} test pictures, classes {opened.classes}")
-for item in opened.left_out:
-    print(f"left out: {item.file}: {item.reason}")
-
 run = sfumato.train(
     "convolutional:better", data="pictures", run="pictures-run", resolution=32, batch_size=16, images=2_000
 )
+print(f"{len(run.data.train)} training and {len(run.data.test)} test pictures, classes {run.data.classes}")
+for item in run.data.left_out:
+    print(f"left out: {item.file}: {item.reason}")
 print(run.evaluation.values())

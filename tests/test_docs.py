@@ -13,7 +13,14 @@ from sfumato.runs.catalog import CATALOG
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 CARD = "src/sfumato/weights/shipped/README.md"
-PAGES = (*READMES, "CHANGELOG.md", "SECURITY.md", CARD, *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+PAGES = (
+    *READMES,
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    CARD,
+    *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+)
 
 
 @pytest.mark.parametrize("name", READMES)

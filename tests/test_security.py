@@ -21,7 +21,7 @@ from sfumato.data import archives, boxed, clips, idx, mnist, pictures, png, shar
 from sfumato.data.formats import yolo
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
-from sfumato.runs import manifest
+from sfumato.runs import hub, manifest
 from sfumato.weights.load import read_weights
 
 PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text("utf-8")
@@ -36,6 +36,7 @@ SAID = (
     f"a header of a tar | {shards.MAX_HEADER // MIB} MiB |",
     f"| {idx.MAX_BYTES // GIB} GiB |",
     f"| {strict.MAX_BYTES // MIB} MiB, `config.json` {manifest.MAX_BYTES // MIB} MiB; {strict.DEEPEST} levels deep |",
+    f"| {hub.FILES[hub.WEIGHTS] // GIB} GiB; its card {hub.FILES[hub.CARD] // MIB} MiB |",
     f"a YAML file | {yolo.MAX_YAML // MIB} MiB, no aliases |",
     f"| {boxed.MOST:,} |",
     clips.FORMATS.replace(",", ", "),

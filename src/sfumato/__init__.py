@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sfumato.runs.bring import bring_in
     from sfumato.runs.catalog import systems
     from sfumato.runs.open import Run, open
+    from sfumato.runs.push import push
     from sfumato.runs.stylize import stylize
     from sfumato.runs.train import resume, train
     from sfumato.studies.registry import study
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "bring_in",
     "open",
+    "push",
     "resume",
     "study",
     "stylize",
@@ -54,6 +56,7 @@ _HOMES = {
     "Codes": "sfumato.autoencoders.codes",
     "Run": "sfumato.runs.open",
     "open": "sfumato.runs.open",
+    "push": "sfumato.runs.push",
     "train": "sfumato.runs.train",
     "resume": "sfumato.runs.train",
     "bring_in": "sfumato.runs.bring",

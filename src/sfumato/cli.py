@@ -23,7 +23,21 @@ from .terminal import console, tell, warn
 from .version import __version__
 
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
-Run = Annotated[Path, Parameter(help="A run folder, as `sfumato train --run` makes it.")]
+
+
+def _here(_: Any, tokens: Sequence[Any]) -> Path:
+    from .runs.hub import here
+
+    return here(tokens[0].value)
+
+
+Run = Annotated[
+    Path,
+    Parameter(
+        converter=_here,
+        help="A run folder, as `sfumato train --run` makes it, or hf://OWNER/NAME, a model at the Hugging Face Hub.",
+    ),
+]
 Seed = Annotated[int, Parameter(help="What all randomness is derived from.")]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")]
 Precision = Annotated[
@@ -862,6 +876,26 @@ def export(
     from .runs.model import write_model
 
     tell(*write_model(opened.manifest, opened.system, out))
+
+
+@app.command
+def push(
+    run: Run,
+    name: Annotated[str, Parameter(help="OWNER/NAME; it is made if it is not there.")],
+    /,
+    *,
+    private: Annotated[bool, Parameter(negative="", help="Nobody else may see it.")] = False,
+    revision: Annotated[str, Parameter(help="The branch to send to; main by default.")] = "",
+    license: Annotated[str, Parameter(help="Of the weights, by its short name there, as in mit or cc-by-4.0.")] = "",
+) -> None:
+    """Send a run's model to the Hugging Face Hub, with what was measured (extra `hub`); `sfumato` opens it from there.
+
+    The address is HF_ENDPOINT, the token that of `hf auth login` or HF_TOKEN.
+    """
+    from .runs.open import open as open_run
+    from .runs.push import push as send
+
+    tell(send(open_run(run, "cpu"), name, private=private, revision=revision, license=license))
 
 
 @app.command(name="import")

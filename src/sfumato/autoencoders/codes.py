@@ -92,6 +92,7 @@ class Codes:
         return codes.view(len(codes), *shape) if len(shape) == 3 else codes.view(*codes.shape, 1, 1)
 
     def statistics(self) -> CodeStatistics:
+        """Mean, deviation, range and share of zeros of the codes, and how much their Gaussian is shrunk."""
         codes = self.codes
         return CodeStatistics(
             float(codes.mean()), float(codes.std()), float(codes.min()), float(codes.max()),

@@ -19,6 +19,7 @@ from ..metrics.table import Evaluation
 from ..seeds import derive
 from .catalog import CATALOG, configured, open_for
 from .folder import RunFolder
+from .hub import here
 from .model import is_model, load_model
 from .page import write_page
 
@@ -31,7 +32,7 @@ SCORE = 0.5  # how sure a detection must be
 
 
 def open(path: str | Path, device: str = "auto") -> "Run":
-    """The run in `path`. Raises SfumatoError if it is none, or holds no checkpoint yet."""
+    """The run in `path`, or the model at `hf://OWNER/NAME`. Raises SfumatoError if it is none, or has no checkpoint."""
     run = Run(path, device)
     _ = run.system
     return run
@@ -60,7 +61,7 @@ class Run:
     `manifest` is what config.json says, `config` the system's own part of it, `entry` its line in the catalog."""
 
     def __init__(self, path: str | Path, device: str = "auto", opened: ImageData | None = None) -> None:
-        self.folder = RunFolder(path)
+        self.folder = RunFolder(here(path))
         self.path = self.folder.path
         self.manifest = self.folder.manifest()
         self.folder.check_links()
@@ -74,6 +75,7 @@ class Run:
 
     @property
     def system_name(self) -> str:
+        """Its name in the catalog."""
         return self.manifest.system
 
     @property
@@ -89,6 +91,7 @@ class Run:
 
     @property
     def runtime(self) -> Runtime:
+        """Where and in what precision it computes."""
         as_trained = self._device in ("auto", self.manifest.device)
         return choose(self._device, self.manifest.precision if as_trained else "auto")
 
