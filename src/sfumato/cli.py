@@ -758,12 +758,15 @@ def _offer_options() -> None:
 
 @app.command
 def export(
-    run: Run,
+    run: Annotated[Path | None, Parameter(help="A run folder; without one, `--to page` takes the stylizer.")] = None,
     /,
     *,
     out: Annotated[
         Path, Parameter(name=["--out", "-o"], help="A file for other programs, .onnx or .pt2 (PyTorch's); or a folder.")
     ],
+    to: Annotated[
+        Literal["page"] | None, Parameter(help="page: a folder for any web host, on which a browser computes the model.")
+    ] = None,
 ) -> None:
     """Take a model elsewhere: as ONNX, compared with PyTorch on the spot (extra `export`), or as a small folder that
     `sfumato` opens like a run; of an encoder or a brush, the two files that `stylize` ships with."""
@@ -773,6 +776,15 @@ def export(
     from .style.export import export as export_pair
     from .style.export import exports
 
+    if run is None and not to:
+        raise SfumatoError("RUN: is missing: only --to page has a model of its own")
+    if to:
+        from .runs.webpage import write_page
+
+        for made in write_page(open_run(run, "cpu") if run else None, out):
+            tell(f"{made.path}  largest difference from PyTorch {made.difference:.1e}")
+        return
+    assert run is not None
     opened = open_run(run, "cpu")
     if out.suffix in FORMATS:
         for made in export_parts(opened, out):

@@ -38,15 +38,16 @@ def export(run: Run, out: Path) -> Iterator[Exported]:
     parts = run.system.portable()
     if not parts:
         raise SfumatoError(f"{run.path}: {run.system_name} has nothing that other programs could compute")
-    _needs(out.suffix)
+    needs(out.suffix)
     for part in parts:
         path = out.with_name(f"{out.stem}-{part.name}{out.suffix}" if part.name and len(parts) > 1 else out.name)
-        content = (_onnx if out.suffix == ".onnx" else _pt2)(part, _about(run, part))
+        content = (onnx_of if out.suffix == ".onnx" else _pt2)(part, _about(run, part))
         write_bytes(path, content)
         yield Exported(path, compare(part, content, out.suffix))
 
 
-def _needs(suffix: str) -> None:
+def needs(suffix: str) -> None:
+    """Raises SfumatoError where a package is not installed that writes files with that ending."""
     try:
         if suffix == ".onnx":
             import onnx  # noqa: F401
@@ -63,6 +64,7 @@ def _about(run: Run, part: Portable) -> dict[str, str]:
         **known,
         "classes": json_of(list(run.classes)),
         **{f"about.{name}": text for name, text in part.about.items()},
+        **{f"setting.{name}": str(value) for name, value in part.settings.items()},
     }
 
 
@@ -79,7 +81,8 @@ def _program(part: Portable) -> Any:
         return torch.export.export(part.module(), tuple(part.inputs.values()), dynamic_shapes=(tuple(shapes.values()),))
 
 
-def _onnx(part: Portable, about: Mapping[str, str]) -> bytes:
+def onnx_of(part: Portable, about: Mapping[str, str]) -> bytes:
+    """The content of an ONNX file, with `about` in its metadata."""
     import onnx
 
     with torch.no_grad(), warnings.catch_warnings():
