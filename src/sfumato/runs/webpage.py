@@ -27,6 +27,7 @@ from ..style.network import portable_of, shipped
 from ..version import __version__
 from .open import Run
 from .portable import Exported, compare, needs, onnx_of
+from .quantise import quantised
 from .wasm import BINARY, SCRIPT, STATIC, checked, packed
 
 PAGE = ("index.html", "page.css", "page.js", "paint.js", "ort-licence.txt")
@@ -38,23 +39,29 @@ DIGITS = 3  # behind the point of a code
 SIDE = 256  # of examples
 
 
-def write_page(run: Run | None, folder: Path) -> Iterator[Exported]:
-    """Writes the page of a run, or of the stylizer that comes with the package, and each part's difference from
-    PyTorch. Raises SfumatoError for a run that cannot be a page."""
+def write_page(run: Run | None, folder: Path, int8: bool = False) -> Iterator[Exported | str]:
+    """Writes the page of a run, or of the stylizer that comes with the package; gives each part's difference from
+    PyTorch. `int8`: with weights of 8 bits, as `export` has it. Raises SfumatoError for a run that cannot be a page."""
+    if int8 and not run:
+        raise SfumatoError("--int8 is measured on a run's data: give a RUN")
     parts = list(run.system.portable()) if run else [portable_of(shipped().eval())]
     kind = kind_of(run, parts) if run else "style"
     needs(".onnx")
     model = {"kind": kind, "version": __version__, **(_of_run(run, kind) if run else SHIPPED)}
-    model |= {"examples": _examples() if kind == "style" else (), "parts": {}}
-    for part in parts:
-        content = onnx_of(part, {})
-        model["parts"][part.name or "whole"] = {**_about(part), "onnx": packed(content)}
-        yield Exported(folder / "index.html", compare(part, content, ".onnx"))
+    model["examples"] = _examples() if kind == "style" else ()
+    contents: Mapping[str, bytes] = {part.name: onnx_of(part, {}) for part in parts}
+    if run and int8:
+        smaller = quantised(run, contents)
+        contents, said = smaller.contents, smaller.said
+    else:
+        said = [Exported(folder / "index.html", compare(part, contents[part.name], ".onnx")) for part in parts]
+    model["parts"] = {part.name or "whole": {**_about(part), "onnx": packed(contents[part.name])} for part in parts}
     for name in PAGE:
         write_bytes(folder / name, (STATIC / name).read_bytes())
     write_bytes(folder / SCRIPT.name, checked(SCRIPT))
     write_bytes(folder / "wasm.js", f'const WASM = "{packed(checked(BINARY))}";\n'.encode())
     write_bytes(folder / "model.js", f"const MODEL = {json_of(model, ascii_only=True)};\n".encode())
+    yield from said
 
 
 def kind_of(run: Run, parts: Sequence[Portable]) -> str:

@@ -66,6 +66,7 @@ const PARTS = Object.keys(MODEL.parts);
 function draw(canvas, { data, dims }, number = 0) {
   const [, c, h, w] = dims, n = h * w, start = number * c * n;
   canvas.width = w; canvas.height = h;
+  canvas.hidden = false;
   canvas.classList.toggle("pixels", Math.min(w, h) <= 64);
   const image = new ImageData(w, h);
   for (let i = 0; i < n; i++)
@@ -107,8 +108,8 @@ function asRead(bitmap) {
   const box = fit === "squash" ? undefined : [(width - shorter) / 2, (height - shorter) / 2, shorter, shorter];
   return scaled(bitmap, step ? stepped(side, step) : side, step ? stepped(side, step) : side, box);
 }
-/** Where a picture is dropped, pasted or chosen; `use` is given its bitmap. */
-function drop(en, zh, use) {
+/** Where a picture is dropped or chosen; `use` is given its bitmap. `previewed`: whether it is shown there. */
+function drop(en, zh, use, previewed = true) {
   const shown = make("canvas", { hidden: true }), input = make("input", { type: "file", accept: "image/*" });
   const box = make("label", { className: "drop" }, make("b", { words: [en, zh] }),
     make("span", { className: "quiet", words: ["Drop a picture here, or choose a file.", "将图片拖到此处，或选择文件。"] }), input, shown);
@@ -119,7 +120,7 @@ function drop(en, zh, use) {
       const small = scaled(bitmap, Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
       shown.width = small.width; shown.height = small.height;
       shown.getContext("2d").drawImage(small, 0, 0);
-      shown.hidden = false;
+      shown.hidden = !previewed;
       await use(bitmap);
     } catch (error) {
       error.name === "InvalidStateError" ? tell("That is no picture that this browser reads.", "浏览器无法读取该图片。", true) : failed(error);
@@ -347,7 +348,7 @@ const KINDS = {
 
   /** A picture of one side as one of the other. */
   translate() {
-    const shown = make("canvas", { className: "whole" }), keep = make("button", { type: "button", disabled: true, words: ["Download", "下载"] });
+    const shown = make("canvas", { className: "whole", hidden: true }), keep = make("button", { type: "button", disabled: true, words: ["Download", "下载"] });
     let bitmap = null;
     const ways = make("select", {}, ...PARTS.map((part) => make("option", { value: part, textContent: MODEL.ways[part] })));
     const go = async () => {
@@ -463,7 +464,7 @@ function recognised(answers, show) {
     tell(`Read in ${took} ms; the picture stays on this device.`, `识别用时 ${took} 毫秒；图片不会离开本设备。`);
   };
   canvas.hidden = true;
-  stage.append(make("div", { className: "two" }, make("div", { className: "stack" }, drop("Picture", "图片", use), canvas), answers));
+  stage.append(make("div", { className: "two" }, make("div", { className: "stack" }, drop("Picture", "图片", use, MODEL.kind === "names"), canvas), answers));
 }
 
 /** A picture that stands in the page itself. */
