@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class Portable:
     """`compute`: from the tensors of `inputs` to those of `outputs`, a batch first. `inputs`: examples, by name.
     `sized`: the inputs whose height and width may be others, and the number that both must be a multiple of.
-    `networks`: what `compute` uses. `about`: in words, what goes in and what comes out. `settings`: numbers that whoever
-    prepares the inputs needs."""
+    `networks`: what `compute` uses. `about`: in words, what goes in and what comes out. `settings`: numbers that
+    whoever prepares the inputs needs."""
 
     name: str
     compute: Callable[..., Tensor | tuple[Tensor, ...]]

@@ -46,8 +46,8 @@ class Quantised:
 
 
 def quantised(run: Run, contents: Mapping[str, bytes]) -> Quantised:
-    """The ONNX files of the run's parts, by their names, in 8 bits. Raises SfumatoError where it needs data that are not
-    there."""
+    """The ONNX files of the run's parts, by their names, in 8 bits. Raises SfumatoError where it needs data that are
+    not there."""
     parts = {part.name: part for part in run.system.portable()}
     calibration, tests = (
         {name: inputs_of(run, part, tested) for name, part in parts.items()} for tested in (False, True)
@@ -166,15 +166,9 @@ def _psnr(images: Tensor, owed: Tensor) -> float:
 
 
 def _static(method: str, content: bytes, given: Values) -> bytes:
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
+    from onnxruntime import quantization as tools
 
-    class Given(CalibrationDataReader):
+    class Given(tools.CalibrationDataReader):
         def __init__(self) -> None:
             self.rows = iter(range(len(next(iter(given.values())))))
 
@@ -183,10 +177,10 @@ def _static(method: str, content: bytes, given: Values) -> bytes:
             return None if row is None else {name: value[row : row + 1].numpy() for name, value in given.items()}
 
     def quantise(before: Path, after: Path) -> None:
-        quantize_static(
-            before, after, Given(), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(OPERATIONS),
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod[method], extra_options={"CalibPercentile": 99.99},
+        tools.quantize_static(
+            before, after, Given(), quant_format=tools.QuantFormat.QDQ, op_types_to_quantize=list(OPERATIONS),
+            per_channel=True, activation_type=tools.QuantType.QUInt8, weight_type=tools.QuantType.QInt8,
+            calibrate_method=tools.CalibrationMethod[method], extra_options={"CalibPercentile": 99.99},
         )  # fmt: skip
 
     return _by_files(content, quantise)

@@ -133,8 +133,8 @@ def _about(part: Portable) -> dict[str, Any]:
 
 @torch.no_grad()
 def _plane(run: Run) -> dict[str, Any]:
-    """The plane of codes of test images, or of codes as the run draws them where its data are not there: of 2 numbers as
-    they are, else along their two main directions, in standard deviations."""
+    """The plane of codes of test images, or of codes as the run draws them where its data are not there: of 2 numbers
+    as they are, else along their two main directions, in standard deviations."""
     codes, labels = _tested(run)
     if codes.shape[1] == 2:
         mean, axes, points = torch.zeros(2), torch.eye(2), codes
