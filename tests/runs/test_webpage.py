@@ -183,8 +183,8 @@ def test_a_picture_is_named_and_no_name_is_code(place: Path, opened: Any) -> Non
     file = data / "b" / "0.png"
     page.set_input_files("input[type=file]", file)
     page.locator(".bars meter").first.wait_for()
-    found = dict(zip(page.locator(".bars span:first-child").all_inner_texts(),
-                     page.locator(".bars meter").evaluate_all("all => all.map(one => one.value)"), strict=True))  # fmt: skip
+    said = page.locator(".bars span:first-child").all_inner_texts()
+    found = dict(zip(said, page.locator(".bars meter").evaluate_all("all => all.map(one => one.value)"), strict=True))
     told = {each["name"]: each["probability"] for each in run.predict(file).values["classes"]}
     assert found == pytest.approx(told, abs=1e-3)
     assert page.locator("main img").count() == 0
