@@ -55,6 +55,18 @@ def test_the_main_command_of_the_readme(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_model_is_taken_elsewhere_as_the_page_says(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    text = (ROOT / "docs" / "elsewhere.md").read_text("utf-8")
+    for kind, block in re.findall(r"```(sh|python)\n(.*?)```", text, re.DOTALL):
+        commands = [["-m", *line.split()] for line in block.splitlines()] if kind == "sh" else [["-c", block]]
+        for command in commands:
+            subprocess.run([sys.executable, *command], cwd=tmp_path, check=True, timeout=300)
+    for page in ("page", "stylizer"):
+        assert (tmp_path / page / "model.js").stat().st_size > 100_000
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
     subprocess.run(

@@ -847,25 +847,41 @@ def _offer_options() -> None:
 
 @app.command
 def export(
-    run: Run,
+    run: Annotated[Path | None, Parameter(help="A run folder; without one, `--to page` takes the stylizer.")] = None,
     /,
     *,
     out: Annotated[
         Path, Parameter(name=["--out", "-o"], help="A file for other programs, .onnx or .pt2 (PyTorch's); or a folder.")
     ],
+    to: Annotated[
+        Literal["page"] | None,
+        Parameter(help="page: a folder for any web host, where a browser computes it."),
+    ] = None,
+    int8: Annotated[
+        bool, Parameter(negative="", help="Weights of 8 bits, with what that costs, measured on the run's own data.")
+    ] = False,
 ) -> None:
-    """Take a model elsewhere: as ONNX, compared with PyTorch on the spot (extra `export`), or as a small folder that
-    `sfumato` opens like a run; of an encoder or a brush, the two files that `stylize` ships with."""
+    """Take a model elsewhere: as ONNX, compared with PyTorch on the spot (extra `export`), as a page that runs it in a
+    browser, or as a small folder that `sfumato` opens like a run; of an encoder or a brush, the two files that
+    `stylize` ships with."""
     from .runs.open import open as open_run
     from .runs.portable import FORMATS
     from .runs.portable import export as export_parts
     from .style.export import export as export_pair
     from .style.export import exports
 
+    if to:
+        from .runs.webpage import write_page
+
+        for made in write_page(open_run(run, "cpu") if run else None, out, int8):
+            tell(made)
+        return
+    if run is None:
+        raise SfumatoError("RUN: is missing: only --to page has a model of its own")
     opened = open_run(run, "cpu")
-    if out.suffix in FORMATS:
-        for made in export_parts(opened, out):
-            tell(f"{made.path}  largest difference from PyTorch {made.difference:.1e}")
+    if int8 or out.suffix in FORMATS:
+        for made in export_parts(opened, out, int8):
+            tell(made)
         return
     if exports(opened.system):
         manifest = opened.manifest

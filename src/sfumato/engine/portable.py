@@ -11,7 +11,8 @@ from torch import Tensor, nn
 class Portable:
     """`compute`: from the tensors of `inputs` to those of `outputs`, a batch first. `inputs`: examples, by name.
     `sized`: the inputs whose height and width may be others, and the number that both must be a multiple of.
-    `networks`: what `compute` uses. `about`: in words, what goes in and what comes out."""
+    `networks`: what `compute` uses. `about`: in words, what goes in and what comes out. `settings`: numbers that
+    whoever prepares the inputs needs."""
 
     name: str
     compute: Callable[..., Tensor | tuple[Tensor, ...]]
@@ -20,6 +21,7 @@ class Portable:
     outputs: tuple[str, ...]
     about: Mapping[str, str]
     sized: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, float] = field(default_factory=dict)
 
     def module(self) -> nn.Module:
         """As one module, in evaluation mode, on the CPU, in fp32."""

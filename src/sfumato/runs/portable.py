@@ -16,6 +16,7 @@ from ..errors import SfumatoError
 from ..files import json_of, write_bytes
 from ..version import __version__
 from .open import Run
+from .quantise import quantised
 
 OPSET = 18
 FORMATS = (".onnx", ".pt2")
@@ -29,24 +30,40 @@ class Exported:
     path: Path
     difference: float
 
+    def __str__(self) -> str:
+        return f"{self.path}  largest difference from PyTorch {self.difference:.1e}"
 
-def export(run: Run, out: Path) -> Iterator[Exported]:
+
+def export(run: Run, out: Path, int8: bool = False) -> Iterator[Exported | str]:
     """Writes each part of the run that other programs can compute: to `out`, or with the part's name before its ending
-    where there are several. Raises SfumatoError for a run that has none, or an ending that is none."""
+    where there are several. `int8`: with weights of 8 bits; then gives lines on what that cost. Raises SfumatoError for
+    a run that has no parts, or an ending that is none."""
     if out.suffix not in FORMATS:
         raise SfumatoError(f"{out}: models are written as {' or '.join(FORMATS)}")
-    parts = run.system.portable()
+    if int8 and out.suffix != ".onnx":
+        raise SfumatoError(f"{out}: --int8 is for .onnx, and for --to page")
+    parts = {part.name: part for part in run.system.portable()}
     if not parts:
         raise SfumatoError(f"{run.path}: {run.system_name} has nothing that other programs could compute")
-    _needs(out.suffix)
-    for part in parts:
-        path = out.with_name(f"{out.stem}-{part.name}{out.suffix}" if part.name and len(parts) > 1 else out.name)
-        content = (_onnx if out.suffix == ".onnx" else _pt2)(part, _about(run, part))
-        write_bytes(path, content)
-        yield Exported(path, compare(part, content, out.suffix))
+    needs(out.suffix)
+    paths = {
+        name: out.with_name(f"{out.stem}-{name}{out.suffix}" if name and len(parts) > 1 else out.name) for name in parts
+    }
+    write = onnx_of if out.suffix == ".onnx" else _pt2
+    if int8:
+        made = quantised(run, {name: write(part, _about(run, part)) for name, part in parts.items()})
+        for name, content in made.contents.items():
+            write_bytes(paths[name], content)
+        yield from (*map(str, paths.values()), *made.said)
+        return
+    for name, part in parts.items():
+        content = write(part, _about(run, part))
+        write_bytes(paths[name], content)
+        yield Exported(paths[name], compare(part, content, out.suffix))
 
 
-def _needs(suffix: str) -> None:
+def needs(suffix: str) -> None:
+    """Raises SfumatoError where a package is not installed that writes files with that ending."""
     try:
         if suffix == ".onnx":
             import onnx  # noqa: F401
@@ -63,6 +80,7 @@ def _about(run: Run, part: Portable) -> dict[str, str]:
         **known,
         "classes": json_of(list(run.classes)),
         **{f"about.{name}": text for name, text in part.about.items()},
+        **{f"setting.{name}": str(value) for name, value in part.settings.items()},
     }
 
 
@@ -79,7 +97,8 @@ def _program(part: Portable) -> Any:
         return torch.export.export(part.module(), tuple(part.inputs.values()), dynamic_shapes=(tuple(shapes.values()),))
 
 
-def _onnx(part: Portable, about: Mapping[str, str]) -> bytes:
+def onnx_of(part: Portable, about: Mapping[str, str]) -> bytes:
+    """The content of an ONNX file, with `about` in its metadata."""
     import onnx
 
     with torch.no_grad(), warnings.catch_warnings():

@@ -132,6 +132,19 @@ def shipped() -> Restyler:
     return load_exported(kind(build_encoder("sfumato"), decoder), SHIPPED).eval()
 
 
+def portable_of(restyler: Restyler, side: int = 64) -> Portable:
+    """What other programs can compute of it; `side`: of its examples. A brush's passes, without what comes before and
+    after."""
+    given = {"content": torch.rand(2, 3, side, side), "style": torch.rand(2, 3, side, side)}
+    about = dict.fromkeys((*given, "image"), "(n, 3, h, w) in [0, 1], sides multiples of 8")
+    sized = dict.fromkeys(given, 2 * MULTIPLE)
+    if not isinstance(restyler, Brush):
+        return Portable("", restyler.forward, (restyler,), given, ("image",), about, sized)
+    about["content"] += ", in the style's colours and with noise along its edges; the image is to get them again"
+    settings = {"noise": NOISE, "floor": FLOOR}
+    return Portable("", restyler.passes, (restyler,), given, ("image",), about, sized, settings)
+
+
 def load_exported(restyler: RestylerT, folder: Path) -> RestylerT:
     """Fills a network with what `sfumato export` wrote into `folder`; a decoder that was not told the style is one that
     nothing has been told yet. Raises SfumatoError if it cannot."""
@@ -177,14 +190,7 @@ class StyleSystem(System):
         """The content loss and the style loss that this system minimises, of pictures in [0, 1]."""
 
     def portable(self) -> Sequence[Portable]:
-        side = self.config.crop
-        given = {"content": torch.rand(2, 3, side, side), "style": torch.rand(2, 3, side, side)}
-        about = dict.fromkeys((*given, "image"), "(n, 3, h, w) in [0, 1], sides multiples of 8")
-        sized = dict.fromkeys(given, 2 * MULTIPLE)
-        if not isinstance(self.restyler, Brush):
-            return [Portable("", self.restyler.forward, (self.restyler,), given, ("image",), about, sized)]
-        about["content"] += ", in the style's colours and with noise along its edges; the image is to get them again"
-        return [Portable("", self.restyler.passes, (self.restyler,), given, ("image",), about, sized)]
+        return [portable_of(self.restyler, self.config.crop)]
 
     def stages(self) -> Sequence[Stage]:
         """One stage: random squares of `crop` pixels, batches that are all of one size."""
