@@ -63,7 +63,7 @@ def command(name: str, language: str) -> str:
 
 
 def departures(name: str, language: str) -> str:
-    """Those of the docstring, one a line; in Chinese they are written by hand. Raises ValueError where it names none."""
+    """Those of the docstring, one a line; in Chinese they are written by hand. Raises ValueError where it has none."""
     if language == "zh":
         return ""
     text = CATALOG[name].module.__doc__ or ""

@@ -32,7 +32,8 @@ def system_table(name: str, language: str) -> str:
 
 def everything(name: str, language: str) -> str:
     """All that was measured of all systems."""
-    return "\n\n".join(f"## [`{system}`](systems/{system}.md)\n\n{system_table(system, language)}" for system in chosen())
+    parts = [f"## [`{system}`](systems/{system}.md)\n\n{system_table(system, language)}" for system in chosen()]
+    return "\n\n".join(parts)
 
 
 def study_table(file: str, language: str) -> str:

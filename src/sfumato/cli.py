@@ -194,10 +194,36 @@ def _command_of(tokens: Sequence[str]) -> str:
 
 
 @app.command
-def systems(*, as_json: JSON = False) -> None:
-    """The catalog: name, family, paper, presets."""
+def systems(
+    name: Annotated[
+        str | None, Parameter(help="A system: its idea, departures from the paper, presets, fields.")
+    ] = None,
+    /,
+    *,
+    as_json: JSON = False,
+) -> None:
+    """The catalog: name, family, paper, presets; or the page of one system in short."""
+    from .runs.catalog import in_short
     from .runs.catalog import systems as catalog
 
+    if name is not None:
+        page = in_short(name)
+        if as_json:
+            _print_json(page)
+            return
+        fields = page.pop("fields")
+        tell(
+            *page.pop("about").splitlines(),
+            "",
+            *(f"{key}: {', '.join(value)}" for key, value in page.items()),
+            "",
+            "fields:",
+        )
+        for field in fields:
+            default = "" if field["default"] in ("", ()) else f" = {field['default']}"
+            tell(f"  --{field['name'].replace('_', '-')}{default}  {field['text']}")
+        tell("", f"sfumato train {name} --run runs/{name}")
+        return
     rows = catalog()
     if as_json:
         _print_json(rows)

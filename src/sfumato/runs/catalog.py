@@ -133,6 +133,20 @@ def systems() -> list[dict[str, Any]]:
     ]
 
 
+def in_short(name: str) -> dict[str, Any]:
+    """What there is to know of one system, as plain values: what its file says, presets, traits, data, and the fields
+    of its first preset. Raises SfumatoError for an unknown name."""
+    entry, preset = find(name)
+    fields = [{"name": field.name, "default": field.default, "text": field.text} for field in describe(entry, preset)]
+    return {
+        "about": (entry.module.__doc__ or "").strip(),
+        "presets": list(entry.presets),
+        "traits": [trait for trait in TRAITS if getattr(entry.system_class, trait)],
+        "data": list(entry.data),
+        "fields": fields,
+    }
+
+
 def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     """The entry and the preset that `SYSTEM[:PRESET]` names.
 

@@ -20,7 +20,9 @@ export const help: Record<string, string> = {
   'side of the square images, in pixels': '正方形图像的边长，像素',
   '1 for grey, 3 for RGB': '1 为灰度，3 为 RGB',
   'numbers in a code': '编码的维数',
-  'what is minimised, per pixel: binary cross-entropy or squared error': '逐像素最小化的损失：二元交叉熵或平方误差',
+  'minimised, per pixel: cross-entropy, squared or log cosh error': '逐像素最小化的损失：交叉熵、平方误差或 log cosh 误差',
+  'of the squared error of differences between neighbouring pixels, added to the loss'
+    : '相邻像素之差的平方误差的权重，加到损失里',
   'of Adam': 'Adam 所用',
   'of the learning rate: cosine falls to 0 over the whole run': '学习率的调整方式：cosine 在整个训练中降到 0',
   'images over which the rate climbs (cosine only)': '学习率上升所用的图像数（仅 cosine）',
@@ -37,6 +39,13 @@ export const help: Record<string, string> = {
   'The denoising autoencoder: it sees a noisy image and must answer with the clean one.': '去噪自编码器：看到含噪图像，须还原出干净的图像。',
   'training images drawn in the whole run (120 epochs of MNIST)': '整个训练抽取的训练图像数（MNIST 的 120 个 epoch）',
   'standard deviation of the noise added to the input': '加到输入上的噪声的标准差',
+  'The variational autoencoder: a code is a cloud, kept close to the one that new codes are drawn from.'
+    : '变分自编码器：编码是一团云，并被拉向抽样所用的那一团。',
+  'of the pixels, as coins: what makes the bound one on a likelihood': '把像素当作硬币的损失：由此下界才是似然的下界',
+  'weight of the divergence from the prior; 1: the evidence lower bound': '与先验的散度的权重；1：证据下界',
+  'draw each pixel black or white at each step; without, greys are what coins must match'
+    : '每步把每个像素抽为黑或白；否则硬币须与灰度相符',
+  'training images drawn in the whole run (400 epochs of MNIST)': '整个训练抽取的训练图像数（MNIST 的 400 个 epoch）',
   'The convolutional autoencoder: the same squeeze with local filters; the code is a stack of small maps.'
     : '卷积自编码器：用局部滤波器做同样的压缩；编码是一叠小特征图。',
   'numbers in a code (vector only)': '编码的维数（仅 vector）',
