@@ -63,9 +63,7 @@ def command(name: str, language: str) -> str:
 
 
 def departures(name: str, language: str) -> str:
-    """Those of the docstring, one a line; in Chinese they are written by hand. Raises ValueError where it has none."""
-    if language == "zh":
-        return ""
+    """Those of the docstring, one a line. Raises ValueError where it has none."""
     text = CATALOG[name].module.__doc__ or ""
     found = re.search(r"Departs? from the papers?[^:]*:\s+(.+)", text, re.DOTALL)
     if not found:

@@ -13,14 +13,7 @@ from sfumato.runs.catalog import CATALOG
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 CARD = "src/sfumato/weights/shipped/README.md"
-PAGES = (
-    *READMES,
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    CARD,
-    *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
-)
+PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", CARD)  # others: tests/test_book.py
 
 
 @pytest.mark.parametrize("name", READMES)
@@ -31,11 +24,10 @@ def test_both_commands_stand_in_the_readme(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READMES)
-def test_the_table_lists_every_system_and_its_paper(name: str) -> None:
+def test_every_system_is_linked(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     for entry in CATALOG.values():
-        assert f"`{entry.name}`" in text
-        assert entry.paper in text
+        assert f"systems/{entry.name}.md" in text
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -142,3 +142,10 @@ def test_the_average_begins_anew_with_each_growth(name: str) -> None:
         since.append(system.since)
         began += stage.images
     assert since == [20 * number for number in (0, *(last for last in range(1, len(stages), 2) for _ in range(2)))]
+
+
+@each_system
+def test_what_is_opened_is_as_far_grown_as_its_weights(name: str) -> None:
+    old, opened = grown(name, 16, 0.25), grown(name, 8, 1.0)
+    opened.load_state_dict(old.state_dict())
+    assert (opened.side, opened.share) == (16, 0.25)

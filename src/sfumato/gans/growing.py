@@ -86,6 +86,7 @@ class Growing(Adversarial):
         super().__init__(config)
         self.register_buffer("grown", torch.tensor([config.sides[0], 1.0]))
         self.side, self.share, self.fading = config.sides[0], 1.0, None
+        self.register_load_state_dict_post_hook(_take_up)
 
     def stages(self) -> Sequence[Stage]:
         config = self.config
@@ -124,5 +125,10 @@ class Growing(Adversarial):
 
     def make(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """As large as the run's images; smaller ones, of a run that still grows, have each pixel repeated."""
-        self.side, self.share = int(self.grown[0]), float(self.grown[1])  # of a run that was opened
         return F.interpolate(super().make(latents, labels), size=(self.config.resolution,) * 2)
+
+
+def _take_up(system: nn.Module, keys: object) -> None:
+    """A run that was opened is as far grown as its weights."""
+    assert isinstance(system, Growing)
+    system.side, system.share = int(system.grown[0]), float(system.grown[1])
