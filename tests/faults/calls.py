@@ -2,6 +2,7 @@
 same command, or `resume`, ends as if nothing had been."""
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -183,19 +184,19 @@ def _fail_in_turn(scenario: Scenario, folder: Path, long: bool) -> tuple[int, li
     for at, error in points:
         place = folder / "place"
         shutil.copytree(start, place)
-        kind, path = call = counted.calls[at]
+        kind, path = counted.calls[at]
         where = f"{scenario.name}, {kind} of {path.relative_to(whole.resolve())}, error {error}"
         faults += [
-            f"{where}: {fault}" for fault in _one(scenario, place, Counted(at, failing(error)), call, said, expected)
+            f"{where}: {fault}" for fault in _one(scenario, place, Counted(at, failing(error)), kind, said, expected)
         ]
         shutil.rmtree(place)
     return len(points), faults
 
 
 def _one(
-    scenario: Scenario, place: Path, counted: Counted, call: tuple[str, Path], said: Path, expected: dict[str, Any]
+    scenario: Scenario, place: Path, counted: Counted, kind: str, said: Path, expected: dict[str, Any]
 ) -> list[str]:
-    """What is wrong after `call` has failed."""
+    """What is wrong after a call of that kind has failed."""
 
     def work() -> None:
         with between(place, counted):
@@ -208,8 +209,8 @@ def _one(
     elif status and not text.splitlines()[-1].startswith("sfumato: "):
         faults.append(f"no line: {text[-200:]}")
     faults += _halves(place)
-    if status == 0 and call[0] == "read" and call[1].name in text:
-        return faults  # what could not be read was named and passed over
+    if status == 0 and kind == "read" and any(os.strerror(number) in text for number in ERRORS):
+        return faults  # what could not be read was named, with the reason, and passed over
     words = scenario.again(place) if scenario.again else scenario.words
     if status and forked(_command(words, place), said):
         faults.append(f"does not go on: {said.read_text('utf-8')[-300:]}")

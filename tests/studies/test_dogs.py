@@ -19,10 +19,10 @@ from sfumato.errors import SfumatoError
 from sfumato.studies.dogs import plans
 
 FIGURES = {
-    "curves", "codes", "reconstructions", "noise", "samples", "blended", "perturbed-real", "perturbed-blended",
-    "interpolated", "directions", "noisy-samples", "nearest",
+    "curves", "codes", "reconstructions", "noise", "samples", "blended", "perturbed-real", "perturbed-drawn",
+    "perturbed-blended", "interpolated", "directions", "noisy-samples", "nearest",
 }  # fmt: skip
-RUNS = {"reference", "noise-0.05", "noise-0.10", "noise-0.15", "code-16", "better"}
+RUNS = {"reference", "noise-0.05", "noise-0.10", "noise-0.15", "variance-0.15", "code-16", "better"}
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.studies.handwriting import plans
 
-SECTIONS = 7
+SECTIONS = 10
 FIGURES = {
     "curve-autoencoder", "reconstructions", "curve-denoising", "denoising", "codes", "plane", "plane-weight-decay",
-    "plane-norm-penalty", "ablations",
+    "plane-norm-penalty", "codes-compared", "spectrum", "ablations", "psnr", "drawn-autoencoder", "drawn-vae",
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_the_study_whole_then_again_in_chinese(tmp_path: Path, tell_again: Calla
     assert len(document.inline_shapes) == len(FIGURES)
     assert len(document.tables) == html.count("<table")
     began = {path: path.stat().st_mtime for path in tmp_path.glob("runs/*/state.json")}
-    assert len(began) == 10
+    assert len(began) == 12
 
     sfumato.study("handwriting", out=tmp_path, precision="fp32", language="zh")
     assert {path: path.stat().st_mtime for path in tmp_path.glob("runs/*/state.json")} == began, "trained again"

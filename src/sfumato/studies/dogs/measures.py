@@ -62,7 +62,7 @@ class Sent:
 @dataclass(frozen=True)
 class Explored:
     """The space of the reference's codes, as images: drawn from the Gaussian (also as `maps`), blended with real codes in
-    both ways, those real ones, and real and blended codes under no noise and under each of `STRENGTHS`. Of the better
+    both ways, those real ones, and real, drawn and blended codes under no noise and each of `STRENGTHS`. Of the better
     network's: `ways` between training images, and along `directions`. `samples`: drawn from the space of each run."""
 
     maps: Tensor
@@ -71,6 +71,7 @@ class Explored:
     nearest: Tensor
     partners: Tensor
     real: Sequence[Tensor]
+    unreal: Sequence[Tensor]
     blended: Sequence[Tensor]
     ways: Sequence[Tensor]
     directions: Sequence[Tensor]
@@ -202,6 +203,7 @@ def explore(spaces: Mapping[str, Codes]) -> Explored:
         nearest=space.decode(space.blends(drawn, SHARE, "nearest")),
         partners=space.decode(space.blends(drawn, 0.0, "nearest")),
         real=perturbed(space.codes[:SHOWN]),
+        unreal=perturbed(drawn),
         blended=perturbed(mixed),
         ways=[
             better.decode(between(first, last, STEPS))

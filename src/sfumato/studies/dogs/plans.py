@@ -6,7 +6,11 @@ from ...metrics.distance import Features
 from ..plan import Plan, Settings, Setup, whole_epochs
 
 LEVELS = (0.05, 0.1, 0.15)  # standard deviations of the noise on codes
-NOISY = {**{f"noise-{level:.2f}": level for level in LEVELS}, "better": LEVELS[0]}  # by run
+NOISY = {
+    **{f"noise-{level:.2f}": level for level in LEVELS},
+    "variance-0.15": LEVELS[-1],
+    "better": LEVELS[0],
+}  # by run
 FULL_EPOCHS = {"reference": 30, "noise": 30, "code-16": 25, "better": 40}
 QUICK_IMAGES = {"reference": 15_000, "noise": 10_000, "code-16": 10_000, "better": 15_000}
 MIN_IMAGES = 16  # of each split
@@ -40,6 +44,9 @@ def plans(count: int, full: bool) -> list[Plan]:
     return [
         Plan("reference", "convolutional:reference", budget("reference"), "reference", "基准网络"),
         *noisy,
+        Plan("variance-0.15", "convolutional:reference",
+             {**budget("noise"), "latent_noise": LEVELS[-1], "noise_is": "variance"},
+             f"reference, σ² {LEVELS[-1]:g}", f"基准网络，σ² {LEVELS[-1]:g}"),
         Plan("code-16", "convolutional:reference-16", budget("code-16"), "reference, 16×16×16 code", "基准网络，16×16×16 编码"),
         Plan("better", "convolutional:better", budget("better"), "ours, σ 0.05", "我们的网络，σ 0.05"),
     ]  # fmt: skip

@@ -153,10 +153,10 @@ def noise(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         "These networks scale their codes to power 1 (the mean over a batch; outside training a running mean of it, "
         "so that an image's code does not depend on its neighbours) and add white Gaussian noise, in training and in test. The "
         "reference's text calls the numbers 0.05, 0.1 and 0.15 variances; its code uses them as standard "
-        "deviations, and so do we (`--noise-is variance` is the other reading). The table gives the signal-to-"
+        "deviations, and so do we; one run has 0.15 as a variance (`--noise-is variance`). The table gives the signal-to-"
         "noise ratio that either reading would mean and the one measured.",
         "这些网络把编码缩放到功率 1（整批的平均；训练之外用其滑动平均，使一张图的编码与同批图像无关），再加高斯白噪声，训练和测试时都加。原文称 0.05、0.1、0.15 为方差，其代码却把它们用作标准差，"
-        "这里与代码一致（`--noise-is variance` 为另一种读法）。表中给出两种读法对应的信噪比以及实测值。",
+        "这里与代码一致；另有一次训练把 0.15 当作方差（`--noise-is variance`）。表中给出两种读法对应的信噪比以及实测值。",
     )
     cells = []
     for name, level in NOISY.items():
@@ -205,7 +205,7 @@ def _noise_rows(report: StudyReport, measured: Dogs, name: str, sent: Sent, trai
     report.row(f"{plan.en}: measured SNR of the codes", f"{plan.zh}：编码的实测信噪比", sent.snr, "dB")
     report.row(f"{plan.en}: psnr, held-out image and reconstruction from noisy code",
                f"{plan.zh}：留出图像与含噪编码重建的 psnr", sent.with_noise["psnr"], "dB")  # fmt: skip
-    if name != "better":
+    if name.startswith("noise"):
         report.row(f"{plan.en}: psnr, training image and reconstruction", f"{plan.zh}：训练图像与重建的 psnr",
                    train.restored["psnr"], "dB", PUBLISHED_PSNR[level], "higher", comparable=False)  # fmt: skip
         report.row(f"{plan.en}: psnr, reconstruction and noisy reconstruction (training)",

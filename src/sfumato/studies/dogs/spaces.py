@@ -46,6 +46,7 @@ def gaussian(report: StudyReport, say: Speaker, measured: Dogs) -> None:
         f"混合：{SHARE:g} 的抽取编码加 {1 - SHARE:g} 的真实编码；真实编码取同一行（原实验的做法）或离抽取编码最近者（末行为其图像）。混合结果中认得出的，正是放进去的那张照片。",
     )
     _perturbed(report, say, "perturbed-real", space.real, "real codes", "真实编码")
+    _perturbed(report, say, "perturbed-drawn", space.unreal, "drawn codes", "抽取的编码")
     _perturbed(report, say, "perturbed-blended", space.blended, "blended codes (same row)", "混合编码（同一行）")
 
 
