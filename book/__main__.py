@@ -68,7 +68,7 @@ def _join(out: Path) -> None:
         for language, there in {"en": out / own, "zh": out / "zh" / own}.items():
             if there.is_file():
                 link = os.path.relpath(there, page.parent).replace(os.sep, "/")
-                text = re.sub(rf'href="[^"]*" hreflang="{language}"', f'href="{link}" hreflang="{language}"', text)
+                text = re.sub(rf'<a href="[^"]*" hreflang="{language}"', f'<a href="{link}" lang="{language}"', text)
         page.write_text(text, "utf-8")
 
 

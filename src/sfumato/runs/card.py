@@ -6,7 +6,7 @@ from dataclasses import replace
 import yaml
 
 from ..engine.system import System
-from ..metrics.table import table
+from ..metrics.table import tables
 from ..version import __version__
 from .open import Run
 
@@ -39,8 +39,9 @@ def card(run: Run, name: str, license: str = "") -> str:
         f"{manifest.processes}; seed {manifest.seed}; Sfumato {manifest.sfumato}, torch {manifest.torch}.",
     ]
     if measured:
-        first, rows, caption = table(replace(measured, left_out=0))  # of which report.html says more, which is not here
-        parts += ["## Measured", _markdown([first, *rows]), caption]
+        parts.append("## Measured")
+        for first, rows, caption in tables(replace(measured, left_out=0)):  # report.html, which says more, is not here
+            parts += [_markdown([first, *rows]), *([caption] if caption else [])]
     parts += [
         "## Departures",
         _departures(entry.module.__doc__ or ""),

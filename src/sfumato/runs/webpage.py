@@ -19,7 +19,7 @@ from ..data.pictures import to_picture
 from ..engine.portable import Portable
 from ..errors import SfumatoError
 from ..files import json_of, write_bytes
-from ..metrics.table import Evaluation, table
+from ..metrics.table import Evaluation, tables
 from ..ops.codes import main_directions
 from ..reports.language import Speaker
 from ..reports.overlays import GROUNDS
@@ -117,9 +117,14 @@ def _of_run(run: Run, kind: str) -> dict[str, Any]:
 
 
 def _measured(evaluation: Evaluation) -> dict[str, Any]:
-    """The table of what was measured, by language."""
-    tables = {"en": table(evaluation, Speaker("en")), "zh": table(evaluation, Speaker("zh"))}
-    return {key: {"head": head, "rows": rows, "caption": said} for key, (head, rows, said) in tables.items()}
+    """The tables of what was measured, by language."""
+    return {
+        language: [
+            {"head": head, "rows": rows, "caption": caption}
+            for head, rows, caption in tables(evaluation, Speaker(language))
+        ]
+        for language in ("en", "zh")
+    }
 
 
 def _about(part: Portable) -> dict[str, Any]:

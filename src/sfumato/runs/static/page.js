@@ -477,14 +477,14 @@ async function fetched(url) {
 // ---- what it is ----
 function told() {
   const about = document.getElementById("about"), { title, idea, paper, trained, measured, version } = MODEL;
-  const table = measured && make("div", { className: "scroll", tabIndex: 0, role: "region", label: ["Measured", "评测"] }, make("table", {},
-    make("thead", {}, make("tr", {}, ...measured[language].head.map((text) => make("th", { scope: "col", textContent: text })))),
-    make("tbody", {}, ...measured[language].rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { textContent: text })))))));
+  const table = ({ head, rows }) => make("div", { className: "scroll", tabIndex: 0, role: "region", label: ["Measured", "评测"] }, make("table", {},
+    make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col", textContent: text })))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { textContent: text })))))));
   about.replaceChildren(
     make("h2", { words: ["About this model", "关于此模型"] }),
     make("p", {}, idea, " ", ...(paper ? [make("a", { href: paper, rel: "noreferrer", words: ["Paper", "论文"] })] : [])),
     make("p", { className: "quiet", textContent: trained[language] }),
-    ...(table ? [table, make("p", { className: "quiet", textContent: measured[language].caption })] : []),
+    ...(measured ? measured[language].flatMap((each) => [table(each), make("p", { className: "quiet", textContent: each.caption })]) : []),
     ...(measured === null ? [make("p", { className: "quiet", words: ["It was not measured.", "尚未评测。"] })] : []),
     make("p", { className: "quiet", words: [
       `Computed in this browser by ONNX Runtime Web (MIT licence), in one thread: nothing is sent anywhere. Made by Sfumato ${version}.`,
