@@ -113,6 +113,25 @@ def test_bad_input_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("vae --beta -1", True), ("stylegan2 --resolution 48", True), ("vae --data /nowhere", False), ("nope", False)],
+)
+def test_an_error_about_a_system_says_where_more_is_said(
+    words: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", *words.split(), "--run", str(tmp_path / "run")])
+    assert ("(see sfumato systems " in capsys.readouterr().err) == told
+
+
+def test_one_system_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["systems", "vae"])
+    text = capsys.readouterr().out
+    for word in ("arxiv.org/abs/1312.6114", "Departs from", "plane", "--beta = 1.0", "sfumato train vae"):
+        assert word in text
+
+
 def test_a_run_from_the_command_line(tmp_path: Path, sfumato: Command) -> None:
     trained = sfumato("train", "stacked", "--run", "run", "--images", "2000", "--widths", "32", "8")
     assert trained.returncode == 0, trained.stderr

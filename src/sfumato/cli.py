@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -125,7 +126,7 @@ def _run(tokens: list[str]) -> None:
     except CycloptsError as error:
         _fail(f"{' '.join(str(error).split())} (see sfumato {_command_of(tokens)}--help)")
     except SfumatoError as error:
-        _fail(str(error))
+        _fail(f"{error}{_page_of(tokens, error)}")
     except KeyboardInterrupt as stop:
         number = stop.args[0] if stop.args and isinstance(stop.args[0], int) else signal.SIGINT
         sys.exit(128 + number)
@@ -141,6 +142,21 @@ def _run(tokens: list[str]) -> None:
             raise
         warn(f"{error}{', or with the same study' if tokens[0] == 'study' else ''}")
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _page_of(tokens: Sequence[str], error: SfumatoError) -> str:
+    """Where more is said of the system that is being trained, if it is what the error is about: its fields, or how they
+    agree with the data."""
+    if tokens[0] != "train" or len(tokens) < 2:
+        return ""
+    from .runs.catalog import CATALOG
+
+    name = tokens[1].partition(":")[0]
+    if name not in CATALOG:
+        return ""
+    about = ("sfumato.engine.fields", f"{CATALOG[name].package}.")
+    raised = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return f" (see sfumato systems {name})" if any(module.startswith(about) for module in raised) else ""
 
 
 def _let_go(stream: Any) -> None:
