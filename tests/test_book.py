@@ -33,7 +33,8 @@ CODE = re.compile(r"^( *)```(?P<kind>[^\n`]*)\n(?P<body>.*?)^ *```", re.DOTALL |
 def commands(page: Path) -> list[str]:
     """The commands of a page: lines of its blocks, and code in its tables, without what is said behind them."""
     text = page.read_text("utf-8")
-    lines = [line.strip() for block in CODE.finditer(text) for line in block["body"].splitlines()]
+    bodies = [re.sub(r"\\\n\s*", "", block["body"]) for block in CODE.finditer(text)]
+    lines = [line.strip() for body in bodies for line in body.splitlines()]
     lines += re.findall(r"^\| `(sfumato [^`]+)` \|", text, re.MULTILINE)
     found = (re.split(r" {2,}", line.partition(" && ")[2] or line)[0] for line in lines)
     return [line for line in found if line.startswith("sfumato ")]
