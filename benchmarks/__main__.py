@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .measure import Row
 
 STEPS = {  # a file, and its functions
-    "autoencoders": ("stacked", "denoising", "convolutional"),
+    "autoencoders": ("stacked", "denoising", "vae", "convolutional"),
     "gans": ("gan", "dcgan", "wgan", "wgan_gp", "sngan", "cgan"),
     "styles": ("progan", "stylegan", "stylegan2"),
     "style": ("encoder", "adain", "brush", "gatys"),

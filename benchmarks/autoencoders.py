@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from sfumato.autoencoders import denoising as denoising_system
 from sfumato.autoencoders import stacked as stacked_system
+from sfumato.autoencoders import vae as vae_system
 from sfumato.autoencoders.autoencoder import Autoencoder
 from sfumato.autoencoders.convolutional import PRESETS, ConvolutionalAutoencoder
 
 from .measure import Bench, Row
-from .textbook import AutoencoderLoop, convolutional_network, stacked_network
+from .textbook import AutoencoderLoop, ItsOwnLoss, VAENetwork, convolutional_network, stacked_network
 from .training import epochs_of, steps_in
 
 FOREVER = 10**12  # images, of a run that is not to end
@@ -45,6 +46,17 @@ def denoising(bench: Bench) -> list[Row]:
         return AutoencoderLoop(stacked_network(), nn.BCELoss(), flat, images[:, 0], 256, workers, corrupt)
 
     return beside("denoising", denoising_system.DenoisingAutoencoder(config), images, textbook, bench)
+
+
+def vae(bench: Bench) -> list[Row]:
+    """An epoch of the variational autoencoder, its pixels drawn black or white, against the textbook loop."""
+    images = torch.randint(256, (bench.images or 60_000, 1, 28, 28), dtype=torch.uint8)
+    system = vae_system.VariationalAutoencoder(vae_system.Config(images=FOREVER))
+
+    def textbook(workers: int) -> AutoencoderLoop:
+        return AutoencoderLoop(VAENetwork(), ItsOwnLoss(), flat, images[:, 0], 128, workers, torch.bernoulli)
+
+    return beside("vae", system, images, textbook, bench)
 
 
 def convolutional(bench: Bench) -> list[Row]:

@@ -58,7 +58,7 @@ def runs(room: Path) -> list[Reader]:
     from sfumato.gans.diagnosis import diagnose
     from sfumato.gans.family import beliefs_curve
     from sfumato.gans.game import Adversarial
-    from sfumato.metrics.table import table
+    from sfumato.metrics.table import tables
     from sfumato.recognition.family import validation_curve
     from sfumato.recognition.unet import UNet
     from sfumato.reports.document import opened
@@ -107,7 +107,7 @@ def runs(room: Path) -> list[Reader]:
     def tells(run: Path) -> None:
         opened = sfumato.open(run, "cpu")
         measured, history = opened.evaluation, opened.history
-        table(measured)
+        tables(measured)
         if isinstance(opened.system, Adversarial):
             diagnose(opened.system, history, measured)
 

@@ -18,7 +18,7 @@ from sfumato.engine.runtime import Runtime
 from sfumato.errors import SfumatoError
 from sfumato.family import Judges
 from sfumato.gans import cgan, drawing, gan, measures
-from sfumato.metrics import digit_reader
+from sfumato.metrics import digit_reader, judges
 from sfumato.runs.catalog import find
 from tests.conftest import Command, one_line
 
@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {"images": 160, "batch_size": 8, "hidden": (16,), "prec
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that is trained for a moment."""
-    monkeypatch.setattr(measures, "_JUDGES", {})
+    monkeypatch.setattr(judges, "_JUDGES", {})
     train = digit_reader.train_reader
     monkeypatch.setattr(digit_reader, "train_reader", lambda *arguments: train(*arguments, images=256))
 
@@ -204,7 +204,7 @@ def test_no_baseline_holds_an_image_of_the_reference(toy: ImageData, monkeypatch
     """What is disturbed is not what it is measured against: the distance would be that of the noise alone."""
     seen = []
     monkeypatch.setattr(measures, "disturbed", lambda images: seen.append(images) or images)
-    monkeypatch.setattr(measures, "_JUDGES", {})
+    monkeypatch.setattr(judges, "_JUDGES", {})
     with monkeypatch.context() as patch:
         patch.setattr(measures, "kept", lambda compute, *_: compute())
         measures.measure(gan.GAN(gan.Config(hidden=(8,))), toy, Runtime(torch.device("cpu"), "fp32"))

@@ -10,7 +10,7 @@ import torch
 from sfumato.data.dataset import VOID, ImageData, InMemory, Split
 from sfumato.engine.runtime import Runtime
 from sfumato.files import write_json
-from sfumato.metrics.table import table
+from sfumato.metrics.table import tables
 from sfumato.recognition import fcn, ssd
 from sfumato.recognition.measures import measure
 from sfumato.recognition.recognizer import Recognizer
@@ -82,4 +82,4 @@ def test_what_cannot_be_had_is_null_and_said(
     assert found.note.en.endswith(words or ("background." if isinstance(system, ssd.SSD) else "pixels."))
     again = read_evaluation(tmp_path)
     assert json.dumps(asdict(again)) == json.dumps(asdict(found))
-    assert ("–" in table(again, Speaker("zh"))[1][0]) == bool(words)
+    assert ("–" in tables(again, Speaker("zh"))[0][1][0]) == bool(words)

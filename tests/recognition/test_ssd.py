@@ -163,7 +163,7 @@ def test_a_run_from_before_anchors_were_fields_has_the_usual_ones() -> None:
     old = {"format": 2, "system": "ssd", "config": {"resolution": 64}}
     added = ADDED["ssd"]
     assert migrated(old, "here")["config"] == {**added, "resolution": 64}
-    assert migrated({**old, "system": "stacked"}, "here")["config"] == {"resolution": 64}
+    assert migrated({**old, "system": "gan"}, "here")["config"] == {"resolution": 64}
     usual = to_json(ssd.Config())
     assert added == {name: usual[name] for name in added}
 

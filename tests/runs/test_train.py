@@ -152,7 +152,7 @@ def test_a_wrong_config_is_named(run: sfumato.Run, change: dict[str, Any], word:
     [
         ("bottleneck", "two", "must be of type int"),
         ("bottleneck", 3, r"system.encoder.3.weight has shape \(2, 8\), must be \(3, 8\)"),
-        ("loss", "huber", "loss 'huber': must be bce or mse"),
+        ("loss", "huber", "loss 'huber': must be one of bce, mse, log_cosh"),
         ("widths", 5, "must be a list of ints"),
         ("flavour", 1, "unknown fields: flavour"),
         ("bottleneck", True, "must be of type int"),

@@ -52,7 +52,7 @@ class Config(AutoencoderConfig):
     power_per: Per = "batch"  # whose power is 1 when there is noise: each sample's or the batch's
     resolution: int = 64  # side of the square images, in pixels
     channels: Literal[1, 3] = 3  # 1 for grey, 3 for RGB
-    loss: Literal["bce", "mse"] = "mse"  # what is minimised, per pixel: binary cross-entropy or squared error
+    loss: Literal["bce", "mse", "log_cosh"] = "mse"  # minimised, per pixel: cross-entropy, squared or log cosh error
     schedule: Literal["plateau", "cosine"] = "cosine"  # of the learning rate: cosine falls to 0 over the whole run
     batch_size: int = 64  # images per step, over all processes
     flip: bool = True  # mirror half of the training images: for photographs, not for writing
