@@ -64,11 +64,10 @@ def command(name: str, language: str) -> str:
 
 def departures(name: str, language: str) -> str:
     """Those of the docstring, one a line. Raises ValueError where it has none."""
-    text = CATALOG[name].module.__doc__ or ""
-    found = re.search(r"Departs? from the papers?[^:]*:\s+(.+)", text, re.DOTALL)
-    if not found:
+    _, _, said = CATALOG[name].departures.partition(": ")
+    if not said:
         raise ValueError(f"{name}: its docstring names no departures")
-    parts = re.split(r";\s+", " ".join(found[1].split()))
+    parts = re.split(r";\s+", said)
     return "\n".join(f"- {part}" for part in parts)
 
 

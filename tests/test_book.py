@@ -68,12 +68,6 @@ def test_the_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pictures_and_links_of_a_page_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!http|mailto)([^)#\s]+)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_of_a_page_are_ones(page: Path) -> None:
     """Every name, option and value is one that the command line takes; what they do is tested elsewhere."""
     for command in commands(page):

@@ -13,7 +13,8 @@ from sfumato.runs.catalog import CATALOG
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 CARD = "src/sfumato/weights/shipped/README.md"
-PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", CARD)  # others: tests/test_book.py
+BOOK = (path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (*READMES, "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", CARD, *BOOK)
 
 
 @pytest.mark.parametrize("name", READMES)
@@ -33,7 +34,7 @@ def test_every_system_is_linked(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_relative_links_lead_somewhere(name: str) -> None:
     page = ROOT / name
-    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8")):
+    for target in re.findall(r"\]\((?!http|mailto)([^)#\s]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
 
 

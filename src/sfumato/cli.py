@@ -144,10 +144,10 @@ def _run(tokens: list[str]) -> None:
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _page_of(tokens: Sequence[str], error: SfumatoError) -> str:
+def _page_of(tokens: list[str], error: SfumatoError) -> str:
     """Where more is said of the system that is being trained, if it is what the error is about: its fields, or how they
     agree with the data."""
-    if tokens[0] != "train" or len(tokens) < 2:
+    if tokens[:1] != ["train"] or len(tokens) < 2:
         return ""
     from .runs.catalog import CATALOG
 

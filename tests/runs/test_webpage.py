@@ -3,7 +3,6 @@
 import functools
 import http.server
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +20,10 @@ from sfumato.ops.strokes import CELL
 from sfumato.runs.webpage import kind_of, write_page
 from sfumato.style.network import FLOOR, prepared, shipped
 
-playwright = pytest.importorskip("playwright.sync_api")
+from ..conftest import CHROMIUM
+
+pytest.importorskip("playwright.sync_api")
 pytest.importorskip("onnxruntime")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is here")
 SMALL = {"images": 32, "evaluate": False, "precision": "fp32", "device": "cpu"}
 LATE = 120_000  # milliseconds
@@ -47,14 +47,6 @@ def site(place: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

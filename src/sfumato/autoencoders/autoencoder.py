@@ -26,6 +26,7 @@ from ..engine.system import Scalars, Stage, System, Wishes
 from ..errors import SfumatoError
 from ..ops.codes import draw_like
 from ..ops.losses import binary_cross_entropy, edge_error, log_cosh
+from ..ops.noise import with_noise
 from ..ops.penalties import sum_of_norms
 
 MAX_RESOLUTION = 2048
@@ -134,8 +135,7 @@ class Autoencoder(System):
         """What the encoder sees of `images` in training: with noise, `images` + noise · N(0, 1), not clipped."""
         if not self.config.noise:
             return images
-        noise = torch.randn(images.shape, generator=generator, device=None if generator else images.device)
-        return images + self.config.noise * noise.to(images.device)
+        return with_noise(images, self.config.noise, generator)
 
     def transmit(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """What the decoder sees of `codes` in training; here, the codes themselves."""

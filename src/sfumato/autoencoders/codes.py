@@ -26,7 +26,9 @@ from ..ops.codes import (
     nearest,
     shrinkage,
     singular_values,
+    square,
 )
+from ..ops.noise import with_psnr
 from ..reports.figures import code_pictures, curve, labelled_rows, plane, scatter
 from ..seeds import derive
 from .autoencoder import Autoencoder
@@ -266,10 +268,9 @@ def scattered(space: Codes, options: Options) -> bytes:
 
 def boxed(space: Codes, options: Options) -> bytes:
     """The square from -5 to 5 of the plane of codes, decoded."""
-    places = torch.linspace(-BOX, BOX, SIDE)
-    points = torch.stack([places.repeat(SIDE), places.flip(0).repeat_interleave(SIDE)], dim=1)
+    box = (-BOX, BOX, -BOX, BOX)
     _, axes = space.flat(space.codes[:1])
-    return plane(space.decode(space.raised(points)), SIDE, (-BOX, BOX, -BOX, BOX), *axes)
+    return plane(space.decode(space.raised(square(*box, SIDE))), SIDE, box, *axes)
 
 
 def spectrum(space: Codes, options: Options) -> bytes:
@@ -281,10 +282,9 @@ def spectrum(space: Codes, options: Options) -> bytes:
 def calibrated(space: Codes, options: Options) -> bytes:
     """What a PSNR looks like: images under noise of so many dB, cut to [0, 1], and the run's own reconstructions."""
     images = _chosen(space, options)
-    noise = torch.randn(images.shape, generator=space._generator("calibrated"))
     rows = {"image": images}
     for decibels in CALIBRATED:
-        rows[f"{decibels} dB"] = (images + 10 ** (-decibels / 20) * noise).clamp(0, 1)
+        rows[f"{decibels} dB"] = with_psnr(images, decibels, space._generator("calibrated"))
     own = space.decode(space.encode(images))
     rows[f"decoded, {psnr(images, own)['psnr']:.1f} dB"] = own
     return labelled_rows(rows)

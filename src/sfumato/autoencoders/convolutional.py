@@ -29,7 +29,7 @@ from ..engine.fields import Bounds, Layers, Units
 from ..errors import SfumatoError
 from ..nets.convolution import UpsampleConv
 from ..nets.mlp import linear
-from ..ops.noise import Per, Reading, deviation, power
+from ..ops.noise import Per, Reading, deviation, power, with_noise
 from .autoencoder import Autoencoder, AutoencoderConfig
 
 MAX_CODE = 1_000_000
@@ -150,8 +150,7 @@ class ConvolutionalAutoencoder(Autoencoder):
         """`codes` + white Gaussian noise of the strength that `latent_noise` says."""
         if not self.config.latent_noise:
             return codes
-        noise = torch.randn(codes.shape, generator=generator, device=None if generator else codes.device)
-        return codes + deviation(self.config.latent_noise, self.config.noise_is) * noise.to(codes.device)
+        return with_noise(codes, deviation(self.config.latent_noise, self.config.noise_is), generator)
 
 
 def reference(config: Config) -> tuple[nn.Sequential, nn.Sequential]:

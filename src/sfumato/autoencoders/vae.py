@@ -9,7 +9,6 @@ of 16 units or fewer stay in fp32.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,7 +101,8 @@ class VariationalAutoencoder(Autoencoder):
         images = self.seen(images, generator)
         mean, log_variance = self.posterior(images)
         misfits, weights = [], []
-        for noise in self._noises(mean, draws, generator):
+        for _ in range(draws):
+            noise = torch.randn(mean.shape, generator=generator).to(mean.device)
             codes = mean + (log_variance / 2).exp() * noise
             misfit = F.binary_cross_entropy_with_logits(self._logits(codes), images, reduction="none").flatten(1).sum(1)
             misfits.append(misfit)
@@ -114,10 +114,6 @@ class VariationalAutoencoder(Autoencoder):
             "nll": math.log(draws) - torch.stack(weights).logsumexp(0),
         }
         return {name: values.cpu() for name, values in found.items()}
-
-    def _noises(self, like: Tensor, draws: int, generator: torch.Generator) -> Iterator[Tensor]:
-        for _ in range(draws):
-            yield torch.randn(like.shape, generator=generator).to(like.device)
 
 
 def from_prior(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -114,6 +114,12 @@ def blend(drawn: Tensor, real: Tensor, share: float) -> Tensor:
     return torch.lerp(real, drawn, share)
 
 
+def square(left: float, right: float, bottom: float, top: float, side: int) -> Tensor:
+    """(side², 2) points spread evenly over a rectangle, the first row at the top."""
+    x, y = torch.linspace(left, right, side), torch.linspace(top, bottom, side)
+    return torch.stack([x.repeat(side), y.repeat_interleave(side)], dim=1)
+
+
 def nearest(codes: Tensor, among: Tensor) -> Tensor:
     """(n,) for each of (n, d) `codes` the row of (m, d) `among` that is closest in Euclidean distance."""
     return torch.cdist(codes.float(), among.float()).argmin(1)

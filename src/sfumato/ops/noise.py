@@ -1,4 +1,4 @@
-"""Gaussian noise on codes of unit power, with its strength in either reading, and what was really added."""
+"""Gaussian noise on images, and on codes of unit power, with its strength in either reading, and what was added."""
 
 import math
 from typing import Literal
@@ -8,6 +8,17 @@ from torch import Tensor
 
 Per = Literal["sample", "batch"]
 Reading = Literal["std", "variance"]
+
+
+def with_noise(values: Tensor, deviation: float, generator: torch.Generator | None = None) -> Tensor:
+    """`values` + deviation · N(0, 1), not clipped; drawn where they are, or by the CPU's `generator`."""
+    noise = torch.randn(values.shape, generator=generator, device=None if generator else values.device)
+    return values + deviation * noise.to(values.device)
+
+
+def with_psnr(images: Tensor, decibels: float, generator: torch.Generator) -> Tensor:
+    """`images` with noise of so many dB, cut to [0, 1]."""
+    return with_noise(images, 10 ** (-decibels / 20), generator).clamp(0, 1)
 
 
 def power(codes: Tensor, per: Per) -> Tensor:

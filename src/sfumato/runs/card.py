@@ -44,7 +44,7 @@ def card(run: Run, name: str, license: str = "") -> str:
             parts += [_markdown([first, *rows]), *([caption] if caption else [])]
     parts += [
         "## Departures",
-        _departures(entry.module.__doc__ or ""),
+        entry.departures or "None is known.",
         "## How to use",
         f"```python\n{_use(entry.system_class, name)}\n```",
         f"`pip install 'sfumato[hub]'` (written by Sfumato {__version__}).",
@@ -55,12 +55,6 @@ def card(run: Run, name: str, license: str = "") -> str:
 def _length(config: dict[str, object]) -> str:
     images = config.get("images")
     return f"{images:,} images" if isinstance(images, int) else "of unknown length"
-
-
-def _departures(text: str) -> str:
-    """What a system says of where it leaves its paper."""
-    _, found, rest = text.partition("Departs from the paper")
-    return " ".join(f"{found}{rest}".split()) or "None is known."
 
 
 def _use(kind: type[System], name: str) -> str:

@@ -83,6 +83,12 @@ class Entry:
         found = re.search(r"https?://[^\s,;)]+", self.module.__doc__ or "")
         return found.group().rstrip(".") if found else ""
 
+    @property
+    def departures(self) -> str:
+        """What its docstring says of where it leaves its paper, from "Departs" on; empty if nothing."""
+        _, found, rest = (self.module.__doc__ or "").partition("Departs from the paper")
+        return " ".join(f"{found}{rest}".split())
+
     def build(self, config: Any) -> "System":
         """The untrained system."""
         return self.system_class(config)  # pyright: ignore[reportCallIssue] - every system takes its Config

@@ -14,7 +14,8 @@ from ...metrics.digit_reader import DigitReader, reader_for
 from ...metrics.plane import CodePlane, describe_codes
 from ...metrics.reconstruction import Row as Measures
 from ...metrics.reconstruction import entropy_floor, fidelity
-from ...ops.codes import singular_values
+from ...ops.codes import singular_values, square
+from ...ops.noise import with_psnr
 from ...ops.penalties import sum_of_norms
 from ...seeds import derive
 from ..study import Lab, Measured
@@ -160,8 +161,13 @@ def measure(lab: Lab) -> Handwriting:
             "pixels": singular_values(images[:SPREAD].flatten(1)),
             "bottleneck-128": singular_values(encode(lab.system("bottleneck-128"), images[:SPREAD], runtime)),
         },
-        calibrated={decibels: under_noise(images[chosen], decibels, lab.settings.seed) for decibels in CALIBRATED},
+        calibrated={decibels: with_psnr(images[chosen], decibels, seeded(lab)) for decibels in CALIBRATED},
     )
+
+
+def seeded(lab: Lab) -> torch.Generator:
+    """Of the noise that calibrates."""
+    return torch.Generator().manual_seed(derive(lab.settings.seed, "calibrated"))
 
 
 def draw(lab: Lab, chosen: list[int]) -> Drawn:
@@ -176,12 +182,6 @@ def draw(lab: Lab, chosen: list[int]) -> Drawn:
     table = lab.runs["vae"].evaluation
     bound = {key: table.value(key) for key in ("elbo", "kl", "nll")}
     return Drawn(values, network, pictures, bound, table.value("elbo", "mean"))
-
-
-def under_noise(images: Tensor, decibels: float, seed: int) -> Tensor:
-    """`images` with noise of so many dB, cut to [0, 1]."""
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(derive(seed, "calibrated")))
-    return (images + 10 ** (-decibels / 20) * noise).clamp(0, 1)
 
 
 def denoise(lab: Lab, images: Tensor, chosen: list[int]) -> Denoised:
@@ -200,9 +200,7 @@ def explore(lab: Lab, name: str, images: Tensor, labels: Tensor, reader: DigitRe
     (left, bottom), (right, top) = numbers.low, numbers.high
 
     def decoded(extent: Extent) -> Plane:
-        left, right, bottom, top = extent
-        x, y = torch.linspace(left, right, SIDE), torch.linspace(top, bottom, SIDE)
-        cells = decode(system, torch.stack([x.repeat(SIDE), y.repeat_interleave(SIDE)], dim=1), lab.runtime)
+        cells = decode(system, square(*extent, SIDE), lab.runtime)
         return Plane(cells, reader.legible(cells), extent)
 
     around = decoded((left - MARGIN, right + MARGIN, bottom - MARGIN, top + MARGIN))
