@@ -201,9 +201,8 @@ def test_the_plane_follows_the_pointer_and_the_keys(tab: Tab) -> None:
     assert not np.array_equal(tab.pixels("The picture of this point"), shown)
 
 
-def test_a_drawn_digit_comes_back(tab: Tab) -> None:
-    page = tab.ready()
-    page.get_by_text("computed by stacked").wait_for()
+def draw_a_one(page: Any) -> None:
+    """On the pad of digits."""
     pad = page.get_by_role("img", name="Draw a digit here").locator("canvas")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
@@ -212,10 +211,28 @@ def test_a_drawn_digit_comes_back(tab: Tab) -> None:
     for step in range(20):
         page.mouse.move(box["x"] + 98, box["y"] + 30 + 7 * step)
     page.mouse.up()
+
+
+def test_a_drawn_digit_comes_back(tab: Tab) -> None:
+    page = tab.ready()
+    page.get_by_text("computed by stacked").wait_for()
+    draw_a_one(page)
     page.get_by_text("read as 1").wait_for()
     seen, back = tab.pixels("as it is seen"), tab.pixels("what comes back")
     assert seen.max() > 200
     assert np.corrcoef(seen.flatten(), back.flatten())[0, 1] > 0.6
+
+
+def test_a_drawn_digit_is_named_by_what_comes_with_the_studio(tab: Tab) -> None:
+    tab.ready()
+    page = tab.go("see")
+    names = page.get_by_label("Model").locator("option").all_inner_texts()
+    page.get_by_label("Model").select_option(label=next(name for name in names if name.startswith("reader")))
+    draw_a_one(page)
+    page.get_by_role("button", name="Download as JSON").wait_for()
+    assert page.locator("table th").first.inner_text() == "1"
+    page.get_by_label("Model").select_option(label=next(name for name in names if name.startswith("boxes")))
+    page.get_by_role("img", name="Draw a digit here").wait_for(state="detached")
 
 
 def photograph(turned: bool = False) -> bytes:

@@ -1,7 +1,6 @@
 """A small classifier that reads digits, so that «is this legible?» has a number.
 
-Two convolutions and two linear layers (LeNet-5's plan, LeCun et al. 1998). One comes with the package and judges
-whatever it can read; for other 28×28 images with classes one is trained on the training images of the system that it
+A LeNet (`nets/lenet.py`). One comes with the package and judges whatever it can read; for other 28×28 images with classes one is trained on the training images of the system that it
 judges, and kept. Its test accuracy and a hash of its weights belong beside every number that it gives.
 
     python -m sfumato.metrics.digit_reader --data mnist digits --out FOLDER
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..cache import cache_folder
@@ -26,16 +25,15 @@ from ..data.sources import View, open_data
 from ..engine.runtime import Runtime, choose
 from ..errors import SfumatoError
 from ..files import write_bytes
+from ..nets.lenet import FEATURES, LENET, SIDE, LeNet, as_read
 from ..seeds import derive
 from ..terminal import tell
-from ..weights.known import SHIPPED
 from ..weights.load import load_network
 from .kept import kept
 from .reconstruction import in_chunks
 
-READ = (1, 28, 28)  # what it reads
+READ = (1, SIDE, SIDE)  # what it reads
 LARGEST = 64  # side of what it is given: larger images would lose what makes them so
-FEATURES = 96
 CONFIDENT = 0.9
 LEARNING_RATE = 2e-3
 BATCH = 128
@@ -48,22 +46,7 @@ UNSURE = 0.5  # weight of being unsure of what is no digit
 SHARE = 8  # one in so many of them is of the smaller sets
 
 
-class DigitReader(nn.Module):
-    """(b, 1, 28, 28) in [0, 1] to class logits. `features` are the numbers before the last layer."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(1, 16, 5), nn.MaxPool2d(2), nn.ReLU(),
-            nn.Conv2d(16, 32, 5), nn.MaxPool2d(2), nn.ReLU(),
-            nn.Flatten(), nn.Linear(512, FEATURES), nn.ReLU(), nn.Dropout(0.25),
-        )  # fmt: skip
-        self.classify = nn.Linear(FEATURES, classes)
-        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - for the pooling, which is half
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classify(self.features(as_read(images)))
-
+class DigitReader(LeNet):
     def probabilities(self, images: Tensor) -> Tensor:
         """(n, classes) on the CPU."""
         device = next(self.parameters()).device
@@ -81,13 +64,6 @@ class DigitReader(nn.Module):
 
     def hash(self) -> str:
         return fingerprint(*(value.cpu() for value in self.state_dict().values()))
-
-
-def as_read(images: Tensor) -> Tensor:
-    """Images (b, 1, h, h) in the size that is read."""
-    if images.shape[-2:] == READ[1:]:
-        return images
-    return F.interpolate(images, READ[1:], mode="bilinear", antialias=True)
 
 
 def can_be_read(data: ImageData) -> bool:
@@ -126,7 +102,7 @@ def reader_for(data: ImageData, runtime: Runtime, seed: int) -> tuple[DigitReade
 def shipped_reader() -> DigitReader:
     """The one that comes with the package: see its model card."""
     reader = DigitReader(len(DIGITS))
-    load_network(reader, "digit reader", SHIPPED / FILE)
+    load_network(reader, LENET)
     return reader.eval()
 
 

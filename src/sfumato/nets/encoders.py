@@ -20,11 +20,13 @@ from ..errors import SfumatoError
 from ..weights.known import IMAGENET_MEAN, IMAGENET_STD
 from ..weights.load import load_network
 from . import efficientnet
+from .lenet import LENET
 
 EncoderName = Literal["sfumato", "vgg19", "vgg16", "squeezenet1_0", "squeezenet1_1"]  # under which pictures are styled
 EFFICIENTNET: Literal["efficientnet_lite0"] = "efficientnet_lite0"
 Padding = Literal["zeros", "reflect"]
 Pooling = Literal["max", "average"]
+UNITS = {EFFICIENTNET: (efficientnet.MEAN, efficientnet.STD), LENET: ((0.0,) * 3, (1.0,) * 3)}
 WIDE = "depthwise"  # begins the names of layers within a block
 
 
@@ -52,15 +54,14 @@ SQUEEZENET = {
 
 class InputUnits(nn.Module):
     """Images in [0, 1] in the units that network `name` was trained in: torchvision's have mean 0 and deviation 1 on
-    ImageNet."""
+    ImageNet, LeNet's are as they are."""
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        own = name == EFFICIENTNET
-        mean, std = (efficientnet.MEAN, efficientnet.STD) if own else (IMAGENET_MEAN, IMAGENET_STD)
+        mean, std = UNITS.get(name, (IMAGENET_MEAN, IMAGENET_STD))
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 

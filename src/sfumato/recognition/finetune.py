@@ -4,11 +4,11 @@ Girshick et al. 2014, https://arxiv.org/abs/1311.2524, section 2.3; preset `hotd
 Learning". Images are (b, 3, h, w) in [0, 1], logits (b, k).
 The new layer begins as Xavier's and learns ten times as fast as the rest; for a first part of the run, `frozen`, alone.
 What it reads is standardised: maps of SqueezeNet deviate by up to 230, and 98 % sure was right in nine cases of ten.
-Departs from the paper: any classifier of torchvision, EfficientNet-Lite0, or the encoder that comes with the package
-with a mean over its last map; the rates are for means over a batch where the course's are for sums (its 5e-5 over 128
-images is 0.0064 here, and its weight decay of 1e-3, which is no sum, 1e-3/128). While the new layer learns alone, batch
-norm keeps its statistics. Where there are validation images, the best weights by them are kept, and a temperature is
-fitted on them (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+Departs from the paper: any classifier of torchvision, EfficientNet-Lite0, a LeNet that has read digits, or the encoder
+that comes with the package with a mean over its last map; the rates are for means over a batch where the course's are
+for sums (its 5e-5 over 128 images is 0.0064 here, and its weight decay of 1e-3, which is no sum, 1e-3/128). While the
+new layer learns alone, batch norm keeps its statistics. Where there are validation images, the best weights by them are
+kept, and a temperature is fitted on them (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
 """
 
 import math
@@ -28,13 +28,14 @@ from ..engine.system import Scalars, Stage
 from ..errors import SfumatoError
 from ..nets.efficientnet import EfficientNetLite0
 from ..nets.encoders import EFFICIENTNET, InputUnits, build_encoder
+from ..nets.lenet import LENET, LeNet
 from ..strict import shown
 from ..weights.load import load_network
 from .losses import naming_loss
 from .recognizer import MAX_RESOLUTION, RecognitionConfig, Recognizer
 
 OURS: Literal["sfumato"] = "sfumato"
-KNOWN = (OURS, EFFICIENTNET, "squeezenet1_0", "resnet18")  # without a look at torchvision's
+KNOWN = (OURS, EFFICIENTNET, LENET, "squeezenet1_0", "resnet18")  # without a look at torchvision's
 UNFIT = ("googlenet", "inception_v3")  # they have more than one head
 FIXED, SIDE = ("vit_", "maxvit_"), 224  # networks that read images of one size
 LEAST = 32  # pixels of a side
@@ -47,7 +48,7 @@ class Config(RecognitionConfig):
     """The package's encoder on the embedded faces."""
 
     resolution: Annotated[int, Bounds(LEAST, MAX_RESOLUTION)] = 128  # side of the images, in pixels
-    network: str = OURS  # sfumato, efficientnet_lite0, or torchvision's: resnet18, squeezenet1_0, ...
+    network: str = OURS  # sfumato, efficientnet_lite0, lenet, or torchvision's: resnet18, ...
     frozen: Share = 0.0  # share of the run, at its beginning, in which the new layer learns alone
     smallest: ShareAbove0 = 0.4  # least share of an image's area that is cut out and enlarged in training; 1: none is
     recoloured: bool = True  # change brightness, contrast and saturation at random
@@ -66,7 +67,7 @@ class Config(RecognitionConfig):
 
             if self.network not in models.list_models(module=models) or self.network in UNFIT:
                 raise SfumatoError(
-                    f"network {shown(self.network)}: neither {OURS}, {EFFICIENTNET} nor a plain classifier of "
+                    f"network {shown(self.network)}: neither {OURS}, {EFFICIENTNET}, {LENET} nor a plain classifier of "
                     f"torchvision"
                 )
             fixed = self.network.startswith(FIXED)
@@ -85,6 +86,10 @@ PRESETS = {
         network="resnet18", resolution=224, optimizer="sgd", momentum=0.0, learning_rate=0.064, weight_decay=1e-3 / 128,
         annealed=False, batch_size=128, smallest=0.08, recoloured=False, standardised=False, follow=True,
         images=10_000,
+    ),
+    "digits": Config(
+        network=LENET, resolution=32, frozen=0.2, batch_size=64, flip=False, smallest=0.7, recoloured=False,
+        images=60_000,
     ),
 }  # fmt: skip
 
@@ -131,6 +136,8 @@ def _ours() -> nn.Module:
 def _theirs(name: str, rectified: bool) -> nn.Module:
     if name == EFFICIENTNET:
         return EfficientNetLite0()
+    if name == LENET:
+        return LeNet()
     from torchvision import models
 
     network = models.get_model(name)

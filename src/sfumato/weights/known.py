@@ -15,6 +15,7 @@ from ..errors import SfumatoError
 from ..terminal import warn
 
 SHIPPED = Path(__file__).parent / "shipped"
+FILES = {"sfumato": "sfumato-encoder.safetensors", "lenet": "digit-reader.safetensors"}  # there
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images of torchvision's networks
 
 
@@ -85,7 +86,7 @@ def _checked(name: str, wheel: Wheel) -> Path:
 
 
 def _shipped(name: str) -> Path:
-    return SHIPPED / f"{name}-encoder.safetensors"
+    return SHIPPED / FILES.get(name, name)
 
 
 def _cached(name: str) -> tuple[str, Path, float]:

@@ -159,8 +159,8 @@ export const help: Record<string, string> = {
   'measure the test images after every epoch, to look at: nothing is chosen by them': '每个 epoch 后在测试图像上度量，仅供观察：不据此作任何选择',
   'end after so many epochs without a better measure on validation images; 0: never'
     : '验证图像上的度量连续这么多个 epoch 未改善即停止；0：从不提前停止',
-  "sfumato, efficientnet_lite0, or torchvision's: resnet18, squeezenet1_0, ..."
-    : 'sfumato、efficientnet_lite0，或 torchvision 的 resnet18、squeezenet1_0 等',
+  "sfumato, efficientnet_lite0, lenet, or torchvision's: resnet18, ..."
+    : 'sfumato、efficientnet_lite0、lenet，或 torchvision 的 resnet18 等',
   'share of the run, at its beginning, in which the new layer learns alone': '开头只训练新层的阶段占全程的比例',
   "least share of an image's area that is cut out and enlarged in training; 1: none is": '训练时裁出并放大的部分至少占图像面积的比例；1：不裁剪',
   'change brightness, contrast and saturation at random': '随机改变亮度、对比度和饱和度',
