@@ -10,7 +10,8 @@ from sfumato.data.dataset import ImageData
 from sfumato.data.sources import View, open_data
 from sfumato.engine.runtime import Runtime
 from sfumato.metrics import digit_reader
-from sfumato.metrics.digit_reader import FILE, SHIPPED, make, reader_for, shipped_reader
+from sfumato.metrics.digit_reader import FILE, make, reader_for, shipped_reader
+from sfumato.weights.known import SHIPPED
 
 
 def test_the_shipped_one_is_small_and_reads_the_embedded_digits(runtime: Runtime) -> None:

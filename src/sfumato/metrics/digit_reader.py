@@ -1,7 +1,8 @@
 """A small classifier that reads digits, so that «is this legible?» has a number.
 
-A LeNet (`nets/lenet.py`). One comes with the package and judges whatever it can read; for other 28×28 images with classes one is trained on the training images of the system that it
-judges, and kept. Its test accuracy and a hash of its weights belong beside every number that it gives.
+A LeNet (`nets/lenet.py`). One comes with the package and judges whatever it can read; for other 28×28 images with
+classes one is trained on the training images of the system that it judges, and kept. Its test accuracy and a hash of
+its weights belong beside every number that it gives.
 
     python -m sfumato.metrics.digit_reader --data mnist digits --out FOLDER
 
