@@ -57,7 +57,7 @@ def test_it_is_smaller_and_says_what_that_cost(
 
 
 def test_it_needs_the_data_and_onnx(tmp_path: Path) -> None:
-    from sfumato.runs.quantise import inputs_of
+    from sfumato.runs.quantise import TESTED, inputs_of
 
     run = sfumato.train("stacked", run=tmp_path / "run", images=64, **SMALL)
     with pytest.raises(SfumatoError, match=r"--int8 is for \.onnx"):
@@ -66,4 +66,4 @@ def test_it_needs_the_data_and_onnx(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace('"digits"\n', '"nowhere"\n'))
     gone = sfumato.open(tmp_path / "run", "cpu")
     with pytest.raises(SfumatoError, match=r"--int8 is settled and measured on the run's data: .*nowhere"):
-        inputs_of(gone, gone.system.portable()[0], True)
+        inputs_of(gone, gone.system.portable()[0], True, TESTED)

@@ -1,6 +1,7 @@
 """Eight bits instead of 32: ONNX files quantised, and what that costs, measured on the run's own data.
 
-Four ways are tried, and the first is taken that costs next to nothing, else the one that costs least. `extremes` and
+Four ways are tried, and the first is taken that costs next to nothing, else the one that costs least, by training
+images: test images measure what was taken. `extremes` and
 `percentiles` compute convolutions and products in 8 bits, with scales of activations that training images settle;
 `dynamic` finds these at every call, for products alone; `weights` are kept in 8 bits and computed with in 32.
 """
@@ -25,8 +26,7 @@ from ..errors import SfumatoError
 from ..style.network import prepared
 from .open import Run
 
-CALIBRATED, TESTED = 128, 1_000  # images, at most
-NUMBERS = 2**22, 2**24  # of them, at most
+CALIBRATED, TESTED = (128, 2**22), (1_000, 2**24)  # images, and numbers in them, at most
 TIMED = 15  # calls
 LITTLE = 0.01  # of a cost
 DECIBELS = 20.0  # of a cost of 1
@@ -49,8 +49,9 @@ def quantised(run: Run, contents: Mapping[str, bytes]) -> Quantised:
     """The ONNX files of the run's parts, by their names, in 8 bits. Raises SfumatoError where it needs data that are
     not there."""
     parts = {part.name: part for part in run.system.portable()}
-    calibration, tests = (
-        {name: inputs_of(run, part, tested) for name, part in parts.items()} for tested in (False, True)
+    calibration, trials, tests = (
+        {name: inputs_of(run, part, tested, most) for name, part in parts.items()}
+        for tested, most in ((False, CALIBRATED), (False, TESTED), (True, TESTED))
     )
     before = {name: _session(content) for name, content in contents.items()}
     tries = []
@@ -59,12 +60,13 @@ def quantised(run: Run, contents: Mapping[str, bytes]) -> Quantised:
         if sum(map(len, made.values())) > SMALLER * sum(map(len, contents.values())):
             continue
         after = {name: _session(content) for name, content in made.items()}
-        tries.append((*_measured(run, parts, tests, before, after), how, made, after))
+        tries.append((_measured(run, parts, trials, False, before, after)[0], how, made, after))
         if tries[-1][0] <= LITTLE:
             break
     if not tries:
         raise SfumatoError(f"{run.path}: --int8: hardly anything of {run.system_name} can be computed in 8 bits")
-    _, words, how, made, after = min(tries, key=lambda one: one[0])
+    _, how, made, after = min(tries, key=lambda one: one[0])
+    words = _measured(run, parts, tests, True, before, after)[1]
     said = []
     for name, content in made.items():
         first = {key: value[:1] for key, value in tests[name].items()}
@@ -74,10 +76,11 @@ def quantised(run: Run, contents: Mapping[str, bytes]) -> Quantised:
     return Quantised(made, [*said, f"{how}: {words}"])
 
 
-def inputs_of(run: Run, part: Portable, tested: bool) -> Values:
-    """What the part is given by a run's test images, or by its training images: by the names of its inputs."""
+def inputs_of(run: Run, part: Portable, tested: bool, most: tuple[int, int]) -> Values:
+    """What the part is given by a run's test images, or by its training images: by the names of its inputs. `most`:
+    images, and numbers in them."""
     size = max(value[0].numel() for value in part.inputs.values())
-    count = max(1, min((CALIBRATED, TESTED)[tested], NUMBERS[tested] // size))
+    count = max(1, min(most[0], most[1] // size))
     if "latents" in part.inputs:
         drawn = {"latents": run.system.latents(count, torch.Generator().manual_seed(int(tested)))}
         return drawn | ({"labels": torch.arange(count) % run.config.classes} if "labels" in part.inputs else {})
@@ -126,10 +129,10 @@ def _seconds(compute: Computing, given: Values) -> float:
 
 
 def _measured(
-    run: Run, parts: Mapping[str, Portable], tests: Mapping[str, Values], before: Mapping[str, Computing],
-    after: Mapping[str, Computing],
+    run: Run, parts: Mapping[str, Portable], tests: Mapping[str, Values], tested: bool,
+    before: Mapping[str, Computing], after: Mapping[str, Computing],
 ) -> tuple[float, str]:  # fmt: skip
-    """What the files after cost, as a share, and in words."""
+    """What the files after cost by `tests`, of the test images or the training images, as a share, and in words."""
     name, part = next(iter(parts.items()))
     count = len(next(iter(tests[name].values())))
     if run.system.encodes:
@@ -139,9 +142,9 @@ def _measured(
             for files in (before, after)
         ]
         return (both[0] - both[1]) / DECIBELS, f"psnr {both[0]:.2f} -> {both[1]:.2f} dB, N = {count:,} test images"
-    labels = run.data.test.labels if run.system.names_classes else None
-    if part.outputs == ("probabilities",) and labels is not None:
-        rows = run.data.test.spread(count)
+    split = run.system.names_classes and (run.data.test if tested else run.data.train)
+    if part.outputs == ("probabilities",) and split and (labels := split.labels) is not None:
+        rows = split.spread(count)
         right = [
             float((_all(files[name], tests[name])[0].argmax(1) == labels[rows]).float().mean())
             for files in (before, after)
