@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -33,6 +34,13 @@ def steps(advance: Advance, count: int, pause: float = 0.02) -> dict[str, Any]:
         advance(step + 1, count)
         time.sleep(pause)
     return {"steps": count}
+
+
+def keep(advance: Advance) -> dict[str, str]:
+    """A file that it does not take away."""
+    file, path = tempfile.mkstemp()
+    os.close(file)
+    return {"path": path}
 
 
 def die(advance: Advance) -> None:
@@ -68,7 +76,7 @@ def forge(advance: Advance) -> dict[str, Any]:
     return {}
 
 
-HANDLERS = {item.__name__: item for item in (echo, typed, sleep, steps, die, refuse, bug, full, noise, forge)}
+HANDLERS = {item.__name__: item for item in (echo, typed, sleep, steps, keep, die, refuse, bug, full, noise, forge)}
 
 if __name__ == "__main__":
     if sys.argv[2:] == ["stillborn"]:

@@ -242,14 +242,20 @@ def test_it_ends_with_the_studio_and_with_its_pipe(monkeypatch: pytest.MonkeyPat
         process = child.process
         assert process
         assert process.stdin
+        first = Path((await child.ask({"do": "keep"}, LIMIT))["path"])
+        assert first.is_file()
         process.stdin.close()
         assert await asyncio.wait_for(process.wait(), 30) == 0
         while child.process is process:
             await asyncio.sleep(0.02)
+        assert not first.parent.exists()
         await child.start()
         process = child.process
         assert process
+        second = Path((await child.ask({"do": "keep"}, LIMIT))["path"])
+        assert second.is_file()
         await child.end()
+        assert not second.parent.exists()
         assert process.returncode == -signal.SIGKILL
         with pytest.raises(Gone):
             await child.ask({"do": "echo"}, LIMIT)

@@ -166,6 +166,26 @@ def test_a_plane_fetches_nothing(longer: str, tmp_path: Path, monkeypatch: pytes
     assert len(plane(nobody, str(run))["points"]) == len(moves.opened(str(run)).known[-moves.SHOWN :])
 
 
+def test_data_elsewhere_are_not_opened_because_a_run_names_them(
+    longer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: object) -> None:
+        raise SfumatoError("it was read")
+
+    run, own = tmp_path / "run", tmp_path / "own"
+    shutil.copytree(longer, run)
+    values = json.loads((run / "config.json").read_text())
+    values["data"] |= {"source": [str(own / ".." / "own")], "name": "own", "classes": ["a", "b"]}
+    (run / "config.json").write_text(json.dumps(values))
+    opened = list[object]()
+    monkeypatch.setattr("sfumato.runs.open.Run.data", property(lambda run: (opened.append(run), read(run))))
+    for root in ("", str(tmp_path / "ow"), str(run)):
+        plane(nobody, str(run), root)
+    assert not opened
+    plane(nobody, str(run), str(own))
+    assert len(opened) == 1
+
+
 def test_what_has_no_codes_has_no_plane() -> None:
     for ask in (
         lambda: plane(nobody, DIGITS),

@@ -210,6 +210,9 @@ def test_slow_bodies_hold_up_nobody(server: Server) -> None:
             assert server.get("/api/state")  # meanwhile others are answered
         assert len(answers) == len(lines)
         assert all(answer == b"" or status_of(answer) == 408 for answer in answers.values())
+        for line in halves:  # which never said what they want
+            line.settimeout(60)
+            assert line.recv(1) == b""
     finally:
         for line in (*lines, *halves):
             line.close()

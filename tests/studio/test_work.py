@@ -181,7 +181,8 @@ def test_what_is_no_picture_is_a_line(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "options", [{"alpha": 2}, {"alpha": "x"}, {"x": 1}, {"weights": [1, 2]}, {"style_size": 1}, {"method": "x"},
-                {"tile": 7}, {"weights": []}, {"seed": 10**30}, {"keep_color": "/etc"}, {"preset": []}]
+                {"tile": 7}, {"weights": []}, {"seed": 10**30}, {"keep_color": "/etc"}, {"preset": []},
+                {"content_size": 4097}, {"style_size": 100_000}]
 )  # fmt: skip
 def test_options_are_judged(options: dict[str, Any]) -> None:
     if options == {"weights": []}:

@@ -200,6 +200,8 @@ class Studio:
         if do not in MOVES:
             raise SfumatoError(f"do: must be one of preview, {', '.join(MOVES)}")
         asked["path"] = str(self.place(asked.pop("run", None)))
+        if do == "plane":
+            asked["data_root"] = str(self.data or "")
         if do == "encode":
             asked["content"] = self.pictures.picture(asked.get("name"))
         return await self.moves.ask(asked, MOVE_LIMIT)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from ..errors import SfumatoError
@@ -42,6 +43,7 @@ class Child:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: dict[int, Waiting] = field(default_factory=dict)
     deaths: int = 0
+    place: "TemporaryDirectory[str] | None" = None  # for its files, which go when it does, however it ends
     heard: float = 0.0  # when it last said something, or was asked something after it had nothing to do
     _count: int = 0
     _reader: "asyncio.Task[None] | None" = None
@@ -63,10 +65,11 @@ class Child:
                 if self.deaths > RESTARTS:
                     raise Gone(f"{self.kind}: does not come up; the terminal says why")
                 self.ready.clear()
+                self.place = TemporaryDirectory(prefix="sfumato-", ignore_cleanup_errors=True)
+                own = {"OMP_NUM_THREADS": str(self.threads), "TMPDIR": self.place.name}
                 self.process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "sfumato.studio.child", self.kind, stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": str(self.threads)},
-                    start_new_session=True,
+                    stdout=asyncio.subprocess.PIPE, env={**os.environ, **own}, start_new_session=True,
                 )  # fmt: skip
                 if self.nice and sys.platform != "win32":
                     with suppress(OSError):
@@ -159,6 +162,7 @@ class Child:
         if process is not self.process:
             return
         self.process = None
+        self._clear()
         self.ready.clear()
         self.deaths += 1
         if code:
@@ -178,6 +182,10 @@ class Child:
             with suppress(ProcessLookupError):
                 self.process.kill()
 
+    def _clear(self) -> None:
+        if self.place is not None:
+            self.place.cleanup()
+
     async def end(self) -> None:
         """For good."""
         self.deaths = RESTARTS + 1
@@ -187,5 +195,6 @@ class Child:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        self._clear()
         if reader is not None:
             reader.cancel()

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ..data.batches import Batches  # noqa: F401 - loaded while nobody waits
 from ..data.pictures import read_picture, to_bytes, to_picture, to_tensor
-from ..data.sources import SOURCES, state_of
+from ..data.sources import SOURCES, path_of, state_of
 from ..engine.fields import Field, build
 from ..errors import SfumatoError
 from ..gans.drawing import great_circle
@@ -220,16 +220,16 @@ def about(advance: Any, path: str) -> dict[str, Any]:
     }
 
 
-def plane(advance: Any, path: str) -> dict[str, Any]:
+def plane(advance: Any, path: str, data_root: str = "") -> dict[str, Any]:
     """Codes as points of the run's plane, with their labels, and where they lie: of test images, where its data are at
-    hand and small, else those that the run remembers, with what a reader takes their pictures for (-1: none reads
-    such)."""
+    hand and small, and embedded or in `data_root`, else those that the run remembers, with what a reader takes their
+    pictures for (-1: none reads such)."""
     kept = Path(path) / PLANE
     if kept.is_file():
         return decoded(content_of(kept), dict[str, Any], str(kept))
     there = coded(path)
     mean, axes = there.plane
-    codes, labels, classes = _tested(there) or (there.known[-SHOWN:], None, list(DIGITS))
+    codes, labels, classes = _tested(there, data_root) or (there.known[-SHOWN:], None, list(DIGITS))
     points = _placed(codes, mean, axes)
     if labels is None:
         labels, classes = (_read(there, codes), classes) if _is_read(there) else ([-1] * len(codes), [])
@@ -246,10 +246,13 @@ def plane(advance: Any, path: str) -> dict[str, Any]:
     }
 
 
-def _tested(there: Opened) -> tuple[Tensor, list[int], list[str]] | None:
-    """Codes (n, k) of test images, their labels, and the names of those. Fetches nothing."""
-    run, owed = there.run, [name for name in there.run.manifest.data.source if name in SOURCES]
-    if run.manifest.data.train > MANY or run.config.resolution > RAW or not run.classes or any(map(_is_away, owed)):
+def _tested(there: Opened, root: str) -> tuple[Tensor, list[int], list[str]] | None:
+    """Codes (n, k) of test images, their labels, and the names of those. Fetches nothing, and reads nothing that only
+    the run's own words lead to."""
+    run, sources = there.run, there.run.manifest.data.source
+    if run.manifest.data.train > MANY or run.config.resolution > RAW or not run.classes:
+        return None
+    if any(_is_away(name) if name in SOURCES else not _is_within(name, root) for name in sources):
         return None
     try:
         test = run.data.test
@@ -261,6 +264,10 @@ def _tested(there: Opened) -> tuple[Tensor, list[int], list[str]] | None:
     with torch.inference_mode(), run.runtime.autocast():
         codes = there.system.encode(test.images(rows))
     return codes.flatten(1).float(), test.labels[rows].tolist(), list(run.classes)
+
+
+def _is_within(source: str, root: str) -> bool:
+    return bool(root) and path_of(source).resolve().is_relative_to(root)
 
 
 def _placed(codes: Tensor, mean: Tensor, axes: Tensor) -> Tensor:

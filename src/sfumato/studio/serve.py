@@ -7,14 +7,16 @@ import warnings
 import webbrowser
 from pathlib import Path
 
+import h11
 import uvicorn
 from PIL import Image
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..cache import OFFLINE
 from ..errors import SfumatoError
 from ..files import in_words, make_folder
 from ..terminal import tell, warn
-from .app import Studio, application
+from .app import SLOW, Studio, application
 from .guard import Guard
 
 BODY = 2**20  # bytes of a message on a socket
@@ -22,6 +24,36 @@ USUAL = 8765  # the port, if it is free
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BACKLOG = 2048  # who may wait to be let in
 WAIT = 1  # seconds that open requests are given at the end
+
+
+class Patient(H11Protocol):
+    """Ends a connection on which the head of a request does not come whole within SLOW seconds."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._expect()
+        else:
+            self._expect_nothing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(SLOW, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def serve(
@@ -47,8 +79,9 @@ def serve(
     if show:
         webbrowser.open(f"http://{shown}:{number}/#token={guard.once}")
     config = uvicorn.Config(
-        guard, ws="websockets-sansio", ws_max_size=BODY, ws_per_message_deflate=False, log_level="warning",
-        server_header=False, access_log=False, timeout_graceful_shutdown=WAIT, timeout_keep_alive=30, lifespan="on",
+        guard, http=Patient, ws="websockets-sansio", ws_max_size=BODY, ws_per_message_deflate=False, 
+        log_level="warning", server_header=False, access_log=False, timeout_graceful_shutdown=WAIT, timeout_keep_alive=30,
+        lifespan="on",
     )  # fmt: skip
     try:
         asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))

@@ -28,10 +28,12 @@ from ..style.restyle import Styles, mask_of, sized
 from ..version import __version__
 
 KEPT = 3  # styles that are ready
+LARGEST = 4096  # pixels on the shorter side that a page may ask for
+SIZES = ("content_size", "style_size")
 STEPS = 100  # of a projection's two parts
 QUALITY = 88
 Advance = Callable[[int, int], None]
-Side = Annotated[int, Meta(ge=8, le=4096)]  # pixels
+Side = Annotated[int, Meta(ge=8, le=LARGEST)]  # pixels
 
 
 def examples(advance: Advance) -> list[dict[str, str]]:
@@ -153,6 +155,9 @@ _ready: "OrderedDict[str, Styles]" = OrderedDict()
 def _styles(styles: Sequence[bytes], masks: Sequence[bytes], options: Mapping[str, Any], run: str) -> Styles:
     """Styles, made ready once: statistics are kept from one picture to the next."""
     chosen = options_for(run=run, **options)
+    for size in SIZES:
+        if (getattr(chosen, size) or 0) > LARGEST:
+            raise SfumatoError(f"{size} {getattr(chosen, size)}: {LARGEST} pixels at most, in the studio")
     key = hashlib.blake2b(
         repr((chosen, [hashlib.blake2b(item).hexdigest() for item in (*styles, *masks)], run)).encode()
     )

@@ -1,0 +1,201 @@
+"""Every command of the README and of the book is run: on small data of the names that it takes, for sixteen images.
+
+Studies and `sfumato studio` have tests of their own, which run them whole.
+"""
+
+import csv
+import gzip
+import json
+import re
+import shlex
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+pytest.importorskip("latex2mathml")
+pytest.importorskip("zensical")
+
+from sfumato import cli
+from sfumato.data.photographs import photographs
+
+from .style.test_clips import filmed
+from .test_book import DOCS, PAGES, ROOT, commands
+from .weights.adapters.test_pytorch_dcgan import checkpoint
+
+ENGLISH = [page for page in PAGES if "zh" not in page.parts and page.name != "README.zh-CN.md" and commands(page)]
+ELSEWHERE = ("sfumato study ", "sfumato studio", "sfumato push ")
+FEW = 16  # images that a training draws
+BEFORE = {  # what a page takes to be there
+    "going-on": ["sfumato train finetune --data pets/ --run runs/first"],
+    "vae": ["sfumato train vae --data mnist --run runs/vae"],
+}
+SHORTER = {  # of commands that no laptop ends, or whose seconds are the reader's to choose
+    "--seconds 60": "--seconds 1",
+    "--method gatys": "--method gatys --steps 2",
+    "--preset fine": "--preset fine --seconds 1 --content-size 64",
+    "stylegan2:paper_256": "stylegan2:paper_256 --maps 256 --widest 16",
+}
+
+
+def small(command: str) -> list[str]:
+    """The words behind `sfumato`, of a command that takes seconds."""
+    command = re.split(r"\s+#", command)[0]
+    for before, after in SHORTER.items():
+        kept = after.split()[-2] not in command or before == "--seconds 60"
+        command = command.replace(before, after if kept else before)
+    words = shlex.split(command)[1:]
+    if words[0] in ("train", "resume"):
+        if "--images" in words:
+            del words[words.index("--images") : words.index("--images") + 2]
+        if words[0] == "train" or command.partition("--images")[1]:
+            words += ["--images", str(FEW if words[0] == "train" else 2 * FEW)]
+        if "--run" in words and words[0] == "train":
+            shutil.rmtree(words[words.index("--run") + 1], ignore_errors=True)  # a page may train one name twice
+    return ["mnist.small" if word == "mnist" else word for word in words]
+
+
+def crops(folder: Path, count: int, names: str = "{}.png", side: int = 64) -> None:
+    """Cuts of the embedded photographs."""
+    pictures = list(photographs().values())
+    for number in range(count):
+        path = folder / names.format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = pictures[number % len(pictures)]
+        top = 7 * number % (picture.shape[1] - side)
+        Image.fromarray(picture[:, top : top + side, :side].permute(1, 2, 0).numpy()).save(path)
+
+
+def annotated(folder: Path, parts: Sequence[str] = ("train", "valid", "test")) -> None:
+    """COCO: eight pictures a part, each with two shapes, as boxes and as outlines."""
+    for part in parts:
+        crops(folder / part, 8, part + "_{}.png")
+        boxes = [(8, 8, 24, 24), (36, 30, 20, 28)]
+        shapes = [
+            {"id": 2 * number + place, "image_id": number, "category_id": place + 1, "bbox": box,
+             "area": box[2] * box[3],
+             "iscrowd": 0, "segmentation": [[box[0], box[1], box[0] + box[2], box[1], box[0], box[1] + box[3]]]}
+            for number in range(8) for place, box in enumerate(boxes)
+        ]  # fmt: skip
+        images = [{"id": at, "file_name": f"{part}_{at}.png", "width": 64, "height": 64} for at in range(8)]
+        kinds = [{"id": 1, "name": "round"}, {"id": 2, "name": "long"}]
+        said = {"images": images, "categories": kinds, "annotations": shapes}
+        (folder / part / "_annotations.coco.json").write_text(json.dumps(said))
+
+
+def named(folder: Path, names: Sequence[str], parts: Sequence[str] = ("",), each: int = 6) -> None:
+    """A folder for each name."""
+    for part in parts:
+        for name in names:
+            crops(folder / part / name, each, f"{part}{name}_{{}}.png")
+
+
+def sided(folder: Path) -> None:
+    for half in ("train", "test"):
+        for side in "AB":
+            crops(folder / f"{half}{side}", 6)
+
+
+def packed(folder: Path) -> None:
+    with zipfile.ZipFile(f"{folder}.zip", "w") as file:
+        for path in sorted(folder.rglob("*.*")):
+            file.write(path, path.relative_to(folder))
+
+
+def digits(folder: Path) -> None:
+    """MNIST's files, with few digits."""
+    folder.mkdir()
+    for half, count in (("train", 300), ("t10k", 60)):
+        images = np.random.default_rng(count).integers(0, 256, (count, 28, 28), np.uint8)
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        for name, values in (("images-idx3", images), ("labels-idx1", labels)):
+            head = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+            (folder / f"{half}-{name}-ubyte.gz").write_bytes(gzip.compress(head + values.tobytes()))
+
+
+def stripped(name: str, part: str = "") -> dict[str, torch.Tensor]:
+    """Random weights by torchvision's names."""
+    from torchvision import models
+
+    with torch.device("meta"):  # what they would begin with takes seconds
+        network: nn.Module = models.get_model(name)
+    wanted = {key: value for key, value in network.state_dict().items() if key.startswith(part)}
+    return {key: (torch.rand(value.shape) / 50).to(value.dtype) for key, value in wanted.items()}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whatever a page calls by a name."""
+    place = tmp_path_factory.mktemp("world")
+    for name in ("photos", "holiday", "paintings", "faces", "photographs", "coco", "wikiart", "slides", "folder"):
+        crops(place / name, 30)
+    for name in ("summer", "winter", "shoes", "handbags", "day", "night"):
+        crops(place / name, 8)
+    for name in ("photo", "painting", "one", "two", "another"):
+        crops(place, 1, f"{name}.jpg", 128)
+    for name in ("sky", "ground"):
+        Image.new("L", (128, 128), 128).save(place / f"{name}.png")
+    named(place / "pets", ("cat", "dog"), ("old", "mid", "new"))
+    for name in ("ants-and-bees", "elsewhere", "more"):
+        named(place / name, ("cat", "dog"))
+    named(place / "letters", [chr(97 + number) for number in range(26)], each=3)
+    with (place / "parts.csv").open("w") as file:
+        rows = [path.relative_to(place / "pets") for path in (place / "pets").rglob("*.png")]
+        csv.writer(file).writerows(
+            [("file", "split"), *((row, {"new": "test"}.get(row.parts[0], "train")) for row in rows)]
+        )
+    for name in ("cells", "streets", "cards", "camvid", "VOC2012"):
+        annotated(place / name)
+    for name in ("summer2winter", "facades", "seasons", "papers"):
+        sided(place / name)
+    for name in ("streets", "cards", "camvid", "summer2winter", "facades", "seasons"):
+        packed(place / name)
+    digits(place / "mnist.small")
+    filmed(place / "clip.mp4")
+    squeezenet = stripped("squeezenet1_0")
+    torch.save(squeezenet, place / "squeezenet.pth")
+    from safetensors.torch import save_file
+
+    save_file(squeezenet, place / "squeezenet.safetensors")
+    torch.save(stripped("resnet50"), place / "resnet50.pth")
+    torch.save(stripped("vgg19", "features"), place / "vgg19.pth")
+    torch.save(checkpoint(), place / "netG_epoch_24.pth")
+    return place
+
+
+@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.stem)
+def test_both_languages_have_the_same_commands(page: Path) -> None:
+    def plain(page: Path) -> list[str]:
+        return [re.split(r"\s+#", line)[0].removesuffix(" --language zh") for line in commands(page)]
+
+    chinese = ROOT / "README.zh-CN.md" if page.parent == ROOT else DOCS / "zh" / page.relative_to(DOCS)
+    if chinese.is_file():
+        assert plain(chinese) == plain(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.stem)
+def test_commands_of_a_page_do_what_they_say(
+    page: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SFUMATO_OFFLINE", "1")
+    for path in world.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    run: Callable[[list[str]], None] = cli.main
+    for command in [*BEFORE.get(page.stem, ()), *commands(page)]:
+        if command.startswith(ELSEWHERE):
+            continue
+        words = [str(world / "pets") if word == "/new/place" else word for word in small(command)]
+        code: object = 0
+        try:
+            run(words)
+        except SystemExit as end:
+            code = end.code
+        assert not code, f"{command}\nas {' '.join(words)}"
