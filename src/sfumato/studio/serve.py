@@ -80,8 +80,8 @@ def serve(
         webbrowser.open(f"http://{shown}:{number}/#token={guard.once}")
     config = uvicorn.Config(
         guard, http=Patient, ws="websockets-sansio", ws_max_size=BODY, ws_per_message_deflate=False,
-        log_level="warning", server_header=False, access_log=False, timeout_graceful_shutdown=WAIT, timeout_keep_alive=30,
-        lifespan="on",
+        log_level="warning", server_header=False, access_log=False, timeout_graceful_shutdown=WAIT,
+        timeout_keep_alive=30, lifespan="on",
     )  # fmt: skip
     try:
         asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
