@@ -14,8 +14,9 @@ import pytest
 from sfumato.errors import SfumatoError
 from sfumato.runs.lock import owned
 from sfumato.studio import app
-from sfumato.studio.app import JOBS, Studio, application
+from sfumato.studio.app import JOBS, Studio
 from sfumato.studio.live import SOCKETS
+from sfumato.studio.routes import application
 from sfumato.studio.shelf import TRASH, id_of
 from sfumato.studio.trainings import Training
 

@@ -16,8 +16,9 @@ from ..cache import OFFLINE
 from ..errors import SfumatoError
 from ..files import in_words, make_folder
 from ..terminal import tell, warn
-from .app import SLOW, Studio, application
+from .app import Studio
 from .guard import Guard
+from .routes import SLOW, application
 
 BODY = 2**20  # bytes of a message on a socket
 USUAL = 8765  # the port, if it is free
