@@ -256,6 +256,7 @@ def test_what_a_page_must_know() -> None:
     assert found["latent"] == 2
     found = about(nobody, DIGITS)
     assert (found["system"], found["conditional"], found["latent"], len(found["classes"])) == ("cgan", True, 100, 10)
+    assert found["numbers"] == 581_008  # of the generator: there is no discriminator in a model
     assert (found["layers"], found["sides"]) == (0, 0)
 
 

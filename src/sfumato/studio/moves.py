@@ -206,6 +206,7 @@ def about(advance: Any, path: str) -> dict[str, Any]:
     there = opened(path)
     run, system = there.run, there.system
     config = run.config
+    networks = [network for part in system.portable() for network in part.networks] or [system]
     return {
         "system": run.system_name,
         "data": run.manifest.data.name,
@@ -213,7 +214,7 @@ def about(advance: Any, path: str) -> dict[str, Any]:
         "conditional": bool(system.conditional),
         "channels": getattr(config, "channels", 3),
         "resolution": getattr(config, "resolution", 0),
-        "numbers": sum(value.numel() for value in system.parameters()),
+        "numbers": sum(value.numel() for value in {value for network in networks for value in network.parameters()}),
         "latent": system.latents(2).shape[1:].numel() if system.draws else 0,
         "layers": system.layers if system.styled else 0,
         "sides": PER_SIDE if system.styled else 0,
