@@ -17,6 +17,18 @@ export function texts<T extends Record<string, Text>>(all: T): { readonly [name 
   return found
 }
 
+/** What pages are called. */
+export const named = texts({
+  plane: { en: 'Plane', zh: '平面' },
+  draw: { en: 'Draw', zh: '生成' },
+  style: { en: 'Style', zh: '风格' },
+  see: { en: 'See', zh: '识别' },
+  translate: { en: 'Translate', zh: '翻译' },
+  train: { en: 'Train', zh: '训练' },
+  game: { en: 'Game', zh: '博弈' },
+  theory: { en: 'Theory', zh: '理论' },
+})
+
 export function fill(text: string, values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }
