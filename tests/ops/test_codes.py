@@ -1,5 +1,7 @@
 """Operations on codes against scikit-learn and closed forms."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from sfumato.ops.codes import (
     draw_like,
     main_directions,
     nearest,
+    plane_of,
     shrinkage,
     singular_values,
 )
@@ -81,6 +84,20 @@ def test_main_directions_are_scikit_learns_components(count: int, numbers: int) 
     # scikit-learn divides by n - 1.
     assert spreads.numpy() == pytest.approx(np.sqrt(model.explained_variance_ * (count - 1) / count), rel=1e-4)
     assert (directions.gather(1, directions.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+def test_a_plane_is_scikit_learns_whitened_components() -> None:
+    known = codes(300, 6)
+    plane = plane_of(known)
+    theirs = PCA(2, whiten=True, svd_solver="full").fit_transform(known.double().numpy()) * math.sqrt(300 / 299)
+    ours = plane.flat(known).double().numpy()
+    assert ours * np.sign((ours * theirs).sum(0)) == pytest.approx(theirs, abs=1e-3)
+    points = torch.randn(7, 2)
+    torch.testing.assert_close(plane.flat(plane.raised(points)), points, atol=1e-5, rtol=1e-4)
+    assert torch.equal(plane_of(known[:, :2]).flat(known[:, :2]), known[:, :2])
+    assert torch.equal(plane_of(known[:, :2]).raised(points), points)
+    with pytest.raises(SfumatoError, match="codes: 300 of 1 numbers have no plane"):
+        plane_of(known[:, :1])
 
 
 @pytest.mark.parametrize(("count", "numbers"), [(512, 2), (20, 100), (100, 20), (3, 50), (2, 4), (50, 1), (5, 5)])

@@ -20,10 +20,12 @@ from ..files import opened
 from ..metrics.reconstruction import psnr
 from ..ops.codes import (
     DENSITIES,
+    Plane,
     between,
     blend,
     main_directions,
     nearest,
+    plane_of,
     shrinkage,
     singular_values,
     square,
@@ -111,20 +113,11 @@ class Codes:
             raise SfumatoError(f"density {density!r}: this run's codes can be drawn from {', '.join(known)}")
         return DENSITIES[density](self.codes, count, self._generator("draw"))
 
-    def flat(self, codes: Tensor) -> tuple[Tensor, tuple[str, str]]:
-        """(n, 2): the two numbers of each code, or where it lies along the first two principal directions; and what the
-        axes are called."""
-        if codes.shape[1] == 2:
-            return codes, ("first number of the code", "second number")
-        vectors, _ = main_directions(self.codes, 2)
-        return (codes - self.codes.mean(0)) @ vectors.T, ("first principal direction", "second")
-
-    def raised(self, points: Tensor) -> Tensor:
-        """The codes of (n, 2) points of that plane."""
+    def plane(self) -> tuple[Plane, tuple[str, str]]:
+        """The plane of `ops.codes.plane_of`, and what its axes are called."""
         if self.codes.shape[1] == 2:
-            return points
-        vectors, _ = main_directions(self.codes, 2)
-        return self.codes.mean(0) + points @ vectors
+            return plane_of(self.codes), ("first number of the code", "second number")
+        return plane_of(self.codes), ("first principal direction, in deviations", "second")
 
     def blends(self, drawn: Tensor, share: float, by: Literal["row", "nearest"]) -> Tensor:
         """(n, d): `share` of each drawn code, the rest of a real one: of the code in the same row (`by="row"`, as the
@@ -261,7 +254,8 @@ def scattered(space: Codes, options: Options) -> bytes:
     """The codes of test images as points, coloured by class where there are classes."""
     test = space.data.test
     chosen = test.spread(min(len(test), SCATTERED))
-    points, axes = space.flat(space.encode(test.images(chosen)))
+    found, axes = space.plane()
+    points = found.flat(space.encode(test.images(chosen)))
     labels = torch.zeros(len(points), dtype=torch.int64) if test.labels is None else test.labels[chosen]
     return scatter(points, labels, space.data.classes or ("",), *axes)
 
@@ -269,8 +263,8 @@ def scattered(space: Codes, options: Options) -> bytes:
 def boxed(space: Codes, options: Options) -> bytes:
     """The square from -5 to 5 of the plane of codes, decoded."""
     box = (-BOX, BOX, -BOX, BOX)
-    _, axes = space.flat(space.codes[:1])
-    return plane(space.decode(space.raised(square(*box, SIDE))), SIDE, box, *axes)
+    found, axes = space.plane()
+    return plane(space.decode(found.raised(square(*box, SIDE))), SIDE, box, *axes)
 
 
 def spectrum(space: Codes, options: Options) -> bytes:

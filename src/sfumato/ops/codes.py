@@ -5,6 +5,7 @@ Codes are float (n, d), flat. Random numbers come from a CPU generator, so that 
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -139,3 +140,30 @@ def main_directions(codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
     directions, values = directions[:count], values[:count]
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
     return (directions * largest.sign()).to(codes), (values / math.sqrt(len(codes))).to(codes)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane in the space of codes, through `mean` (d,) along `axes` (2, d), which are orthogonal."""
+
+    mean: Tensor
+    axes: Tensor
+
+    def flat(self, codes: Tensor) -> Tensor:
+        """(n, 2): how often each axis is gone along to come nearest to (n, d) `codes`."""
+        return (codes - self.mean) @ self.axes.T / self.axes.square().sum(1)
+
+    def raised(self, points: Tensor) -> Tensor:
+        """The codes of (n, 2) `points`."""
+        return self.mean + points @ self.axes
+
+
+def plane_of(codes: Tensor) -> Plane:
+    """The plane of (n, d) `codes`: all of them where they have two numbers, else through their mean along the first two
+    principal directions, each as long as they deviate along it. Raises SfumatoError for a single code, or number."""
+    if codes.shape[1] == 2:
+        return Plane(torch.zeros(2).to(codes), torch.eye(2).to(codes))
+    vectors, spreads = main_directions(codes, 2)
+    if len(vectors) < 2:
+        raise SfumatoError(f"codes: {len(codes)} of {codes.shape[1]} numbers have no plane")
+    return Plane(codes.mean(0), vectors * spreads.clamp_min(1e-9)[:, None])

@@ -20,7 +20,7 @@ from ..engine.portable import Portable
 from ..errors import SfumatoError
 from ..files import json_of, write_bytes
 from ..metrics.table import Evaluation, tables
-from ..ops.codes import main_directions
+from ..ops.codes import plane_of
 from ..reports.language import Speaker
 from ..reports.overlays import GROUNDS
 from ..style.network import portable_of, shipped
@@ -141,19 +141,16 @@ def _plane(run: Run) -> dict[str, Any]:
     """The plane of codes of test images, or of codes as the run draws them where its data are not there: of 2 numbers
     as they are, else along their two main directions, in standard deviations."""
     codes, labels = _tested(run)
-    if codes.shape[1] == 2:
-        mean, axes, points = torch.zeros(2), torch.eye(2), codes
-    else:
-        vectors, spreads = main_directions(codes, 2)
-        mean, axes = codes.mean(0), vectors * spreads[:, None]
-        points = (codes - mean) @ vectors.T / spreads.clamp_min(1e-9)
+    plane = plane_of(codes)
+    points = plane.flat(codes)
     low, high = points.quantile(torch.tensor([0.005, 0.995]), 0)
     room = ROOM * (high - low).clamp_min(1e-3)
     inside = ((points >= low - room) & (points <= high + room)).all(1)
     return {
         "points": [[round(value, DIGITS) for value in point] for point in points[inside].tolist()],
         "labels": labels[inside].tolist() if labels is not None else [],
-        "mean": mean.tolist(), "axes": axes.tolist(), "low": (low - room).tolist(), "high": (high + room).tolist(),
+        "mean": plane.mean.tolist(), "axes": plane.axes.tolist(),
+        "low": (low - room).tolist(), "high": (high + room).tolist(),
     }  # fmt: skip
 
 

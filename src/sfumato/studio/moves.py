@@ -23,6 +23,7 @@ from ..errors import SfumatoError
 from ..gans.drawing import great_circle
 from ..metrics.digit_reader import DIGITS, READ, shipped_reader
 from ..nets.styles import PER_SIDE
+from ..ops.codes import Plane, plane_of
 from ..runs.catalog import CATALOG, describe, find, systems
 from ..runs.open import Run
 from ..runs.open import open as open_run
@@ -62,17 +63,9 @@ class Opened:
         return self.run.system
 
     @cached_property
-    def plane(self) -> tuple[Tensor, Tensor]:
-        """A point (k,) and two directions (2, k) in the space of codes: the codes themselves where they have two
-        numbers, else their mean and the two principal directions."""
-        known = self.known
-        if known.shape[1] == 2:
-            return torch.zeros(2), torch.eye(2)
-        mean = known.mean(0)
-        _, spread, directions = torch.linalg.svd(known - mean, full_matrices=False)
-        if len(directions) < 2:
-            raise SfumatoError(f"{self.run.path}: has seen too few images to have a plane of codes")
-        return mean, directions[:2] * spread[:2, None] / max(1, len(known) - 1) ** 0.5
+    def plane(self) -> Plane:
+        """In the space of codes."""
+        return plane_of(self.known)
 
     @cached_property
     def known(self) -> Tensor:
@@ -229,9 +222,8 @@ def plane(advance: Any, path: str, data_root: str = "") -> dict[str, Any]:
     if kept.is_file():
         return decoded(content_of(kept), dict[str, Any], str(kept))
     there = coded(path)
-    mean, axes = there.plane
     codes, labels, classes = _tested(there, data_root) or (there.known[-SHOWN:], None, list(DIGITS))
-    points = _placed(codes, mean, axes)
+    points = there.plane.flat(codes)
     if labels is None:
         labels, classes = (_read(there, codes), classes) if _is_read(there) else ([-1] * len(codes), [])
     low, high = points.quantile(torch.tensor([0.01, 0.99]), 0)
@@ -271,11 +263,6 @@ def _is_within(source: str, root: str) -> bool:
     return bool(root) and path_of(source).resolve().is_relative_to(root)
 
 
-def _placed(codes: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
-    """The points (n, 2) of the plane that are nearest to codes (n, k)."""
-    return (codes - mean) @ axes.T / axes.square().sum(1)
-
-
 def _is_read(there: Opened) -> bool:
     return there.run.manifest.data.name in ("mnist", "digits") and there.run.config.channels == READ[0]
 
@@ -294,13 +281,12 @@ def decode(
     """The picture at a point of the plane. `mix`: instead of it, codes of given pictures, each with a weight.
     `sigma`: of noise on the code, times the deviation of codes."""
     there = coded(path)
-    mean, axes = there.plane
-    code = mean + x * axes[0] + y * axes[1]
+    code = there.plane.raised(torch.tensor([x, y]))
     if any(name not in there.codes for name, _ in mix):
         raise SfumatoError("picture: its code is not here any more; give it again")
     if mix:
         code = torch.stack([weight * there.codes[name] for name, weight in mix]).sum(0)
-        x, y = _placed(code[None], mean, axes)[0].tolist()
+        x, y = there.plane.flat(code[None])[0].tolist()
     if sigma:
         noise = torch.randn(len(code), generator=torch.Generator().manual_seed(seed))
         code = code + sigma * there.known.std(0) * noise
@@ -323,7 +309,7 @@ def encode(advance: Any, path: str, name: str, content: bytes) -> Picture:
     while len(there.codes) > CODES:
         there.codes.popitem(last=False)
     error = float((made - image).square().mean().clamp_min(1e-10))
-    x, y = _placed(code.flatten(1), *there.plane)[0].tolist()
+    x, y = there.plane.flat(code.flatten(1))[0].tolist()
     label = int(shipped_reader().probabilities(image).argmax(1)) if _is_read(there) else -1
     return shown(
         torch.cat([made[0], image[0]], 2), x=x, y=y, label=label, code=code.flatten()[:CODE].tolist(),
