@@ -24,6 +24,7 @@ pytest.importorskip("zensical")
 
 from sfumato import cli
 from sfumato.data.photographs import photographs
+from sfumato.weights.known import _cached
 
 from .style.test_clips import filmed
 from .test_book import DOCS, PAGES, ROOT, commands
@@ -33,32 +34,42 @@ ENGLISH = [page for page in PAGES if "zh" not in page.parts and page.name != "RE
 ELSEWHERE = ("sfumato study ", "sfumato studio", "sfumato push ")
 FEW = 16  # images that a training draws
 BEFORE = {  # what a page takes to be there
+    "dogs": ["sfumato train convolutional:better --data holiday/ --run study/runs/better"],
     "going-on": ["sfumato train finetune --data pets/ --run runs/first"],
     "vae": ["sfumato train vae --data mnist --run runs/vae"],
 }
-SHORTER = {  # of commands that no laptop ends, or whose seconds are the reader's to choose
-    "--seconds 60": "--seconds 1",
-    "--method gatys": "--method gatys --steps 2",
+SHORTER = {  # of commands whose time is the reader's to choose, or that no laptop ends
     "--preset fine": "--preset fine --seconds 1 --content-size 64",
-    "stylegan2:paper_256": "stylegan2:paper_256 --maps 256 --widest 16",
+    "--method gatys": "--method gatys --steps 2",
+    "sfumato project": "sfumato project --steps 4",
+    "stylegan2:paper_256": "stylegan2:paper_256 --resolution 32",
+}
+SMALLER = {  # networks and pictures, where a command does not say
+    **{key: {"--resolution": "64", "--crop": "64"} for key in ("adain", "brush", "encoder")},
+    **{key: {"--width": "8", "--resolution": "32"} for key in ("cyclegan", "discogan", "dualgan")},
+    **{key: {"--widest": "16"} for key in ("progan", "stylegan", "stylegan2")},
+    **{key: {"--resolution": "64", "--crop": "64"} for key in ("fcn", "unet", "deeplab")},
+    "dcgan": {"--width": "8"},
+    "convolutional": {"--filters": "8"},
 }
 
 
 def small(command: str) -> list[str]:
     """The words behind `sfumato`, of a command that takes seconds."""
-    command = re.split(r"\s+#", command)[0]
+    command = re.split(r"\s+#", command)[0].replace(" --seconds 60", "").replace(" --steps 300", "")
     for before, after in SHORTER.items():
-        kept = after.split()[-2] not in command or before == "--seconds 60"
-        command = command.replace(before, after if kept else before)
-    words = shlex.split(command)[1:]
-    if words[0] in ("train", "resume"):
-        if "--images" in words:
-            del words[words.index("--images") : words.index("--images") + 2]
-        if words[0] == "train" or command.partition("--images")[1]:
-            words += ["--images", str(FEW if words[0] == "train" else 2 * FEW)]
-        if "--run" in words and words[0] == "train":
-            shutil.rmtree(words[words.index("--run") + 1], ignore_errors=True)  # a page may train one name twice
-    return ["mnist.small" if word == "mnist" else word for word in words]
+        command = command.replace(before, after)
+    words = ["mnist.small" if word == "mnist" else word for word in shlex.split(command)[1:]]
+    if words[0] == "train":
+        shutil.rmtree(words[words.index("--run") + 1], ignore_errors=True)  # a page may train one name twice
+        for name, value in {"--images": str(FEW), **SMALLER.get(words[1].partition(":")[0], {})}.items():
+            if name == "--images" and name in words:
+                del words[words.index(name) : words.index(name) + 2]
+            if name not in words:
+                words += [name, value]
+    if words[0] == "resume" and "--images" in words:
+        words[words.index("--images") + 1] = str(2 * FEW)
+    return words
 
 
 def crops(folder: Path, count: int, names: str = "{}.png", side: int = 64) -> None:
@@ -89,11 +100,10 @@ def annotated(folder: Path, parts: Sequence[str] = ("train", "valid", "test")) -
         (folder / part / "_annotations.coco.json").write_text(json.dumps(said))
 
 
-def named(folder: Path, names: Sequence[str], parts: Sequence[str] = ("",), each: int = 6) -> None:
+def named(folder: Path, names: Sequence[str], each: int) -> None:
     """A folder for each name."""
-    for part in parts:
-        for name in names:
-            crops(folder / part / name, each, f"{part}{name}_{{}}.png")
+    for name in names:
+        crops(folder / name, each, name + "_{}.png")
 
 
 def sided(folder: Path) -> None:
@@ -141,15 +151,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         crops(place, 1, f"{name}.jpg", 128)
     for name in ("sky", "ground"):
         Image.new("L", (128, 128), 128).save(place / f"{name}.png")
-    named(place / "pets", ("cat", "dog"), ("old", "mid", "new"))
-    for name in ("ants-and-bees", "elsewhere", "more"):
-        named(place / name, ("cat", "dog"))
+    parts = ("old", "mid", "new")  # folders that --split names, and classes where nothing does
+    for part in parts:
+        named(place / "pets" / part, ("cat", "dog"), each=6)
+    named(place / "elsewhere", parts, each=6)
+    for name in ("ants-and-bees", "more"):
+        named(place / name, ("cat", "dog"), each=12)
     named(place / "letters", [chr(97 + number) for number in range(26)], each=3)
     with (place / "parts.csv").open("w") as file:
-        rows = [path.relative_to(place / "pets") for path in (place / "pets").rglob("*.png")]
-        csv.writer(file).writerows(
-            [("file", "split"), *((row, {"new": "test"}.get(row.parts[0], "train")) for row in rows)]
-        )
+        rows = [path.relative_to(place / "pets") for path in sorted((place / "pets").rglob("*.png"))]
+        halves = ["test" if row.parts[0] == "new" else "train" for row in rows]
+        csv.writer(file).writerows([("file", "split"), *zip(rows, halves, strict=True)])
     for name in ("cells", "streets", "cards", "camvid", "VOC2012"):
         annotated(place / name)
     for name in ("summer2winter", "facades", "seasons", "papers"):
@@ -186,6 +198,10 @@ def test_commands_of_a_page_do_what_they_say(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SFUMATO_OFFLINE", "1")
+    for name in ("squeezenet1_0", "resnet18"):  # as if they had been fetched
+        cached = _cached(name)[1]
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(stripped(name), cached)
     for path in world.iterdir():
         (tmp_path / path.name).symlink_to(path)
     run: Callable[[list[str]], None] = cli.main

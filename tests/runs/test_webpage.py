@@ -76,6 +76,14 @@ def near(found: Any, owed: torch.Tensor) -> None:
     assert np.abs(np.array(found) - owed.flatten().numpy()).max() < 1e-3
 
 
+def square(place: Path, side: int) -> Path:
+    """A picture of a run's own size, so that nobody resizes it."""
+    path = place / f"{side}.png"
+    coarse = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(side))
+    to_picture(torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")[0].clamp(0, 1)).save(path)
+    return path
+
+
 @in_chromium
 @pytest.mark.slow
 def test_a_plane_by_pointer_and_keys_and_from_the_disk(place: Path, opened: Any) -> None:
@@ -180,6 +188,59 @@ def test_a_picture_is_named_and_no_name_is_code(place: Path, opened: Any) -> Non
     told = {each["name"]: each["probability"] for each in run.predict(file).values["classes"]}
     assert found == pytest.approx(told, abs=1e-3)
     assert page.locator("main img").count() == 0
+
+
+@in_chromium
+@pytest.mark.slow
+def test_a_picture_is_translated_as_it_is_here(place: Path, opened: Any) -> None:
+    run = sfumato.train("cyclegan", run=place / "run-sides", resolution=32, width=8, batch_size=8, **SMALL)
+    list(write_page(run, place / "sides"))
+    page = opened("sides")
+    file = square(place, 32)
+    page.set_input_files("input[type=file]", file)
+    page.get_by_role("button", name="Download").click(trial=True)  # once it can be
+    width, height, *levels = page.evaluate(
+        "() => { const c = document.querySelector('canvas.whole');"
+        " const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+        " return [c.width, c.height, ...data.filter((_, i) => i % 4 < 3)] }"
+    )
+    owed = np.asarray(run.translate(file, to=page.locator("select option").first.inner_text().split()[-1].lower()))
+    assert np.abs(np.array(levels).reshape(height, width, 3) - owed.astype(int)).max() <= 1
+
+
+@in_chromium
+@pytest.mark.slow
+def test_objects_of_a_picture_are_those_found_here(place: Path, opened: Any) -> None:
+    run = sfumato.train("ssd", run=place / "run-boxes", batch_size=8, **SMALL)
+    list(write_page(run, place / "boxes"))
+    page = opened("boxes")
+    file = square(place, run.config.resolution)
+    page.locator("input[type=range]").first.evaluate(
+        "item => { item.value = 0.05; item.dispatchEvent(new Event('input')) }"
+    )
+    page.set_input_files("input[type=file]", file)
+    page.get_by_text("the picture stays on this device").wait_for()
+    names = page.locator(".bars > div span:first-child").all_inner_texts()
+    chances = page.locator(".bars > div span:nth-child(2)").all_inner_texts()
+    told = sorted(run.predict(file, score=0.05).values["objects"], key=lambda one: -one["score"])[:5]
+    assert told
+    assert names[: len(told)] == [one["name"] for one in told]
+    assert chances[: len(told)] == [f"{100 * one['score']:.1f} %" for one in told]
+
+
+@in_chromium
+@pytest.mark.slow
+def test_pixels_of_a_picture_are_named_as_here(place: Path, opened: Any) -> None:
+    run = sfumato.train("fcn", run=place / "run-pixels", data="scenes", resolution=64, crop=64, batch_size=8, **SMALL)
+    list(write_page(run, place / "pixels"))
+    page = opened("pixels")
+    file = square(place, 64)
+    page.set_input_files("input[type=file]", file)
+    page.get_by_text("the picture stays on this device").wait_for()
+    mask = run.predict(file).mask
+    assert mask is not None
+    named = set(page.locator(".legend li").all_inner_texts()) - {""}
+    assert named == {run.classes[index] for index in np.unique(mask)}
 
 
 def test_what_cannot_be_a_page_is_one_line(tmp_path: Path) -> None:
