@@ -40,17 +40,17 @@ BEFORE = {  # what a page takes to be there
 }
 SHORTER = {  # of commands whose time is the reader's to choose, or that no laptop ends
     "--preset fine": "--preset fine --seconds 1 --content-size 64",
-    "--method gatys": "--method gatys --steps 2",
+    "--method gatys": "--method gatys --content-size 64",
+    "--preset paper": "--preset paper --steps 2",
     "sfumato project": "sfumato project --steps 4",
     "stylegan2:paper_256": "stylegan2:paper_256 --resolution 32",
 }
 SMALLER = {  # networks and pictures, where a command does not say
     **{key: {"--resolution": "64", "--crop": "64"} for key in ("adain", "brush", "encoder")},
     **{key: {"--width": "8", "--resolution": "32"} for key in ("cyclegan", "discogan", "dualgan")},
-    **{key: {"--widest": "16"} for key in ("progan", "stylegan", "stylegan2")},
+    **{key: {"--widest": "16", "--growth": "1"} for key in ("progan", "stylegan", "stylegan2")},
     **{key: {"--resolution": "64", "--crop": "64"} for key in ("fcn", "unet", "deeplab")},
     "dcgan": {"--width": "8"},
-    "convolutional": {"--filters": "8"},
 }
 
 
@@ -62,8 +62,9 @@ def small(command: str) -> list[str]:
     words = ["mnist.small" if word == "mnist" else word for word in shlex.split(command)[1:]]
     if words[0] == "train":
         shutil.rmtree(words[words.index("--run") + 1], ignore_errors=True)  # a page may train one name twice
-        for name, value in {"--images": str(FEW), **SMALLER.get(words[1].partition(":")[0], {})}.items():
-            if name == "--images" and name in words:
+        fields = SMALLER.get(words[1].partition(":")[0], {})
+        for name, value in {"--images": str(FEW), **fields}.items():
+            if name in words and name in ("--images", "--growth"):
                 del words[words.index(name) : words.index(name) + 2]
             if name not in words:
                 words += [name, value]
@@ -84,17 +85,17 @@ def crops(folder: Path, count: int, names: str = "{}.png", side: int = 64) -> No
 
 
 def annotated(folder: Path, parts: Sequence[str] = ("train", "valid", "test")) -> None:
-    """COCO: eight pictures a part, each with two shapes, as boxes and as outlines."""
+    """COCO: twelve pictures a part, each with two shapes, as boxes and as outlines."""
     for part in parts:
-        crops(folder / part, 8, part + "_{}.png")
+        crops(folder / part, 12, part + "_{}.png")
         boxes = [(8, 8, 24, 24), (36, 30, 20, 28)]
         shapes = [
             {"id": 2 * number + place, "image_id": number, "category_id": place + 1, "bbox": box,
              "area": box[2] * box[3],
              "iscrowd": 0, "segmentation": [[box[0], box[1], box[0] + box[2], box[1], box[0], box[1] + box[3]]]}
-            for number in range(8) for place, box in enumerate(boxes)
+            for number in range(12) for place, box in enumerate(boxes)
         ]  # fmt: skip
-        images = [{"id": at, "file_name": f"{part}_{at}.png", "width": 64, "height": 64} for at in range(8)]
+        images = [{"id": at, "file_name": f"{part}_{at}.png", "width": 64, "height": 64} for at in range(12)]
         kinds = [{"id": 1, "name": "round"}, {"id": 2, "name": "long"}]
         said = {"images": images, "categories": kinds, "annotations": shapes}
         (folder / part / "_annotations.coco.json").write_text(json.dumps(said))

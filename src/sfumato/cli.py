@@ -595,7 +595,7 @@ def evaluate(
     features: Annotated[
         str | None,
         Parameter(
-            help="Adversarial and translation runs: the network that pictures are measured with, not the usual one: "
+            help="Of what a system makes: the network that pictures are measured with, not the usual one: "
             "efficientnet_lite0, or a file of SqueezeNet weights."
         ),
     ] = None,
@@ -604,7 +604,11 @@ def evaluate(
     ] = None,
     thorough: Annotated[
         bool,
-        Parameter(negative="", help="Adversarial runs: path lengths, separability and copies of training images too."),
+        Parameter(
+            negative="",
+            help="Adversarial runs: path lengths, separability and copies of training images too; autoencoders: "
+            "distances of drawn images, and likelihoods by 5,000 codes an image.",
+        ),
     ] = False,
     as_json: JSON = False,
     device: Device = "auto",

@@ -40,6 +40,12 @@ class Judges:
     inception: Path | None = None
     thorough: bool = False
 
+    @property
+    def asked(self) -> str:
+        """What is asked for, in words."""
+        known = {"thorough": self.thorough, f"inception {self.inception}": self.inception}
+        return next((words for words, given in known.items() if given), f"features {self.features}")
+
 
 USUAL = Judges()
 

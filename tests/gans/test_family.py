@@ -63,7 +63,7 @@ def test_a_run_is_measured_on_the_way_and_examined(
         run.sample(1, label=1)
 
 
-def test_another_network_may_judge(toy: ImageData, tmp_path: Path) -> None:
+def test_another_network_may_judge(toy: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = sfumato.train("gan", run=tmp_path / "run", opened=toy, evaluate=False, measure_every=10**6, **FIELDS)
     found = run.evaluate(toy, Judges("efficientnet_lite0"))
     assert "EfficientNet-Lite0" in found.network
@@ -71,8 +71,12 @@ def test_another_network_may_judge(toy: ImageData, tmp_path: Path) -> None:
     with pytest.raises(SfumatoError, match="no such file"):
         run.evaluate(toy, Judges("nowhere.pth"))
     other = sfumato.train("stacked", run=tmp_path / "other", opened=toy, images=16, batch_size=8, evaluate=False)
-    with pytest.raises(SfumatoError, match="features efficientnet_lite0: is for what adversarial systems draw"):
-        other.evaluate(toy, Judges("efficientnet_lite0"))
+    assert other.evaluate(toy, Judges("efficientnet_lite0")).value("frechet", "gaussian") > 0
+    with pytest.raises(SfumatoError, match="inception x: is for what adversarial systems draw; autoencoders"):
+        other.evaluate(toy, Judges(inception=Path("x")))
+    monkeypatch.setattr(type(other.entry.family), "judges_drawings", False)
+    with pytest.raises(SfumatoError, match="thorough: is for pictures that a system makes, and stacked makes none"):
+        other.evaluate(toy, Judges(thorough=True))
 
 
 @pytest.mark.usefixtures("few")

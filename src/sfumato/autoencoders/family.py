@@ -8,6 +8,7 @@ from torch import Tensor
 from ..data.dataset import ImageData
 from ..engine.runtime import Runtime
 from ..engine.system import System
+from ..errors import SfumatoError
 from ..family import USUAL, Family, History, Judges
 from ..metrics.table import Evaluation, Words
 from ..reports.grids import COLUMNS, sheet
@@ -21,10 +22,16 @@ CAPTION = Words(
 
 
 class Autoencoders(Family):
+    judges_drawings = True
+
     def evaluate(
         self, system: System, data: ImageData, runtime: Runtime, history: History | None = None,
         judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
+        if judges.inception:
+            raise SfumatoError(
+                f"{judges.asked}: is for what adversarial systems draw; autoencoders are judged by features"
+            )
         return measure(cast(Autoencoder, system), data, runtime, judges)
 
     def look(self, system: System, data: ImageData, runtime: Runtime) -> Tensor:

@@ -42,7 +42,7 @@ _FITTED: dict[tuple[Any, ...], dict[str, tuple[Words, Restore]]] = {}  # a study
 
 def measure(system: Autoencoder, data: ImageData, runtime: Runtime, judges: Judges = USUAL) -> Evaluation:
     """Reconstructions of the test images; from noisy codes and of noisy images where the system trains on such;
-    likelihoods where it has them. Of a system with a prior, and where it is thorough, the distance of drawn images."""
+    likelihoods where it has them. Of a system with a prior, and where one asks for judges, the distance of drawn images."""
     images = data.test.images(range(min(len(data.test), MAX_IMAGES, MAX_NUMBERS // prod(data.shape))))
     rows: list[Row] = []
     names: dict[str, Words] = {}
@@ -64,7 +64,8 @@ def measure(system: Autoencoder, data: ImageData, runtime: Runtime, judges: Judg
     rows += likely
     if likely:
         rows.append(coins(data, images, system))
-    drawn, network, _ = distances(system, data, runtime, judges) if system.prior or judges.thorough else ([], "", {})
+    judged = system.prior or judges != USUAL
+    drawn, network, _ = distances(system, data, runtime, judges) if judged else ([], "", {})
     rows += drawn
     names |= {of: words for of, words in DRAWN.items() if any(row.of == of for row in drawn)}
     mirrored = system.config.flip

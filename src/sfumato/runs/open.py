@@ -218,13 +218,11 @@ class Run:
 
     def evaluate(self, data: ImageData | None = None, judges: Judges = USUAL) -> Evaluation:
         """Measures the run on the test images of its data (or of `data`), beside trivial baselines. `judges`: the
-        networks that drawn pictures are measured with (adversarial runs; FID with the extra `metrics`)."""
+        networks that drawn pictures are measured with (of systems that make some; FID with the extra `metrics`)."""
         family = self.entry.family
         if judges != USUAL and not family.judges_drawings:
-            asked = f"inception {judges.inception}" if judges.inception else f"features {judges.features}"
-            asked = "thorough" if judges.thorough else asked
             raise SfumatoError(
-                f"{asked}: is for what adversarial systems draw and translators make, not for {self.system_name}"
+                f"{judges.asked}: is for pictures that a system makes, and {self.system_name} makes none"
             )
         measured = data or self.data
         return family.evaluate(self.system, measured, self.runtime, None if data else self.history, judges)

@@ -48,8 +48,9 @@ class Translators(Family):
         judges: Judges = USUAL,
     ) -> Evaluation:  # fmt: skip
         if judges.inception or judges.thorough:
-            asked = "thorough" if judges.thorough else f"inception {judges.inception}"
-            raise SfumatoError(f"{asked}: is for what adversarial systems draw; translations can be judged by features")
+            raise SfumatoError(
+                f"{judges.asked}: is for what adversarial systems draw; translations can be judged by features"
+            )
         return measure(cast(Translator, system), data, runtime, judges.features)
 
     def glance(self, system: System, data: ImageData, runtime: Runtime) -> dict[str, float | str]:
