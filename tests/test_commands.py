@@ -192,8 +192,11 @@ def test_both_languages_have_the_same_commands(page: Path) -> None:
         assert plain(chinese) == plain(page)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.parent == ROOT else pytest.mark.long) for page in ENGLISH],
+    ids=lambda page: page.stem,
+)
 def test_commands_of_a_page_do_what_they_say(
     page: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
