@@ -42,7 +42,7 @@ _FITTED: dict[tuple[Any, ...], dict[str, tuple[Words, Restore]]] = {}  # a study
 
 def measure(system: Autoencoder, data: ImageData, runtime: Runtime, judges: Judges = USUAL) -> Evaluation:
     """Reconstructions of the test images; from noisy codes and of noisy images where the system trains on such;
-    likelihoods where it has them. Of a system with a prior, and where judges are asked for, the distance of drawn images.
+    likelihoods where it has them. Of a system with a prior, and where judges are asked for, how far drawn images are.
     """
     images = data.test.images(range(min(len(data.test), MAX_IMAGES, MAX_NUMBERS // prod(data.shape))))
     rows: list[Row] = []
