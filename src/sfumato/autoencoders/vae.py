@@ -100,18 +100,19 @@ class VariationalAutoencoder(Autoencoder):
     def _bounds(self, images: Tensor, draws: int, generator: torch.Generator) -> dict[str, Tensor]:
         images = self.seen(images, generator)
         mean, log_variance = self.posterior(images)
-        misfits, weights = [], []
-        for _ in range(draws):
+        misfits, weights = torch.zeros(len(images)).to(mean), torch.full((len(images),), -math.inf).to(mean)
+        for _ in range(draws):  # added up as they come: kept apart, thousands of them hold gigabytes
             noise = torch.randn(mean.shape, generator=generator).to(mean.device)
             codes = mean + (log_variance / 2).exp() * noise
             misfit = F.binary_cross_entropy_with_logits(self._logits(codes), images, reduction="none").flatten(1).sum(1)
-            misfits.append(misfit)
-            weights.append(-misfit + (noise.square() + log_variance - codes.square()).sum(1) / 2)  # p(x, z) / q(z|x)
+            misfits += misfit / draws
+            weight = -misfit + (noise.square() + log_variance - codes.square()).sum(1) / 2  # log of p(x, z) / q(z|x)
+            weights = torch.logaddexp(weights, weight)
         divergence = from_prior(mean, log_variance)
         found = {
-            "elbo": -torch.stack(misfits).mean(0) - divergence,
+            "elbo": -misfits - divergence,
             "kl": divergence,
-            "nll": math.log(draws) - torch.stack(weights).logsumexp(0),
+            "nll": math.log(draws) - weights,
         }
         return {name: values.cpu() for name, values in found.items()}
 

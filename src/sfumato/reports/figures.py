@@ -263,6 +263,7 @@ def scatters(panels: Mapping[str, Tensor], labels: Tensor, names: Sequence[str],
             axis.scatter(own[:, 0], own[:, 1], s=1.5, alpha=0.6, linewidths=0, label=plain(word))
         axis.set_title(plain(name), fontsize=8)
         axis.tick_params(labelsize=6)
+        axis.locator_params(nbins=3)  # numbers that differ in their fifth digit are long
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=10, markerscale=5)
     return png(figure)
 
