@@ -36,13 +36,13 @@ class Config(AutoencoderConfig):
     beta: Amount = 1.0  # weight of the divergence from the prior; 1: the evidence lower bound
     binarise: bool = True  # draw each pixel black or white at each step; without, greys are what coins must match
     schedule: Literal["plateau", "cosine"] = "cosine"  # of the learning rate: cosine falls to 0 over the whole run
-    batch_size: int = 128  # images per step, over all processes
+    batch_size: int = 64  # images per step, over all processes
     images: int = 24_000_000  # training images drawn in the whole run (400 epochs of MNIST)
 
 
 PRESETS = {
     "mnist": Config(),  # 400 epochs of MNIST
-    "digits": Config(bottleneck=16, binarise=False, batch_size=64, images=720_000),  # 500 epochs of embedded digits
+    "digits": Config(bottleneck=16, binarise=False, images=720_000),  # 500 epochs of embedded digits
     "plane": Config(bottleneck=2, binarise=False, images=6_000_000),  # two numbers, to be looked at
 }  # fmt: skip
 
