@@ -270,7 +270,8 @@ def boxed(space: Codes, options: Options) -> bytes:
 def spectrum(space: Codes, options: Options) -> bytes:
     """How far codes spread along each of their principal directions."""
     values = singular_values(space.codes).tolist()
-    return curve({"codes": (list(range(1, len(values) + 1)), values)}, "principal direction", "standard deviation")
+    rows = {"codes": (list(range(1, len(values) + 1)), values)}
+    return curve(rows, "principal direction", "standard deviation", logarithmic=True)
 
 
 def calibrated(space: Codes, options: Options) -> bytes:

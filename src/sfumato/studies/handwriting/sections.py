@@ -270,6 +270,7 @@ def compared(report: StudyReport, say: Speaker, measured: Handwriting) -> None:
         curve(
             {name: (list(range(1, len(values) + 1)), values.tolist()) for name, values in shown.items()},
             say.figure("principal direction", "主方向"), say.figure("standard deviation, of the first", "标准差（以第一个为 1）"),
+            logarithmic=True,
         ),
         f"How far the test images spread along each principal direction, as pixels and as codes of 128 numbers: {used} of "
         f"the 128 directions hold 99 % of the variance of the codes.",
