@@ -152,7 +152,7 @@ def curve(
     values = np.concatenate([np.asarray(y, dtype=float) for _, y in series.values()])
     if logarithmic:
         axis.set_yscale("log")
-    elif len(values) > 10:
+    elif max(len(y) for _, y in series.values()) > 10:
         low = float(np.quantile(values, 0.03) if rising else values.min())
         high = float(values.max() if rising else np.quantile(values, 0.97))
         axis.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
