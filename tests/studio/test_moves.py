@@ -131,7 +131,7 @@ def test_noise_on_a_code_is_that_of_its_seed() -> None:
 def test_a_plane_of_longer_codes_is_that_of_their_principal_directions(longer: str) -> None:
     there = moves.opened(longer)
     known = there.system.codes.known().flatten(1).float()
-    mean, axes = there.plane
+    mean, axes = there.plane.mean, there.plane.axes
     assert torch.allclose(mean, known.mean(0))
     spread, directions = torch.linalg.eigh(torch.cov(known.T))
     for axis, value, direction in zip(axes, spread.flip(0), directions.T.flip(0), strict=False):

@@ -281,7 +281,7 @@ def decode(
     """The picture at a point of the plane. `mix`: instead of it, codes of given pictures, each with a weight.
     `sigma`: of noise on the code, times the deviation of codes."""
     there = coded(path)
-    code = there.plane.raised(torch.tensor([x, y]))
+    code = there.plane.raised(torch.tensor([x, y], dtype=torch.float32))
     if any(name not in there.codes for name, _ in mix):
         raise SfumatoError("picture: its code is not here any more; give it again")
     if mix:
