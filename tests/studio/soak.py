@@ -21,7 +21,6 @@ from .test_uploads import jpeg, png
 
 DRIFT = 50.0  # MB
 SETTLED = 0.2  # of the time, after which memory should stay as it is
-WARM = 0.5  # the same of less than ten minutes: all that a child ever loads takes it a few
 FIELDS = {"images": 100_000_000, "widths": [8], "batch_size": 16}
 
 
@@ -141,8 +140,7 @@ def soak(minutes: float) -> tuple[str, list[str]]:
         whole.megabytes.append(server.megabytes())
         ends = len(server.family()), server.handles()
         said = server.said.read_text()
-    share = SETTLED if minutes >= 10 else WARM
-    drift = whole.megabytes[-1] - whole.megabytes[int(share * len(whole.megabytes))]
+    drift = whole.megabytes[-1] - whole.megabytes[int(SETTLED * len(whole.megabytes))]
     faults = [f"memory grew by {drift:.1f} MB"] * (drift > DRIFT)
     faults += [f"{ends[0]} processes, {processes} at the start"] * (ends[0] != processes)
     faults += [f"{ends[1]} handles, {handles} at the start"] * (ends[1] > handles)

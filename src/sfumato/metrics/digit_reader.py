@@ -29,6 +29,7 @@ from ..files import write_bytes
 from ..nets.lenet import FEATURES, LENET, SIDE, LeNet, as_read
 from ..seeds import derive
 from ..terminal import tell
+from ..weights.known import FILES
 from ..weights.load import load_network
 from .kept import kept
 from .reconstruction import in_chunks
@@ -38,7 +39,7 @@ LARGEST = 64  # side of what it is given: larger images would lose what makes th
 CONFIDENT = 0.9
 LEARNING_RATE = 2e-3
 BATCH = 128
-FILE = "digit-reader.safetensors"
+FILE = FILES[LENET]
 DIGITS = tuple("0123456789")
 ENOUGH = 0.95  # of the test images that the one of the package must read right to judge a data set
 SHIPPED_IMAGES = 1_200_000  # it was trained on
