@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
 from typing import Literal
 
 from ..data.pictures import picture_size
@@ -14,6 +15,7 @@ from ..errors import SfumatoError
 LARGEST = 32 * 2**20  # bytes of a file
 PIXELS = 40_000_000  # of a picture
 TOGETHER = 80 * 2**20  # bytes of files that are being sent
+IN_MEMORY = 2**20  # bytes of a file that is being sent; the rest of it goes to a file of ours
 KEPT = 200 * 2**20  # bytes of all
 AGE = 30 * 60.0  # seconds
 Type = Literal["image/png", "video/mp4", "application/octet-stream"]
@@ -84,16 +86,18 @@ class Bodies:
     async def read(self, chunks: AsyncIterator[bytes], largest: int = LARGEST) -> bytes:
         """A whole body, counted while it comes: what a header says of its length is nobody's word. Raises SfumatoError
         for one that is too large, or too much together with others."""
-        content = bytearray()
-        try:
-            async for chunk in chunks:
-                if len(content) + len(chunk) > largest:
-                    raise SfumatoError(f"body: more than {largest // 2**20} MB")
-                if self._size + len(chunk) > TOGETHER:
-                    raise SfumatoError("body: too much is being sent at once; send it again")
-                self._size += len(chunk)
-                content += chunk
-            return bytes(content)
-        finally:
-            self._size -= len(content)
-            content.clear()  # an error would keep it in its frames for a while
+        size = 0
+        with SpooledTemporaryFile(IN_MEMORY) as file:  # memory that grew so far would not all be given back
+            try:
+                async for chunk in chunks:
+                    if size + len(chunk) > largest:
+                        raise SfumatoError(f"body: more than {largest // 2**20} MB")
+                    if self._size + len(chunk) > TOGETHER:
+                        raise SfumatoError("body: too much is being sent at once; send it again")
+                    self._size += len(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+                file.seek(0)
+                return file.read()
+            finally:
+                self._size -= size
