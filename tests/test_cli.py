@@ -18,6 +18,7 @@ from sfumato.runs.catalog import CATALOG
 
 from .conftest import Command, one_line
 from .data.test_folder import FILES, ODD, tree
+from .runs.test_manifest import OLD
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -123,6 +124,18 @@ def test_an_error_about_a_system_says_where_more_is_said(
     with pytest.raises(SystemExit):
         cli.main(["train", *words.split(), "--run", str(tmp_path / "run")])
     assert ("(see sfumato systems " in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [("sample --label 3", True), ("translate in.png --out out.png", True), ("sample --count 0", False)]
+)
+def test_an_error_about_a_run_says_where_more_is_said_of_its_system(
+    words: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *rest = words.split()
+    with pytest.raises(SystemExit):
+        cli.main([command, str(OLD / "autoencoders"), *rest])
+    assert ("(see sfumato systems stacked)" in capsys.readouterr().err) == told
 
 
 def test_one_system_in_short(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,11 +3,13 @@
 import inspect
 import io
 import os
+import re
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -144,19 +146,31 @@ def _run(tokens: list[str]) -> None:
         sys.exit(128 + error.signum)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _page_of(tokens: list[str], error: SfumatoError) -> str:
-    """Where more is said of the system that is being trained, if it is what the error is about: its fields, or how they
-    agree with the data."""
-    if tokens[:1] != ["train"] or len(tokens) < 2:
+def _page_of(tokens: Sequence[str], error: SfumatoError) -> str:
+    """Where more is said of the system that a command is about, if its error is too: one of its fields, of how they
+    agree with the data, of what it cannot do."""
+    name = _system_of(tokens)
+    if not name:
         return ""
     from .runs.catalog import CATALOG
 
-    name = tokens[1].partition(":")[0]
-    if name not in CATALOG:
-        return ""
     about = ("sfumato.engine.fields", f"{CATALOG[name].package}.")
     raised = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
-    return f" (see sfumato systems {name})" if any(module.startswith(about) for module in raised) else ""
+    told = re.search(rf"(?<![\w/]){name}(?![\w/])", str(error)) or any(module.startswith(about) for module in raised)
+    return f" (see sfumato systems {name})" if told else ""
+
+
+def _system_of(tokens: Sequence[str]) -> str:
+    """That is to be trained, or that the run is one of."""
+    from .runs.catalog import CATALOG
+    from .runs.folder import RunFolder
+
+    name = ""
+    if len(tokens) > 1:
+        name = tokens[1].partition(":")[0]
+        with suppress(SfumatoError, OSError):
+            name = RunFolder(tokens[1]).manifest().system
+    return name if name in CATALOG else ""
 
 
 def _let_go(stream: Any) -> None:
