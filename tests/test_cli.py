@@ -96,6 +96,8 @@ def test_help_says_bounds_where_they_say_something(capsys: pytest.CaptureFixture
         (["study", "cooking", "--out", "o"], ["cooking", "handwriting"]),
         (["study", "handwriting", "--out", "o", "--data", "nowhere"], ["nowhere"]),
         (["data", "fetch", "celeba"], ["celeba"]),
+        (["export", str(OLD / "autoencoders"), "-o", "model.pth"], ["model.pth", ".onnx or .pt2"]),
+        (["export", "--to", "page", "-o", "page.html"], ["page.html", "folder"]),
         (["data", "check", "nowhere"], ["nowhere"]),
     ],
 )
@@ -127,7 +129,8 @@ def test_an_error_about_a_system_says_where_more_is_said(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"), [("sample --label 3", True), ("translate in.png --out out.png", True), ("sample --count 0", False)]
+    ("words", "told"),
+    [("sample --label 3", True), ("translate in.png --out out.png", True), ("sample --count 0", False)],
 )
 def test_an_error_about_a_run_says_where_more_is_said_of_its_system(
     words: str, told: bool, capsys: pytest.CaptureFixture[str]

@@ -930,6 +930,8 @@ def export(
     from .style.export import export as export_pair
     from .style.export import exports
 
+    if (to or out.suffix not in FORMATS) and out.suffix[1:2].isalpha() and not out.is_dir():
+        raise SfumatoError(f"--out {out}: must be a folder's name, or end in {' or '.join(FORMATS)}")
     if to:
         from .runs.webpage import write_page
 
