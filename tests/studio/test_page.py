@@ -708,6 +708,18 @@ def test_a_reload_leads_to_the_same_place_and_pages_keep_what_lies_there(tab: Ta
     page.get_by_role("heading", name=re.compile("names · finetune")).wait_for()
 
 
+def test_a_link_within_a_page_leads_to_its_run_and_back(tab: Tab, server: Server) -> None:
+    tab.ready()
+    names = {run["name"]: run["id"] for run in server.client().get("/api/runs").json()}
+    for name in ("names", "boxes"):
+        page = tab.go(f"see/{names[name]}")
+        tab.wait(f"document.querySelector('select')?.value === '{names[name]}'")
+    page.get_by_label("Model").select_option(value=names["names"])
+    tab.wait(f"location.hash === '#/see/{names['names']}'")
+    tab.go(f"see/{names['boxes']}")
+    tab.wait(f"document.querySelector('select').value === '{names['boxes']}'")
+
+
 def test_two_pages_are_live_at_once_and_the_ninth_is_refused(server: Server, browser: Any) -> None:
     tabs = [Tab(browser, server.url) for _ in range(8)]
     for tab in tabs[:2]:

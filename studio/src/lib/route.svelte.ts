@@ -11,3 +11,9 @@ export function follow(): void {
 export function link(page: string, rest = ''): string {
   return `#/${page}${rest ? `/${encodeURIComponent(rest)}` : ''}`
 }
+
+/** Makes the address say what the page shows; the back button skips it. */
+export function remember(page: string, rest: string): void {
+  history.replaceState(null, '', link(page, rest))
+  route.rest = rest
+}
