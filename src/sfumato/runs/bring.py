@@ -24,7 +24,7 @@ from ..weights.load import read_weights
 from .catalog import find
 from .folder import RunFolder
 from .manifest import DataRecord, Manifest
-from .model import is_spare, write_model
+from .model import is_spare, misfits, write_model
 
 PEERS = {
     "pytorch-adain": pytorch_adain,
@@ -78,15 +78,14 @@ def _write(brought: Brought, peer: str, folder: RunFolder, files: Sequence[str],
     config = build(entry.config_class, brought.fields, entry.name, base=entry.presets[preset])
     with torch.device("meta"):
         system = entry.build(config)
-    owed = {name: value for name, value in system.state_dict().items() if not is_spare(system, name)}
-    counts = {name: torch.zeros_like(owed[name], device="cpu") for name in owed if name.endswith(COUNTED)}
+    counts = {
+        name: torch.zeros_like(value, device="cpu")
+        for name, value in system.state_dict().items()
+        if name.endswith(COUNTED) and not is_spare(system, name)
+    }
     weights = {**counts, **brought.weights}
-    if wrong := [
-        name
-        for name in owed.keys() | weights.keys()
-        if name not in owed or name not in weights or owed[name].shape != weights[name].shape
-    ]:
-        raise SfumatoError(f"does not become a {entry.name}: {len(wrong)} weights differ, {min(wrong)}")
+    if wrong := misfits(system, weights):
+        raise SfumatoError(f"does not become a {entry.name}: {len(wrong)} weights differ, {wrong[0]}")
     system.load_state_dict(weights, strict=False, assign=True)
     named = tuple(classes or brought.classes)
     if entry.system_class.names_classes:

@@ -2,7 +2,7 @@
 without those that only training needs. It is opened like a run; it cannot be trained on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -46,14 +46,18 @@ def load_model(folder: Path, build: Callable[[], System]) -> System:
     values = read_weights(path)
     with torch.device("meta"):
         system = build()
-    owed = {name: value for name, value in system.state_dict().items() if not is_spare(system, name)}
-    wrong = [name for name in owed.keys() | values.keys() if _form(owed.get(name)) != _form(values.get(name))]
-    if wrong:
-        raise SfumatoError(f"{path}: does not fit its config.json: {len(wrong)} weights differ, {sorted(wrong)[0]!r}")
+    if wrong := misfits(system, values):
+        raise SfumatoError(f"{path}: does not fit its config.json: {len(wrong)} weights differ, {wrong[0]!r}")
     system = build()
     types = {name: value.dtype for name, value in system.state_dict().items()}
     system.load_state_dict({name: value.to(types[name]) for name, value in values.items()}, strict=False)
     return system
+
+
+def misfits(system: System, weights: Mapping[str, Tensor]) -> list[str]:
+    """In order, the names that only one of the two knows, or under which they hold other shapes or kinds of numbers."""
+    owed = {name: value for name, value in system.state_dict().items() if not is_spare(system, name)}
+    return sorted(name for name in owed.keys() | weights.keys() if _form(owed.get(name)) != _form(weights.get(name)))
 
 
 def is_spare(system: System, name: str) -> bool:
