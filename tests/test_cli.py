@@ -95,6 +95,7 @@ def test_help_says_bounds_where_they_say_something(capsys: pytest.CaptureFixture
         (["train", "convolutional", "--run", "r", "--bottleneck", "9", "--network", "reference"], ["bottleneck 9"]),
         (["study", "cooking", "--out", "o"], ["cooking", "handwriting"]),
         (["study", "handwriting", "--out", "o", "--data", "nowhere"], ["nowhere"]),
+        (["systems", "gatys"], ["gatys", "sfumato stylize --method gatys"]),
         (["data", "fetch", "celeba"], ["celeba"]),
         (["export", str(OLD / "autoencoders"), "-o", "model.pth"], ["model.pth", ".onnx or .pt2"]),
         (["export", "--to", "page", "-o", "page.html"], ["page.html", "folder"]),

@@ -11,7 +11,7 @@ OFFLINE = "SFUMATO_OFFLINE"  # the variable that, set to anything, forbids to fe
 def check_online(what: str) -> None:
     """Raises SfumatoError if nothing may be fetched."""
     if os.environ.get(OFFLINE):
-        raise SfumatoError(f"{what}: is not here, and {OFFLINE} forbids to fetch it")
+        raise SfumatoError(f"{what}: not here, and {OFFLINE} forbids to fetch it")
 
 
 def cache_folder(name: str) -> Path:

@@ -83,6 +83,7 @@ ENDS = {
     0: "done; also if nobody reads on (| head)",
     1: "a bug of ours, with its traceback",
     2: "one line says what is wrong and how to mend it: an option, a file, a full disk",
+    75: "another of several processes was lost: start all again",
     129: "the terminal was closed: what was trained is saved",
     130: "Ctrl-C: the same",
     143: "SIGTERM: the same",

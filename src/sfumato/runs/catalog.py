@@ -160,6 +160,8 @@ def find(system: str, data: Sequence[str] = ()) -> tuple[Entry, str]:
     first. Raises SfumatoError for unknown names.
     """
     name, _, preset = system.partition(":")
+    if name == "gatys":
+        raise SfumatoError("system 'gatys': is not trained, but changes one picture: sfumato stylize --method gatys")
     if name not in CATALOG:
         raise SfumatoError(f"system {name!r}: unknown; there are {', '.join(CATALOG)}")
     entry = CATALOG[name]

@@ -69,8 +69,8 @@ def growing(report: StudyReport, say: Speaker, measured: StyleGenerators) -> Non
     reached = _time_to(series, measured)
     if reached is not None:
         report.row(
-            "seconds to the worse one's final distance, fixed over grown",
-            "达到较差者最终距离的用时之比（不增长/增长）",
+            "seconds to the worse one's best distance, fixed over grown",
+            "达到较差者最佳距离的用时之比（不增长/增长）",
             reached,
         )
 
