@@ -6,6 +6,8 @@ import io
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +100,10 @@ def test_help_says_bounds_where_they_say_something(capsys: pytest.CaptureFixture
         (["systems", "gatys"], ["gatys", "sfumato stylize --method gatys"]),
         (["data", "fetch", "celeba"], ["celeba"]),
         (["export", str(OLD / "autoencoders"), "-o", "model.pth"], ["model.pth", ".onnx or .pt2"]),
+        (["export", str(OLD / "autoencoders"), "-o", ".onnx"], ["--out .onnx"]),
+        (["sample", str(OLD / "autoencoders"), "-n", "9" * 30, "-o", "x.png"], ["--count 9999", "10,000"]),
+        (["train", "gan", "--run", "r", "--save-every", "nan"], ["save_every nan"]),
+        (["train", "gan", "--run", "r", "--log-every", "0"], ["log_every 0"]),
         (["export", "--to", "page", "-o", "page.html"], ["page.html", "folder"]),
         (["data", "check", "nowhere"], ["nowhere"]),
     ],
@@ -250,3 +256,26 @@ def test_a_full_disk_is_one_line_even_without_a_name(
         cli.main(["systems"])
     assert stopped.value.code == 2
     assert capsys.readouterr().err == f"sfumato: {os.strerror(number)}\n"
+
+
+def test_a_model_is_not_written_over_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(OLD / "autoencoders", tmp_path / "run")
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()}
+    with pytest.raises(SystemExit):
+        cli.main(["export", str(OLD / "autoencoders"), "-o", str(tmp_path / "run")])
+    assert "run: holds a run: take another folder" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()}
+    for _ in range(2):
+        cli.main(["export", str(OLD / "autoencoders"), "-o", str(tmp_path / "model")])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_with_its_number(number: signal.Signals) -> None:
+    program = (
+        "import os, signal, sfumato.runs.catalog as catalog; from sfumato.cli import main\n"
+        f"catalog.systems = lambda: os.kill(os.getpid(), {int(number)})\n"
+        "main(['systems'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")

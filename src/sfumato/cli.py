@@ -55,7 +55,7 @@ LogEvery = Annotated[
 Threads = Annotated[
     int | None, Parameter(help="That compute on the CPU; by default OMP_NUM_THREADS, or the cores that there are.")
 ]
-ROWS = 8  # of samples
+ROWS, MOST = 8, 10_000  # of samples; images on a sheet
 SplitOption = Annotated[
     list[str] | tuple[()],
     Parameter(
@@ -98,6 +98,7 @@ app = App(
     "Exit codes\n\n" + "\n\n".join(f"{code:<5}{meaning}" for code, meaning in ENDS.items()),
     help_format="plaintext",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # it says which signal it was
 )
 data_app = App(name="data", help="Data sets: what is there, fetch one, check one.", help_format="plaintext")
 app.command(data_app)
@@ -444,8 +445,8 @@ def sample(
     from .runs.open import open as open_run
 
     for name, value in (("count", count), ("columns", columns)):
-        if value is not None and value < 1:
-            raise SfumatoError(f"--{name} {value}: must be at least 1")
+        if value is not None and not 1 <= value <= MOST:
+            raise SfumatoError(f"--{name} {value}: must lie between 1 and {MOST:,}")
     if bool(mix) + walk + stochastic > 1:
         raise SfumatoError("--mix, --walk and --stochastic: each makes a picture of its own: give one")
     kind = "mix" if mix else "walk" if walk else "stochastic" if stochastic else "seeds"
@@ -459,8 +460,10 @@ def sample(
     if kind == "seeds" and not (seeds or truncation or edit or start or noise != "fixed"):
         _write_sheet(opened.sample(count or ROWS * columns, seed, label), columns, out)
         return
-    from .gans.sampling import sampler, seeds_of
+    from .gans.sampling import MAX_SEEDS, sampler, seeds_of
 
+    if count and count > MAX_SEEDS and not seeds:
+        raise SfumatoError(f"--count {count}: {MAX_SEEDS:,} at most where more than noise is asked for")
     asked = sampler(opened, label, truncation or (), noise, _amounts(edit or []), start)
     many = seeds_of(seeds) if seeds else list(range(seed, seed + (count or (4 if walk else ROWS))))
     if mix:
@@ -931,7 +934,7 @@ def export(
     from .style.export import export as export_pair
     from .style.export import exports
 
-    if (to or out.suffix not in FORMATS) and out.suffix[1:2].isalpha() and not out.is_dir():
+    if (to or out.suffix not in FORMATS) and (out.suffix[1:2].isalpha() or out.name in FORMATS) and not out.is_dir():
         raise SfumatoError(f"--out {out}: must be a folder's name, or end in {' or '.join(FORMATS)}")
     if to:
         from .runs.webpage import write_page

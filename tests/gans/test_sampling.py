@@ -85,6 +85,8 @@ def test_mixed_pictures_have_the_layers_of_their_column(monkeypatch: pytest.Monk
     paint = asked.paint
     monkeypatch.setattr(asked, "paint", lambda styles: painted.append(styles.clone()) or paint(styles))
     assert asked.mixed([1, 2], [3, 4, 5]).startswith(b"\x89PNG")
+    with pytest.raises(SfumatoError, match="mix: 100 by 11 seeds: 1,000 mixtures are the most"):
+        asked.mixed(range(100), range(11))
     rows, columns = painted[:2]
     coarse_of_second = painted[3]
     assert torch.equal(coarse_of_second[:, :4], columns[:, :4])

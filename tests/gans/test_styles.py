@@ -95,6 +95,9 @@ def test_truncation_is_nothing_at_1_and_the_mean_picture_at_0(build: Any) -> Non
     torch.testing.assert_close(by_side[:, 4:], (styles[:, 4:] + system.mean_style) / 2)
     with pytest.raises(SfumatoError, match="truncation 1 1: must be one number, or 3"):
         system.truncate(styles, [1.0, 1.0])
+    for odd in (float("nan"), float("inf"), 1e39):
+        with pytest.raises(SfumatoError, match="must lie between -100 and 100"):
+            system.truncate(styles, [odd])
 
 
 def test_path_lengths_of_a_linear_network() -> None:

@@ -50,10 +50,11 @@ def test_the_anchors_of_a_pixel_are_the_printed_ones(picture: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"sizes": (0.5, 0.0)}, "--sizes 0.5 0: must be above 0"),
+        ({"sizes": (0.5, 0.0)}, "--sizes 0.5 0: must be 100 at most, between 0.001 and 1000"),
         ({"ratios": (float("nan"),)}, "--ratios nan"),
         ({"at": (728, 0)}, "--at 728 0: outside .*728×561"),
         ({"boxes": [(5, 5, 5, 9)]}, "--box 5 5 5 9: must be left, top, right, bottom"),
+        ({"boxes": [(0, 0, 1e308, 1e308)]}, r"--box 0 0 1e\+308"),
         ({"threshold": 1.0}, "--threshold 1: must lie between"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import pickle
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 import sfumato
 from sfumato import cli
 from sfumato.errors import SfumatoError
-from sfumato.runs.bring import PEERS
+from sfumato.runs.bring import PEERS, names_in
 
 from ..weights.adapters.test_pytorch_dcgan import checkpoint
+from ..weights.adapters.test_stylegan2_pytorch import checkpoint as styled
 
 
 @pytest.fixture
@@ -100,3 +102,59 @@ def test_names_of_classes(tmp_path: Path, values: dict[str, Tensor]) -> None:
         sfumato.bring_in(tmp_path / "two.pth", run=tmp_path / "other", classes=["a", "b", "c"])
     with pytest.raises(SfumatoError, match="tells nothing apart"):
         sfumato.bring_in(tmp_path / "netG.pth", run=tmp_path / "other", classes=["a"])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"main.0.weight": torch.zeros(1).expand(3 * 10**9)},  # twelve gigabytes, if anybody looked at all of them
+        {"main.0.weight": torch.full((100, 16, 4, 4), 1e200, dtype=torch.float64)},
+        {"main.0.weight": torch.zeros(100, 16, 4, 4, dtype=torch.complex64)},
+        {"main.0.weight": torch.zeros(100, 16, 4, 4, dtype=torch.bool)},
+        {"main.1.running_var": torch.full((16,), -1.0)},
+    ],
+    ids=["repeated", "beyond fp32", "complex", "bool", "variance"],
+)
+def test_what_no_network_holds_is_refused(tmp_path: Path, values: dict[str, Tensor], odd: dict[str, Tensor]) -> None:
+    torch.save({**values, **odd}, tmp_path / "netG.pth")
+    with pytest.raises(SfumatoError, match=r"netG\.pth': not a file of finite weights"):
+        sfumato.bring_in(tmp_path / "netG.pth", run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensors_without_numbers_are_of_other_shapes(tmp_path: Path) -> None:
+    torch.save({"g_ema": {**styled(), "style.1.weight": torch.ones(6, 0)}}, tmp_path / "x.pt")
+    with pytest.raises(SfumatoError, match="as stylegan2-pytorch: holds tensors of other shapes"):
+        sfumato.bring_in(tmp_path / "x.pt", run=tmp_path / "run")
+
+
+def test_parameters_and_what_lies_around_them(tmp_path: Path, values: dict[str, Tensor]) -> None:
+    inner = {f"module.{name}": nn.Parameter(value, value.is_floating_point()) for name, value in values.items()}
+    torch.save({"state_dict": inner, "global_step": torch.tensor(5), "epoch": 3}, tmp_path / "netG.pth")
+    sfumato.bring_in(tmp_path / "netG.pth", run=tmp_path / "run")
+    kept = sfumato.open(tmp_path / "run", "cpu").system.state_dict()
+    assert torch.equal(kept["generator.1.weight"], values["main.0.weight"])
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_plain_pickle_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.pth").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(SystemExit):
+        cli.main(["import", str(tmp_path / "x.pth"), "--run", str(tmp_path / "run")])
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("\ufeffcat\ndog\n".encode(), ["cat", "dog"]),
+        ("\u732b\r\n\u72d7\r\n\r\n".encode("gb18030"), ["\u732b", "\u72d7"]),
+        ("a\u2028b\ncaf\u00e9".encode(), ["a\u2028b", "caf\u00e9"]),
+    ],
+)
+def test_names_are_read_in_their_code_page(tmp_path: Path, content: bytes, names: list[str]) -> None:
+    (tmp_path / "names.txt").write_bytes(content)
+    assert names_in(tmp_path / "names.txt") == names
+    (tmp_path / "names.txt").write_bytes(b"\n\n")
+    with pytest.raises(SfumatoError, match=r"names\.txt: holds no names"):
+        names_in(tmp_path / "names.txt")

@@ -158,6 +158,12 @@ def test_what_cannot_be_is_refused(fields: dict[str, Any], words: str) -> None:
         Translation(run(), **fields)
 
 
+@pytest.mark.parametrize("size", [100_000, 10**20])
+def test_a_giant_is_refused_before_it_is_made(size: int) -> None:
+    with pytest.raises(SfumatoError, match=f"size {size}: .* pixels would be too many"):
+        Translation(run(), size=size).translate(photo(70, 50))
+
+
 def test_a_run_of_another_kind_translates_nothing() -> None:
     with pytest.raises(SfumatoError, match="a gan run translates nothing"):
         Translation(Opened(nn.Identity(), system_name="gan"))

@@ -141,6 +141,8 @@ class Sampler:
     def mixed(self, rows: Sequence[int], columns: Sequence[int]) -> bytes:
         """The paper's table: images of the seeds `rows` at the left, of `columns` at the top; inside, those of the rows
         with the styles of the column in the layers of each band. A PNG."""
+        if len(rows) * len(columns) > MAX_SEEDS:
+            raise SfumatoError(f"mix: {len(rows):,} by {len(columns):,} seeds: {MAX_SEEDS:,} mixtures are the most")
         styles = [self.styles(seeds) for seeds in (rows, columns)]
         own, others = (self.paint(part) for part in styles)
         table = {"": torch.cat([torch.ones_like(own[:1]), others])}

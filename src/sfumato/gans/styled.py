@@ -26,6 +26,7 @@ from .game import Adversarial, Player
 from .growing import PyramidConfig
 
 Noise = Sequence[Tensor] | None
+MAX_PSI = 100  # either way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +124,11 @@ class Styled(Adversarial):
     def truncate(self, styles: Tensor, psi: Sequence[float]) -> Tensor:
         """Styles (n, layers, latent) nearer to the mean one: `psi` for all, or for each side from 4 pixels on."""
         levels = self.layers // PER_SIDE
+        given = " ".join(f"{value:g}" for value in psi)
         if len(psi) not in (1, levels):
-            given = " ".join(f"{value:g}" for value in psi)
             raise SfumatoError(f"truncation {given}: must be one number, or {levels}, from 4 pixels on")
+        if not all(abs(value) <= MAX_PSI for value in psi):
+            raise SfumatoError(f"truncation {given}: must lie between -{MAX_PSI} and {MAX_PSI}")
         each = [value for value in psi for _ in range(self.layers // len(psi))]
         return truncated(styles, self.mean_style, each)
 

@@ -3,7 +3,6 @@
 All that goes in and out is in pixels of the upright picture.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from ..reports.anchor_figures import anchor_boxes
 
 LARGEST = 1600  # pixels of a picture that is drawn on
 INCHES = 8.0
+MOST, LIMIT = 100, 1000.0  # sizes or ratios, and how large or, by its inverse, small one may be
+FARTHEST = 1e6  # pixels at which an edge may lie
 Box = tuple[float, float, float, float]
 HEAD = ("size", "ratio", "left", "top", "right", "bottom", "across", "down", "width", "height")
 
@@ -31,13 +32,14 @@ def lay_anchors(
     numbers that make no anchor or no box of it."""
     picture, _ = read_file(path)
     for name, values in (("sizes", sizes), ("ratios", ratios)):
-        if not values or not all(0 < value < math.inf for value in values):
-            raise SfumatoError(f"--{name} {' '.join(f'{value:g}' for value in values)}: must be above 0")
+        if not 0 < len(values) <= MOST or not all(1 / LIMIT <= value <= LIMIT for value in values):
+            given = " ".join(f"{value:g}" for value in values[:MOST])
+            raise SfumatoError(f"--{name} {given}: must be {MOST} at most, between {1 / LIMIT:g} and {LIMIT:g}")
     x, y = at or (picture.width // 2, picture.height // 2)
     if not (0 <= x < picture.width and 0 <= y < picture.height):
         raise SfumatoError(f"--at {x:g} {y:g}: outside {path}, which is {picture.width}×{picture.height}")
     for box in boxes:
-        if not (box[0] < box[2] < math.inf and box[1] < box[3] < math.inf and -math.inf < min(box)):
+        if not (box[0] < box[2] <= FARTHEST and box[1] < box[3] <= FARTHEST and min(box) >= -FARTHEST):
             raise SfumatoError(f"--box {' '.join(f'{edge:g}' for edge in box)}: must be left, top, right, bottom")
     if not 0 < threshold < 1:
         raise SfumatoError(f"--threshold {threshold:g}: must lie between 0 and 1")

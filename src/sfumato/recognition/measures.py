@@ -39,6 +39,7 @@ from .ssd import SSD, Predictor, said_wrong
 
 AT_ONCE = 8_000_000  # numbers in all images that are read at once
 SHOWN_SCORE = 0.3  # of detections that are drawn
+MOST_SHOWN = 1000  # images that anchors are drawn on
 COMMONEST = "commonest"
 UNSEEN = Words(" No test picture has an object: there is no map.", "测试图像中没有物体：没有 map。")
 UNNAMED = Words(
@@ -342,8 +343,8 @@ def anchors_of(run: OpenRun, count: int) -> Iterator[tuple[str, bytes]]:
     system = run.system
     if not isinstance(system, SSD):
         raise SfumatoError(f"{run.path}: a {run.system_name} run has no anchors; ssd has")
-    if count < 1:
-        raise SfumatoError(f"--count {count}: must be at least 1")
+    if not 1 <= count <= MOST_SHOWN:
+        raise SfumatoError(f"--count {count}: must lie between 1 and {MOST_SHOWN:,}")
     for place in range(min(count, len(run.data.train))):
         yield f"train-{place}", inspect_anchors(system, run.data, place)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ..data.dataset import fingerprint
+from ..data.names import decoded
 from ..engine.fields import build, to_json
 from ..errors import SfumatoError
 from ..strict import content_of
@@ -34,6 +35,7 @@ PEERS = {
     "torchvision": torchvision_classifier,
 }
 WITHIN = ("g_ema", "state_dict", "model")  # where checkpoints keep the network that one wants
+BESIDE = ("latent_avg",)  # what lies around it that the network needs: a StyleGAN's mean style
 MAX_NAMES = 2**20  # bytes of a file of names
 
 
@@ -49,7 +51,7 @@ def bring_in(
     folder, where = RunFolder(run), " ".join(map(str, paths))
     if folder.path.exists():
         raise SfumatoError(f"{folder.path}: is there already: take another folder")
-    parts = [Checkpoint(read_weights(path, WITHIN)) for path in paths]
+    parts = [Checkpoint(read_weights(path, WITHIN, BESIDE)) for path in paths]
     peer = peer or next((name for name, adapter in PEERS.items() if adapter.fits(parts)), None)
     if peer not in PEERS:
         raise SfumatoError(f"{where}: of none of the peers that are known: {', '.join(PEERS)}")
@@ -63,14 +65,21 @@ def bring_in(
         _write(brought, peer, folder, [path.name for path in paths], classes)
     except SfumatoError as error:
         raise SfumatoError(f"{where}: as {peer}: {error}") from None
-    except (IndexError, RuntimeError, ValueError):  # of tensors with fewer sides, or other ones, than they should have
+    except (ArithmeticError, IndexError, RuntimeError, ValueError):  # of tensors with other sides than they should have
         raise SfumatoError(f"{where}: as {peer}: holds tensors of other shapes") from None
     return folder.path
 
 
 def names_in(path: Path) -> list[str]:
-    """The lines of a file. Raises SfumatoError if it cannot be read."""
-    return content_of(path, MAX_NAMES).decode("utf-8", "replace").splitlines()
+    """The lines of a file but empty ones. Raises SfumatoError if it cannot be read, or holds none."""
+    content = content_of(path, MAX_NAMES)
+    try:
+        names = [name for line in decoded(content).split("\n") if (name := line.strip())]
+    except SfumatoError as error:
+        raise SfumatoError(f"{path}: {error}") from None
+    if not names:
+        raise SfumatoError(f"{path}: holds no names")
+    return names
 
 
 def _write(brought: Brought, peer: str, folder: RunFolder, files: Sequence[str], classes: Sequence[str]) -> None:

@@ -45,7 +45,9 @@ def here(path: str | Path) -> Path:
 def checked(name: str) -> str:
     """Raises SfumatoError for what is no name of a repository."""
     if not REPOSITORY.fullmatch(name):
-        raise SfumatoError(f"{name}: models at the hub are called OWNER/NAME, or hf://OWNER/NAME@REVISION to open them")
+        raise SfumatoError(
+            f"{name or 'hf://'}: models at the hub are called OWNER/NAME, or hf://OWNER/NAME@REVISION to open them"
+        )
     return name
 
 
@@ -93,7 +95,7 @@ def _fetched(name: str, revision: str) -> Path:
         commit = revision if COMMIT.fullmatch(revision) else known.read_text() if known.is_file() else ""
         if not COMMIT.fullmatch(commit) or not (home / commit).is_dir():
             check_online(f"hf://{name}")
-            raise SfumatoError(f"hf://{name}: is not here, and HF_HUB_OFFLINE forbids to fetch it")
+            raise SfumatoError(f"hf://{name}: not here, and HF_HUB_OFFLINE forbids to fetch it")
         return home / commit
     api = hub()
     with answering(name, api.endpoint):

@@ -27,7 +27,9 @@ def is_model(folder: Path) -> bool:
 
 def write_model(manifest: Manifest, system: System, folder: Path, halved: bool = True) -> list[Path]:
     """Writes the model of a run with this manifest into `folder`, `halved`: in 16 bits. Names of folders stay behind.
-    Raises SfumatoError for numbers that do not fit into these."""
+    Raises SfumatoError for numbers that do not fit into these, and where a run lies that could go on."""
+    if RunFolder(folder).has_checkpoint:
+        raise SfumatoError(f"{folder}: holds a run: take another folder for the model")
     sources = tuple(Path(source).name for source in manifest.data.source)
     known = replace(manifest, data=replace(manifest.data, source=sources), start_from=None)
     kept = {name: value for name, value in system.state_dict().items() if not is_spare(system, name)}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..engine.portable import Portable
 from ..errors import SfumatoError
-from ..files import json_of, write_bytes
+from ..files import check_place, json_of, write_bytes
 from ..version import __version__
 from .open import Run
 from .quantise import quantised
@@ -49,6 +49,8 @@ def export(run: Run, out: Path, int8: bool = False) -> Iterator[Exported | str]:
     paths = {
         name: out.with_name(f"{out.stem}-{name}{out.suffix}" if name and len(parts) > 1 else out.name) for name in parts
     }
+    for path in paths.values():
+        check_place(path)
     write = onnx_of if out.suffix == ".onnx" else _pt2
     if int8:
         made = quantised(run, {name: write(part, _about(run, part)) for name, part in parts.items()})

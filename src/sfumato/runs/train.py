@@ -64,6 +64,7 @@ def train(
     that is there.
     Raises SfumatoError for bad input and Stopped after SIGINT or SIGTERM, when everything is saved.
     """
+    _check_intervals(save_every, log_every)
     names = _names(data)
     entry, preset = find(system, names)
     config = build(entry.config_class, fields, entry.name, base=entry.presets[preset])
@@ -111,6 +112,13 @@ def train(
         known = _same(folder, manifest) if there else None
         _writable(folder.path)
         return _train(folder, runtime, opened, known or manifest, known, save_every, log_every, evaluate, watch)
+
+
+def _check_intervals(save_every: float, log_every: int | None) -> None:
+    if not save_every >= 0:
+        raise SfumatoError(f"save_every {save_every}: must be seconds, 0 or more")
+    if log_every is not None and log_every < 1:
+        raise SfumatoError(f"log_every {log_every}: must be 1 image or more")
 
 
 def _names(data: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
@@ -161,6 +169,7 @@ def resume(
     All of these are kept in config.json.
     Raises SfumatoError if the folder, its data or its checkpoint is not what it was, or cannot go on to that length.
     """
+    _check_intervals(save_every, log_every)
     folder = RunFolder(run)
     with together(str(folder.path)):
         known = _joining(folder)

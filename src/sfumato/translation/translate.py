@@ -15,7 +15,7 @@ from ..data.clips import ClipWork, frames, is_clip, open_clip, write_clip
 from ..data.dataset import fingerprint
 from ..data.given import GivenT, like, picture_of
 from ..data.jobs import jobs, read_file
-from ..data.pictures import to_picture, to_tensor, write_picture, writer
+from ..data.pictures import MAX_PIXELS, to_picture, to_tensor, write_picture, writer
 from ..errors import SfumatoError
 from ..family import OpenRun
 from ..files import json_of
@@ -60,7 +60,10 @@ class Translation:
             picture = picture.resize((config.resolution, config.resolution), Image.Resampling.LANCZOS)
         elif self.size is not None:
             scale = self.size / min(size)
-            picture = picture.resize([max(1, round(side * scale)) for side in size], Image.Resampling.LANCZOS)
+            width, height = (max(1, round(side * scale)) for side in size)
+            if width * height > MAX_PIXELS:
+                raise SfumatoError(f"size {self.size}: {width}×{height} pixels would be too many")
+            picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         image = to_tensor(picture if config.channels == 3 else picture.convert("L"))[None].float().div(127.5).sub(1)
         with torch.no_grad(), self.runtime.autocast():
             made = (

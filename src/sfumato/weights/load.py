@@ -1,5 +1,6 @@
 """Weights that were trained elsewhere, or by us, read without running code and put into a network."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,18 @@ from .known import find
 ADAPTERS = {"efficientnet_lite0": efficientnet_lite0.renamed}
 
 
-def read_weights(path: Path, within: Sequence[str] = ()) -> dict[str, Tensor]:
-    """The tensors in a safetensors or torch file. `within`: where a torch file may hold them by their names; then
-    those, and the tensors beside them. Raises SfumatoError if it holds none."""
+def read_weights(path: Path, within: Sequence[str] = (), beside: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The tensors in a safetensors or torch file. `within`: where a torch file may hold them by their names;
+    `beside`: the ones that then lie around these. Raises SfumatoError if it holds none, or what no network holds."""
     if not path.is_file():
         raise SfumatoError(f"weights {str(path)!r}: there is no such file")
     try:
-        safe = path.suffix == ".safetensors"
-        values: dict[str, Any] = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch's, of old pickles and of odd kinds of tensors
+            values = _read(path)
         inner = next((name for name in within if isinstance(values.get(name), dict)), None)
         if inner is not None:
-            values = {**values[inner], **{name: value for name, value in values.items() if isinstance(value, Tensor)}}
-        fine = isinstance(values, dict) and all(
-            isinstance(name, str) and isinstance(value, Tensor) and bool(value.isfinite().all())
-            for name, value in values.items()
-        )
+            values = {**values[inner], **{name: values[name] for name in beside if name in values}}
+        fine = all(isinstance(name, str) and _is_weight(name, value) for name, value in values.items())
     except Exception as error:  # both readers, and odd kinds of tensors, answer with whatever they stumble over
         if "Unsupported global" in str(error):
             raise SfumatoError(
@@ -40,7 +38,25 @@ def read_weights(path: Path, within: Sequence[str] = ()) -> dict[str, Tensor]:
         raise SfumatoError(f"weights {str(path)!r}: not a file of weights") from None
     if not fine:
         raise SfumatoError(f"weights {str(path)!r}: not a file of finite weights")
-    return values
+    return {name: value.detach() for name, value in values.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() == ".safetensors":
+        return load_file(path)
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _is_weight(name: str, value: object) -> bool:
+    """Whether it is a tensor of finite numbers, and has no more of them than it has memory: a file of a few bytes may
+    say that one number is repeated billions of times. A variance is not negative."""
+    return (
+        isinstance(value, Tensor)
+        and value.dtype not in (torch.bool, torch.complex32, torch.complex64, torch.complex128)
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+        and bool(value.float().isfinite().all())
+        and not (name.endswith("running_var") and bool((value < 0).any()))
+    )
 
 
 def load_network(network: nn.Module, name: str, file: str | Path = "", new: str | None = None) -> None:
