@@ -52,11 +52,13 @@ def checked(name: str) -> str:
 
 
 def hub() -> "HfApi":
-    """The hub's own client. Raises SfumatoError if the extra is missing."""
+    """The hub's own client. Raises SfumatoError if the extra is missing, or its settings are none."""
     try:
         from huggingface_hub import HfApi
     except ModuleNotFoundError as error:
         raise SfumatoError(f"hub: needs {error.name}: pip install 'sfumato[hub]'") from None
+    except ValueError as error:  # it reads them when it is imported
+        raise SfumatoError(f"hub: a variable of the environment, HF_..., is none that it knows: {error}") from None
     return HfApi(library_name="sfumato", library_version=__version__)
 
 
