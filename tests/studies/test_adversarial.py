@@ -171,5 +171,5 @@ def test_the_product_of_norms_bounds_the_slope() -> None:
 @pytest.mark.slow
 def test_smooth_critics_find_all_modes_of_a_ring() -> None:
     for name in ("WGAN-GP", "SNGAN"):
-        game = experiments.play(experiments.TOYS[name], ring(), 1500, 0)
+        game = experiments.play(experiments.TOYS[name], ring(), 1000, 0)
         assert max(game.covered) == 8, name
