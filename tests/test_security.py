@@ -22,6 +22,7 @@ from sfumato.data.formats import yolo
 from sfumato.data.sources import View, open_data
 from sfumato.errors import SfumatoError
 from sfumato.runs import hub, manifest
+from sfumato.studio import app, live, trainings, uploads
 from sfumato.weights.load import read_weights
 
 PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text("utf-8")
@@ -39,6 +40,9 @@ SAID = (
     f"| {hub.FILES[hub.WEIGHTS] // GIB} GiB; its card {hub.FILES[hub.CARD] // MIB} MiB |",
     f"a YAML file | {yolo.MAX_YAML // MIB} MiB, no aliases |",
     f"| {boxed.MOST:,} |",
+    f"| {uploads.LARGEST // MIB} MiB, {uploads.PIXELS // 10**6} megapixels |",
+    f"| {uploads.KEPT // MIB} MiB, half an hour |",
+    f"| {live.SOCKETS}, {app.JOBS}, {trainings.WAITING} |",
     clips.FORMATS.replace(",", ", "),
 )
 
