@@ -84,6 +84,7 @@ def runs(room: Path) -> list[Reader]:
         (whole[kind] / "evaluation.json").write_text(json.dumps(asdict(run.evaluate(few))))
         save_best(whole[kind], run.system, 32)
         save_snapshot(whole[kind], run.system, 50)
+    _ = sfumato.open(whole["recognition"], "cpu").data  # scenes are drawn once, which is no reader's time
     for kind in (Autoencoder, Adversarial, UNet):
         kind.step = halt
 
