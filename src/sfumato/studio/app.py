@@ -32,6 +32,7 @@ MOVE_LIMIT, WORK_LIMIT = 60.0, 120.0  # seconds without a word
 JOBS = 8  # that wait or are under way
 PAUSE = 0.5  # seconds between two looks at the folder of runs
 PREVIEW = 256  # pixels on the longer side
+BUG = "a bug of ours: the terminal shows it"
 GIVEN = ("content", "styles", "masks")  # of a job: ids of pictures
 
 
@@ -233,6 +234,9 @@ class Studio:
             job.state, job.fault = "failed", str(error)
         except asyncio.CancelledError:
             job.state = "cancelled"
+        except Exception:
+            traceback.print_exc()  # a bug: it is said, and the queue goes on
+            job.state, job.fault = "failed", BUG
         job.message = {}
         await self.tell(job.said())
 

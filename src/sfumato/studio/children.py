@@ -46,6 +46,7 @@ class Child:
     place: "TemporaryDirectory[str] | None" = None  # for its files, which go when it does, however it ends
     heard: float = 0.0  # when it last said something, or was asked something after it had nothing to do
     _count: int = 0
+    _dying: bool = False  # killed, and not yet seen to have ended
     _reader: "asyncio.Task[None] | None" = None
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -61,6 +62,8 @@ class Child:
     async def start(self) -> None:
         """Starts it, if it is not there, and waits until it is ready. Raises Gone if it does not come up."""
         async with self._starting:
+            if self._dying and self._reader:
+                await asyncio.wait({self._reader})
             if self.process is None:
                 if self.deaths > RESTARTS:
                     raise Gone(f"{self.kind}: does not come up; the terminal says why")
@@ -161,7 +164,7 @@ class Child:
     def _lost(self, process: asyncio.subprocess.Process, code: int) -> None:
         if process is not self.process:
             return
-        self.process = None
+        self.process, self._dying = None, False
         self._clear()
         self.ready.clear()
         self.deaths += 1
@@ -179,6 +182,7 @@ class Child:
         if self.process is not None:
             if why:
                 warn(f"studio: {self.kind} {why} and is started anew")
+            self._dying = True
             with suppress(ProcessLookupError):
                 self.process.kill()
 

@@ -91,7 +91,7 @@ class Routes:
         return answer({})
 
     def _waiting(self, request: Request) -> Path:
-        """Of a run, also one that has no folder yet."""
+        """Of a run, also one that is none on disk yet."""
         name = request.path_params["run"]
         for training in self.studio.trainings.waiting():
             if self.studio.shelf.id(training.run) == name:
@@ -110,7 +110,7 @@ class Routes:
 
     async def delete(self, request: Request) -> Response:
         path = self._waiting(request)
-        if not self.studio.trainings.forget(path) or path.is_dir():
+        if not self.studio.trainings.forget(path) or RunFolder(path).is_run:
             await asyncio.to_thread(self.studio.shelf.delete, request.path_params["run"])
         return answer({})
 
@@ -176,7 +176,8 @@ class Routes:
 
     async def picture(self, request: Request) -> Response:
         found = self.studio.pictures.content(request.path_params["picture"])
-        named = {"content-disposition": 'attachment; filename="sfumato.png"'} if "save" in request.query_params else {}
+        name = "sfumato.mp4" if found.type == CLIP else "sfumato.png"
+        named = {"content-disposition": f'attachment; filename="{name}"'} if "save" in request.query_params else {}
         return Response(found.content, media_type=found.type, headers=named)
 
     async def examples(self, request: Request) -> Response:
@@ -194,7 +195,8 @@ class Routes:
         job = self.studio.jobs.get(request.path_params["job"])
         if job is None or job.task is None:
             raise SfumatoError("work: there is none of that id")
-        job.task.cancel()
+        if not job.task.cancelling():  # a second one would cut short the wait for the first
+            job.task.cancel()
         return answer({})
 
     async def model(self, request: Request) -> Response:

@@ -3,6 +3,7 @@ What they say is kept beside the runs; the run folder is all that is known of th
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from ..errors import SfumatoError
 from ..files import make_folder
 from ..runs.find import Found
+from ..runs.folder import RunFolder
 from ..runs.stopping import ASKING
 from ..visible import one_line
 from .shelf import id_of
@@ -24,6 +26,7 @@ ROWS = 200  # of metrics.jsonl, so that a curve has as many points
 NICE = 10
 WAITING = 20  # trainings, at most
 ENDED = tuple(128 + number for number in ASKING)
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 State = Literal["queued", "starting", "running", "failed"]
 
 
@@ -43,7 +46,7 @@ class Training:
     @property
     def ended_well(self) -> bool:
         """Or because somebody asked for it."""
-        return self.process is not None and self.process.returncode in (0, *ENDED, -signal.SIGTERM, -signal.SIGKILL)
+        return self.process is not None and self.process.returncode in (0, *ENDED, -signal.SIGTERM, -KILL)
 
 
 class Trainings:
@@ -137,7 +140,7 @@ class Trainings:
             if training.run == run:
                 self.queue.remove(training)
                 return
-        number = signal.SIGKILL if kill and hasattr(signal, "SIGKILL") else signal.SIGTERM
+        number = KILL if kill else signal.SIGTERM
         training = self.begun.get(run)
         if training and training.process and training.running:
             training.process.send_signal(number)
@@ -148,9 +151,9 @@ class Trainings:
         os.kill(pid, number)
 
     def waiting(self) -> list[Training]:
-        """Those that are not on disk yet: in the queue, starting, or failed before they had a folder."""
+        """Those that are no run on disk yet: in the queue, starting, or failed before they were one."""
         begun = (training for training in self.begun.values() if training.running or not training.ended_well)
-        return [*self.queue, *(training for training in begun if not training.run.is_dir())]
+        return [*self.queue, *(training for training in begun if not RunFolder(training.run).is_run)]
 
     def left(self) -> list[Training]:
         """Those that go on when the studio ends."""
@@ -160,7 +163,7 @@ class Trainings:
 def pid_of(owner: str) -> int | None:
     """Of the process that a lock names, if it runs here, is ours, and is a training of ours."""
     words = owner.split()
-    if len(words) != 4 or words[0] != "process" or not words[1].isdecimal() or words[3] != os.uname().nodename:
+    if len(words) != 4 or words[0] != "process" or not words[1].isdecimal() or words[3] != socket.gethostname():
         return None
     try:
         command = Path(f"/proc/{words[1]}/cmdline").read_bytes().split(b"\0")

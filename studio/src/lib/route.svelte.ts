@@ -5,7 +5,11 @@ export const route = $state({ page: '', rest: '' })
 export function follow(): void {
   const [, page = '', ...rest] = location.hash.split('/')
   route.page = page
-  route.rest = decodeURIComponent(rest.join('/'))
+  try {
+    route.rest = decodeURIComponent(rest.join('/'))
+  } catch {
+    route.rest = '' // written by hand
+  }
 }
 
 export function link(page: string, rest = ''): string {
