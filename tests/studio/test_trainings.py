@@ -140,6 +140,7 @@ def test_one_that_fails_says_why(trainings: Trainings, how: str, words: str) -> 
     trainings.tend([])
     until(lambda: not trainings.begun[run].running)
     assert trainings.state(run, None) == trainings.state(run, Found(run, "stopped")) == ("failed", words)
+    run.mkdir(exist_ok=True)  # it may have got as far as that
     assert [training.run for training in trainings.waiting()] == [run]
     assert (trainings.root / LOGS / f"{id_of('a')}.log").is_file()
     trainings.forget(run)
