@@ -274,6 +274,8 @@ def test_a_model_is_not_written_over_a_run(tmp_path: Path, capsys: pytest.Captur
 def test_a_signal_ends_a_command_with_its_number(number: signal.Signals) -> None:
     program = (
         "import os, signal, sfumato.runs.catalog as catalog; from sfumato.cli import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # what started us may ignore them, as nohup does
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"catalog.systems = lambda: os.kill(os.getpid(), {int(number)})\n"
         "main(['systems'])"
     )
