@@ -414,6 +414,8 @@ def test_works_name_pictures_and_runs_by_ids(page: Page, root: Path) -> None:
         while (said := page.hears(socket, "work"))["state"] != "done":
             assert said["id"] == name
     assert page.work.asked == [{"do": "predict", "content": jpeg(), "path": str(root / "a")}]
+    with page.client.websocket_connect("/live") as socket:  # whoever was away hears how it ended
+        assert page.hears(socket, "work") == said
     made = page.get(f"/api/pictures/{said['result']['bytes']}")
     assert (made.content, made.headers["content-type"]) == (b"made", "image/png")
     assert said["result"]["words"] == ["a"]

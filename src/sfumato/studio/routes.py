@@ -222,6 +222,8 @@ class Routes:
         try:
             await client.send({"event": "state", **self.studio.state()})
             await client.send({"event": "runs", "runs": self.studio.rows()})
+            for job in self.studio.jobs.values():  # one may have ended while it was away
+                await client.send(job.said())
             await client.run()
         finally:
             self.studio.clients.discard(client)

@@ -180,6 +180,8 @@ def option(name: str, value: Any) -> list[str]:
     match value:
         case bool():
             return [flag if value else f"--no-{name.replace('_', '-')}"]
+        case [] | ():
+            raise SfumatoError(f"{name}: none at all cannot be asked for here")
         case list() | tuple():
             return [f"{flag}={item}" for item in value]
         case None:

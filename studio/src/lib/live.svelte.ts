@@ -58,7 +58,7 @@ export interface Work {
 export type Row = Record<string, number | string | null>
 
 export const world = $state({
-  connected: false,
+  lost: false,
   refused: '',
   ready: 'starting' as 'starting' | 'ready' | 'failed',
   version: '',
@@ -72,17 +72,20 @@ export const world = $state({
 
 let socket: WebSocket | null = null
 const movers = new Map<string, Mover>()
-const watchers = new Map<string, (rows: Row[] | null, measures: Row[] | null) => void>()
+type Watcher = (rows: Row[] | null, measures: Row[] | null) => void
+const watchers = new Map<string, { shows: Set<Watcher>; rows: Row[] | null; measures: Row[] | null }>()
+let asked = 0 // requests, of all movers
 
 export function connect(): void {
   socket = new WebSocket(`ws://${location.host}/live`)
   socket.binaryType = 'arraybuffer'
   socket.onopen = () => {
-    world.connected = true
+    world.lost = false
     say({ watch: [...watchers.keys()] })
+    for (const mover of movers.values()) mover.next()
   }
   socket.onclose = () => {
-    world.connected = false
+    world.lost = true
     for (const mover of movers.values()) mover.lost()
     if (!world.refused) setTimeout(connect, 1000)
   }
@@ -99,11 +102,17 @@ function hear(said: any): void {
     world.folder = said.runs
     world.data = said.data
     world.offline = said.offline
-    if (said.ready === 'ready') void get<Record<string, System>>('/api/systems').then((all) => (world.systems = all))
+    if (said.ready === 'ready' && !Object.keys(world.systems).length) void get<Record<string, System>>('/api/systems').then((all) => (world.systems = all))
   } else if (said.event === 'runs') world.runs = said.runs
-  else if (said.event === 'rows') watchers.get(said.run)?.(said.rows, said.measures)
+  else if (said.event === 'rows') {
+    const followed = watchers.get(said.run)
+    if (!followed) return
+    followed.rows = said.rows ?? followed.rows
+    followed.measures = said.measures ?? followed.measures
+    for (const show of followed.shows) show(said.rows, said.measures)
+  }
   else if (said.event === 'work') world.work[said.id] = said
-  else if (said.canvas) movers.get(said.canvas)?.fail(said.fault)
+  else if (said.canvas) movers.get(said.canvas)?.fail(said.fault, said.seq)
   else if (said.fault) world.refused = said.fault
 }
 
@@ -121,7 +130,8 @@ function say(message: unknown): boolean {
 
 /** Asks for pictures of one canvas: one request is under way, the newest waits, the last is always answered. */
 export class Mover {
-  private under = false
+  private under: Record<string, unknown> | null = null
+  private seq = 0
   private newest: Record<string, unknown> | null = null
 
   constructor(
@@ -137,26 +147,33 @@ export class Mover {
     if (!this.under) this.next()
   }
 
-  private next(): void {
-    if (!this.newest || !say({ ...this.newest, canvas: this.canvas })) return
+  next(): void {
+    if (!this.newest || !say({ ...this.newest, canvas: this.canvas, seq: ++asked })) return
+    this.under = this.newest
+    this.seq = asked
     this.newest = null
-    this.under = true
+  }
+
+  /** `seq`: of the request that this answers; one of the canvas's last owner is nobody's any more. */
+  private answered(seq: unknown, show: () => void): void {
+    if (seq !== this.seq) return
+    this.under = null
+    show()
+    if (!this.under) this.next()
   }
 
   arrive(frame: Frame): void {
-    this.under = false
-    this.show(frame)
-    this.next()
+    this.answered(frame.seq, () => this.show(frame))
   }
 
-  fail(line: string): void {
-    this.under = false
-    this.fault(line)
-    this.next()
+  fail(line: string, seq: unknown): void {
+    this.answered(seq, () => this.fault(line))
   }
 
+  /** The connection is: what was under way is asked again over the next one. */
   lost(): void {
-    this.under = false
+    this.newest ??= this.under
+    this.under = null
   }
 
   close(): void {
@@ -165,10 +182,17 @@ export class Mover {
 }
 
 /** Follows the rows of a run; returns what ends it. */
-export function watch(run: string, show: (rows: Row[] | null, measures: Row[] | null) => void): () => void {
-  watchers.set(run, show)
-  say({ watch: [...watchers.keys()] })
+export function watch(run: string, show: Watcher): () => void {
+  const followed = watchers.get(run) ?? { shows: new Set<Watcher>(), rows: null, measures: null }
+  followed.shows.add(show)
+  if (watchers.has(run)) show(followed.rows, followed.measures)
+  else {
+    watchers.set(run, followed)
+    say({ watch: [...watchers.keys()] })
+  }
   return () => {
+    followed.shows.delete(show)
+    if (followed.shows.size) return
     watchers.delete(run)
     say({ watch: [...watchers.keys()] })
   }

@@ -5,11 +5,11 @@ import type { Frame } from './live.svelte'
 /** Draws a frame; a part of it if `left` and `width` say which columns. Nothing if the canvas has gone with its page. */
 export async function paint(canvas: HTMLCanvasElement | null, frame: Frame, left = 0, width = frame.width): Promise<void> {
   if (!canvas) return
+  const bitmap = frame.format === 'jpeg' ? await createImageBitmap(new Blob([frame.bytes], { type: 'image/jpeg' })) : null
   canvas.width = width
   canvas.height = frame.height
   const context = canvas.getContext('2d')!
-  if (frame.format === 'jpeg') {
-    const bitmap = await createImageBitmap(new Blob([frame.bytes], { type: 'image/jpeg' }))
+  if (bitmap) {
     context.drawImage(bitmap, left, 0, width, frame.height, 0, 0, width, frame.height)
     bitmap.close()
     return
