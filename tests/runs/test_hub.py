@@ -135,7 +135,7 @@ def test_what_is_here_is_not_fetched_again_nor_asked_for_offline(
             with pytest.raises(SfumatoError, match="forbids to send"):
                 push(run, NAME)
             for other in (f"{NAME}@other", f"{NAME}@{'0' * 40}", "somebody/other"):
-                with pytest.raises(SfumatoError, match=r"not here, and .*OFFLINE forbids"):
+                with pytest.raises(SfumatoError, match=r": not here, and .*OFFLINE forbids"):
                     here(f"hf://{other}")
     assert len(hub.asked) == asked + 1
 

@@ -21,7 +21,7 @@ from ..conftest import Command, one_line
 
 FIELDS = ("--images", "40000", "--batch-size", "64", "--save-every", "0.05", "--log-every", "640")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-KILLS = 8
+KILLS = 20
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,8 @@ def _is_weight(name: str, value: object) -> bool:
     say that one number is repeated billions of times. A variance is not negative."""
     return (
         isinstance(value, Tensor)
-        and value.dtype not in (torch.bool, torch.complex32, torch.complex64, torch.complex128)
+        and value.dtype != torch.bool
+        and not value.is_complex()
         and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
         and bool(value.float().isfinite().all())
         and not (name.endswith("running_var") and bool((value < 0).any()))
